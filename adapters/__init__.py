@@ -1,0 +1,1 @@
+"""Adapters: legacy systems behind one small contract, usable with no web framework."""

@@ -1,0 +1,201 @@
+"""What an adapter is: five verbs, and the values that pass through them.
+
+An adapter wraps one legacy system (an *upstream*). It is built from validated configuration and the
+workspace's files without touching the network, so that `figway check` works offline; `open` connects.
+
+Values are JSON values everywhere (dict, list, str, int, float, bool, None) with one spelling each:
+decimal = str, integer to 64 bits = int, instant = RFC 3339 str with offset, date and time = ISO 8601 str,
+bytes = base64 str, NULL = None, absent = absent; text has its fixed-width padding removed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from pydantic import BaseModel
+
+Json: TypeAlias = Any
+"""A JSON value in the spelling of this module's docstring."""
+
+JsonSchema: TypeAlias = Mapping[str, Any]
+"""A JSON Schema, Draft 2020-12."""
+
+
+class Effect(StrEnum):
+    """What calling an operation does to the system behind it."""
+
+    READ = "read"
+    IDEMPOTENT_WRITE = "idempotent_write"
+    WRITE = "write"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing an upstream can do. `input` and `output` describe `invoke`'s input and `Result.value`.
+
+    A *list* operation takes the input that `ListRequest.of` reads and answers
+    `{"items": [...], "next": position | None}`, where `position` is any JSON value that, given back as
+    `after`, continues behind the last item.
+    """
+
+    name: str
+    effect: Effect
+    input: JsonSchema
+    output: JsonSchema
+    description: str = ""
+    is_list: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One typed filter of a list: `field op value`; `op` is one of eq ne lt le gt ge in like null."""
+
+    field: str
+    op: str
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class ListRequest:
+    """A page of a list: at most `limit` items behind position `after`, in `sort` order ("-a" descends)."""
+
+    limit: int
+    after: Json = None
+    sort: tuple[str, ...] = ()
+    where: tuple[Condition, ...] = ()
+
+    @classmethod
+    def of(cls, input: Mapping[str, Json]) -> ListRequest:
+        """Reads `{"limit": 50, "after": …, "sort": ["-a"], "where": [["qty", "ge", 5]]}`; all keys but limit optional."""
+        where = tuple(Condition(*condition) for condition in input.get("where", ()))
+        return cls(input.get("limit", 50), input.get("after"), tuple(input.get("sort", ())), where)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a value came from, for lineage: a WSDL element, a table or a file, narrowed by key or byte range."""
+
+    system: str
+    object: str
+    key: str | None = None
+    span: tuple[int, int] | None = None
+    """Bytes [start, end) within the file `object`."""
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an operation answered. `as_of` is when the value was true at its source (aware, UTC)."""
+
+    value: Json
+    as_of: datetime
+    sources: tuple[Source, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """Sentences that the caller must see, such as "1 record of invoices is quarantined"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What travels with one invocation. `deadline` is on `time.monotonic()`'s clock, in seconds."""
+
+    deadline: float
+    traceparent: str | None = None
+    idempotency_key: str | None = None
+    principal: str | None = None
+    agent: str | None = None
+
+    def remaining(self) -> float:
+        """Seconds until the deadline, never negative."""
+        return max(0.0, self.deadline - time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One look at an upstream's health: is it up, how long it took (seconds), and facts worth showing."""
+
+    ok: bool
+    detail: str
+    seconds: float
+    facts: Mapping[str, Json] = field(default_factory=dict)
+
+
+class Adapter(Protocol):
+    """One upstream. All methods are called on the event loop and must never block it.
+
+    `open` may fail (`Unavailable`) and be called again; `invoke` on an adapter that isn't open opens it.
+    `invoke` obeys `context.deadline` by itself, stops work at the source when cancelled, and raises
+    only what `adapters.errors` defines.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def operations(self) -> Mapping[str, Operation]:
+        """What the upstream can do, known offline, by operation name."""
+        ...
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def invoke(self, operation: str, input: Mapping[str, Json], context: Context) -> Result: ...
+
+    async def probe(self, context: Context) -> Probe: ...
+
+
+@runtime_checkable
+class SupportsDryRun(Protocol):
+    """An adapter that can show what a write would do, without doing it."""
+
+    async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result: ...
+
+
+@runtime_checkable
+class SupportsLookup(Protocol):
+    """An adapter that can say what became of a write, by its idempotency key; None: it never happened."""
+
+    async def lookup(self, operation: str, idempotency_key: str, context: Context) -> Result | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change at the source; `position` resumes behind it, `after` is None for a delete."""
+
+    position: str
+    key: str
+    before: Json
+    after: Json
+    at: datetime
+
+
+@runtime_checkable
+class SupportsChanges(Protocol):
+    """An adapter that can tell what changed since a position."""
+
+    def changes(self, dataset: str, after: str | None) -> AsyncIterator[Change]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """What an adapter may read: the workspace's files by relative path, and a folder to cache in."""
+
+    files: Mapping[str, bytes]
+    """`openapi/sources/…` and the like, POSIX paths; the only way to a file that configuration names."""
+    cache: Path
+    """This upstream's own folder for derived files; may not exist yet, may be deleted at any time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of adapter, as its entry point in the group `figway.adapters` names it."""
+
+    name: str
+    config: type[BaseModel]
+    build: Callable[[str, Any, Workspace], Adapter]
+    """(upstream's name, validated config, workspace) → adapter. No network; raises `ConfigError`."""

@@ -1,0 +1,102 @@
+"""What can go wrong in an adapter, grouped by what the caller may do.
+
+    AdapterError
+    ├── Retry              nothing happened; the same call may work later (busy, deadlock, throttled)
+    ├── DoNotRetry         the same call will fail again
+    │   ├── NotFound       the entity isn't there
+    │   ├── Invalid        the input breaks the upstream's rules; `errors` says where
+    │   ├── Conflict       the entity's state forbids it (duplicate key, version moved on)
+    │   ├── Refused        the upstream refused the gateway's own credentials or rights
+    │   └── BadReply       the upstream answered what can't be understood; for a write the outcome is unknown
+    ├── Unavailable        couldn't be reached; nothing was sent
+    └── UnknownOutcome     sent, no answer (deadline, reset): a write may have happened
+    ConfigError            the configuration or a file that it names is wrong (before any call)
+
+Messages are shown to callers: they never hold SQL, a path, a host, a secret or a stack trace. What helps the
+operator goes into `detail`, which is logged and never sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class AdapterError(Exception):
+    """Base of all that `invoke` raises. `message` may be shown to a caller, `detail` only to an operator."""
+
+    def __init__(self, message: str, *, detail: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+
+class Retry(AdapterError):
+    """Nothing happened; the same call may work after `retry_after` seconds."""
+
+    def __init__(self, message: str, *, detail: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, detail=detail)
+        self.retry_after = retry_after
+
+
+class DoNotRetry(AdapterError):
+    """The same call will fail again."""
+
+
+class NotFound(DoNotRetry):
+    """The entity isn't there."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing wrong in the input: `pointer` is a JSON Pointer (RFC 6901) into it."""
+
+    pointer: str
+    message: str
+
+
+class Invalid(DoNotRetry):
+    """The input breaks the upstream's rules."""
+
+    def __init__(self, message: str, *, detail: str = "", errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(message, detail=detail)
+        self.errors = tuple(errors)
+
+
+class Conflict(DoNotRetry):
+    """The entity's state forbids the change."""
+
+
+class Refused(DoNotRetry):
+    """The upstream refused the gateway's own credentials or rights."""
+
+
+class BadReply(DoNotRetry):
+    """The upstream answered what can't be understood."""
+
+
+class Unavailable(AdapterError):
+    """The upstream couldn't be reached; nothing was sent."""
+
+
+class UnknownOutcome(AdapterError):
+    """The call was sent and no answer came: a write may have happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigProblem:
+    """One thing wrong: `where` is a JSON Pointer into the upstream's configuration, or "" ; `file` and `line`
+    (1-based) name a workspace file when the fault lies in one that the configuration names."""
+
+    message: str
+    where: str = ""
+    file: str | None = None
+    line: int | None = None
+
+
+class ConfigError(Exception):
+    """The configuration, or a file that it names, is wrong; holds every problem found, not only the first."""
+
+    def __init__(self, problems: Sequence[ConfigProblem]) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = tuple(problems)

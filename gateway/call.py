@@ -1,0 +1,101 @@
+"""The values that travel: a `Call` goes in, a `Reply` comes out, a `Principal` is who asks."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from adapters.contract import Json, Source
+
+# Crockford's base 32, ten bits at a time: ULIDs (https://github.com/ulid/spec) at the price of ten look-ups.
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+
+
+def new_id() -> str:
+    """A ULID: 26 characters, sorting by creation time (ms), 80 random bits."""
+    value = (int(time.time() * 1000) << 80) | int.from_bytes(os.urandom(10), "big")
+    pairs = _PAIRS
+    return "".join([pairs[(value >> shift) & 1023] for shift in range(120, -1, -10)])
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: `id` is the person or service, `agent` the program that acts for it, if any."""
+
+    id: str
+    agent: str | None = None
+    roles: tuple[str, ...] = ()
+    tenant: str | None = None
+    credential: str = ""
+    """Which credential proved it, such as `key:ab12`; for the audit, never a secret."""
+
+
+@dataclass(slots=True)
+class UpstreamCall:
+    """One call to an upstream, as the audit and lineage note it. Times in seconds."""
+
+    upstream: str
+    operation: str
+    seconds: float
+    outcome: str
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(slots=True)
+class Call:
+    """One request on its way through a route's handler.
+
+    `path`, `query` and `header` hold declared parameters by name, typed once `validate` has run; `raw_query` and
+    `raw_headers` are as received (header names lower-case). `deadline` is on `time.monotonic()`'s clock, seconds.
+    """
+
+    id: str
+    operation: str
+    snapshot: int
+    method: str
+    target: str
+    deadline: float
+    traceparent: str
+    path: dict[str, Json]
+    raw_query: bytes = b""
+    raw_headers: Mapping[bytes, bytes] = field(default_factory=dict)
+    read_body: Callable[[], Awaitable[bytes]] | None = None
+    query: dict[str, Json] = field(default_factory=dict)
+    header: dict[str, Json] = field(default_factory=dict)
+    body: Json = None
+    principal: Principal | None = None
+    binding: str | None = None
+    """Which binding the caller insists on (`legacy` or `replacement`), when it may; None: as the stage says."""
+    decision: str = ""
+    """What `authorize` decided: `allow` or `deny`, with the deciding policies."""
+    policies: tuple[str, ...] = ()
+    upstream_calls: list[UpstreamCall] = field(default_factory=list)
+    parent: Call | None = None
+    """The composite's call, for a step."""
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The caller's `Idempotency-Key`, if any."""
+        key = self.raw_headers.get(b"idempotency-key")
+        return key.decode("latin-1") if key is not None else None
+
+
+@dataclass(slots=True)
+class Reply:
+    """What a handler answers: a JSON value, or bytes that are ready to be sent."""
+
+    status: int
+    body: Json = None
+    as_of: datetime | None = None
+    served_by: str | None = None
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
+    encoded: bytes | None = None
+    """The body's bytes, when it's already encoded."""
+    more: Any = None
+    """A list's position behind its last item; the list filter makes it a signed cursor."""

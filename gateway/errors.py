@@ -1,0 +1,271 @@
+"""Everything that can go wrong, and its RFC 9457 problem+json.
+
+    Problem
+    ├── the request
+    │   ├── BadRequest 400             malformed framing, header, JSON or cursor
+    │   ├── InvalidRequest 400         well formed, but breaks the route's contract; `errors` says where
+    │   ├── Unauthenticated 401        no credential, or one that isn't valid
+    │   ├── Forbidden 403              no policy allows it
+    │   ├── NoSuchRoute 404 · MethodNotAllowed 405 · NotAcceptable 406
+    │   ├── RequestTooLarge 413 · UriTooLong 414 · UnsupportedMediaType 415 · HeadersTooLarge 431
+    ├── the entity, as the upstream sees it
+    │   ├── NotFound 404 · Conflict 409 · Rejected 422
+    ├── the upstream
+    │   ├── BadUpstreamReply 502       what it answered can't be understood or breaks the contract
+    │   ├── UpstreamRefused 502        it refused the gateway's own credentials
+    │   ├── UpstreamBusy 503 · UpstreamUnavailable 503
+    │   ├── DeadlineExceeded 504       a read that took too long; nothing changed
+    │   └── UnknownOutcome 504         a write that was sent and never answered
+    └── the gateway itself
+        ├── Overloaded 503 · Draining 503 · AuditUnavailable 503
+        └── InternalError 500
+
+The list is closed: `type` is `urn:figway:problem:<slug>`. A problem's texts are for the caller, so they hold no
+stack trace, SQL, path, host or secret; `note` is for the operator's log and never leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import orjson
+
+from adapters import errors as adapter
+
+MEDIA_TYPE = b"application/problem+json"
+
+
+class Problem(Exception):
+    """One failure, as its caller is told. `retry_after` is in seconds; `errors` are `{pointer, detail}` each."""
+
+    slug: ClassVar[str] = "internal-error"
+    title: ClassVar[str] = "Internal error"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        fix: str | None = None,
+        errors: Sequence[Mapping[str, str]] = (),
+        retry_after: float | None = None,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        note: str = "",
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.fix = fix
+        self.errors = tuple(errors)
+        self.retry_after = retry_after
+        self.headers = tuple(headers)
+        self.note = note
+
+    def document(self, instance: str | None = None) -> dict[str, Any]:
+        """The problem+json members; `instance` names the call that failed."""
+        members: dict[str, Any] = {
+            "type": f"urn:figway:problem:{self.slug}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "retryable": self.retryable,
+        }
+        optional = {"instance": instance, "retry_after": self.retry_after, "fix": self.fix, "errors": list(self.errors)}
+        members.update({name: value for name, value in optional.items() if value})
+        return members
+
+    def encode(self, instance: str | None = None) -> bytes:
+        """The problem+json document as bytes."""
+        return orjson.dumps(self.document(instance))
+
+
+class BadRequest(Problem):
+    """The request is malformed."""
+
+    slug, title, status = "bad-request", "Malformed request", 400
+
+
+class InvalidRequest(Problem):
+    """The request breaks the route's contract."""
+
+    slug, title, status = "invalid-request", "The request breaks the contract", 400
+
+
+class Unauthenticated(Problem):
+    """No credential, or one that isn't valid."""
+
+    slug, title, status = "unauthenticated", "Authentication needed", 401
+
+
+class Forbidden(Problem):
+    """No policy allows the call."""
+
+    slug, title, status = "forbidden", "Not allowed", 403
+
+
+class NoSuchRoute(Problem):
+    """No route has that path."""
+
+    slug, title, status = "no-such-route", "No such route", 404
+
+
+class MethodNotAllowed(Problem):
+    """The path exists, the method doesn't."""
+
+    slug, title, status = "method-not-allowed", "Method not allowed", 405
+
+
+class NotAcceptable(Problem):
+    """The caller accepts no media type that the route can answer."""
+
+    slug, title, status = "not-acceptable", "Not acceptable", 406
+
+
+class RequestTooLarge(Problem):
+    """The body is over the bound."""
+
+    slug, title, status = "request-too-large", "Request body too large", 413
+
+
+class UriTooLong(Problem):
+    """The request target is over the bound."""
+
+    slug, title, status = "uri-too-long", "Request target too long", 414
+
+
+class UnsupportedMediaType(Problem):
+    """The body's media type isn't one that the route takes."""
+
+    slug, title, status = "unsupported-media-type", "Unsupported media type", 415
+
+
+class HeadersTooLarge(Problem):
+    """The header fields are over the bound."""
+
+    slug, title, status = "headers-too-large", "Request header fields too large", 431
+
+
+class NotFound(Problem):
+    """The entity isn't there."""
+
+    slug, title, status = "not-found", "Not found", 404
+
+
+class Conflict(Problem):
+    """The entity's state forbids the change."""
+
+    slug, title, status = "conflict", "Conflict", 409
+
+
+class Rejected(Problem):
+    """The upstream's own rules refuse the input."""
+
+    slug, title, status = "rejected", "Rejected by the system behind the route", 422
+
+
+class BadUpstreamReply(Problem):
+    """The upstream's answer can't be understood, or breaks the contract."""
+
+    slug, title, status = "bad-upstream-reply", "Bad reply from the system behind the route", 502
+
+
+class UpstreamRefused(Problem):
+    """The upstream refused the gateway's own credentials or rights."""
+
+    slug, title, status = "upstream-refused", "The system behind the route refused the gateway", 502
+
+
+class UpstreamBusy(Problem):
+    """The upstream can't take the call now; nothing happened."""
+
+    slug, title, status, retryable = "upstream-busy", "The system behind the route is busy", 503, True
+
+
+class UpstreamUnavailable(Problem):
+    """The upstream can't be reached; nothing was sent."""
+
+    slug, title, status, retryable = "upstream-unavailable", "The system behind the route is unavailable", 503, True
+
+
+class DeadlineExceeded(Problem):
+    """A read took longer than its deadline; nothing changed."""
+
+    slug, title, status, retryable = "deadline-exceeded", "Deadline exceeded", 504, True
+
+
+class UnknownOutcome(Problem):
+    """A write was sent and never answered: it may or may not have happened."""
+
+    slug, title, status = "unknown-outcome", "Unknown outcome", 504
+
+
+class Overloaded(Problem):
+    """The gateway has as many calls in flight as it may have."""
+
+    slug, title, status, retryable = "overloaded", "The gateway is overloaded", 503, True
+
+
+class Draining(Problem):
+    """The gateway is stopping."""
+
+    slug, title, status, retryable = "draining", "The gateway is stopping", 503, True
+
+
+class AuditUnavailable(Problem):
+    """The audit log can't be written, so writes are refused."""
+
+    slug, title, status, retryable = "audit-unavailable", "The audit log can't be written", 503, True
+
+
+class InternalError(Problem):
+    """A fault of the gateway's own."""
+
+    slug, title, status = "internal-error", "Internal error", 500
+
+
+def problem_types() -> Iterator[type[Problem]]:
+    """Every problem type there is, in the order of this module."""
+    yield from Problem.__subclasses__()
+
+
+def problem_of(error: adapter.AdapterError, *, writes: bool) -> Problem:
+    """The problem that a caller is told for what an adapter raised. `writes`: the operation may change something."""
+    for kind, build in _BUILDERS:
+        if isinstance(error, kind):
+            return build(error, writes)
+    return InternalError("The adapter failed in a way it doesn't declare.", note=error.detail)
+
+
+def _unknown(error: Any, writes: bool) -> Problem:
+    if not writes:
+        return DeadlineExceeded(error.message, fix="Try again, or allow more time.", note=error.detail)
+    fix = "Read the entity to learn what became of the change before you send it again."
+    return UnknownOutcome(error.message, fix=fix, note=error.detail)
+
+
+def _bad_reply(error: Any, writes: bool) -> Problem:
+    if writes:
+        return UnknownOutcome(f"{error.message} The change may have been made.", note=error.detail)
+    return BadUpstreamReply(error.message, note=error.detail)
+
+
+def _rejected(error: Any, _: bool) -> Problem:
+    errors = [{"pointer": each.pointer, "detail": each.message} for each in getattr(error, "errors", ())]
+    return Rejected(error.message, errors=errors, note=error.detail)
+
+
+# Most special first: the first match decides.
+_BUILDERS: Sequence[tuple[type[adapter.AdapterError], Any]] = (
+    (adapter.NotFound, lambda e, w: NotFound(e.message, note=e.detail)),
+    (adapter.Conflict, lambda e, w: Conflict(e.message, note=e.detail)),
+    (adapter.Refused, lambda e, w: UpstreamRefused(e.message, note=e.detail)),
+    (adapter.BadReply, _bad_reply),
+    (adapter.DoNotRetry, _rejected),
+    (adapter.Retry, lambda e, w: UpstreamBusy(e.message, retry_after=e.retry_after or 1, note=e.detail)),
+    (
+        adapter.Unavailable,
+        lambda e, w: UpstreamUnavailable(e.message, retry_after=getattr(e, "retry_after", None) or 1, note=e.detail),
+    ),
+    (adapter.UnknownOutcome, _unknown),
+)
