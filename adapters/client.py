@@ -1,0 +1,262 @@
+"""The one HTTP client for upstream traffic: a small interface, with aiohttp behind it.
+
+It does what a gateway needs and no more: no redirects, no cookies, no retries of its own, no proxy from the
+environment, bounded replies, and errors that say truthfully whether a request may have reached the upstream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import tempfile
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import aiohttp
+from aiohttp.http_exceptions import ContentLengthError, HttpProcessingError
+from yarl import URL
+
+from adapters.errors import BadReply, ConfigError, ConfigProblem, Invalid, Unavailable, UnknownOutcome
+
+_INLINE_INFLATE = 64 * 1024
+_DNS_SECONDS = 30
+_NO_HEADERS: Mapping[str, str] = {}
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """One reply, whatever its status. Header names are lower-case; repeated ones are joined by ", "."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """`connections` at most at once; `max_body` bytes of a reply, counted after decompression; `ca` (trusted
+    authorities instead of the system's), `certificate` (chain) and `key` for mutual TLS are PEM texts."""
+
+    connections: int = 8
+    keep_alive: bool = True
+    max_body: int = 16 * 2**20
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+
+
+class HttpClient(Protocol):
+    """Sends requests to one upstream."""
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        body: bytes | None = None,
+        deadline: float,
+    ) -> HttpReply:
+        """One request, one reply. `url` is absolute and percent-encoded already; `deadline` is on
+        `time.monotonic()`'s clock.
+
+        Raises `Unavailable` (refused, DNS, TLS, no free connection: nothing was sent), `UnknownOutcome` (sent,
+        then the deadline or a reset), `BadReply` (body over the bound, malformed HTTP) and `Invalid` (a header
+        or URL that can't be sent).
+        """
+        ...
+
+    async def close(self) -> None:
+        """Closes all connections; a later `send` opens new ones."""
+        ...
+
+
+def http_client(options: ClientOptions) -> HttpClient:
+    """A client with a pool of its own. Reads no network; raises `ConfigError` when a PEM text is wrong."""
+    return _AiohttpClient(options, _tls(options))
+
+
+class _Progress:
+    """How far one request came: `sent` is set right before its first byte is written."""
+
+    __slots__ = ("sent",)
+
+    def __init__(self) -> None:
+        self.sent = False
+
+
+class _AiohttpClient:
+    def __init__(self, options: ClientOptions, tls: ssl.SSLContext | bool) -> None:
+        self._options = options
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        body: bytes | None = None,
+        deadline: float,
+    ) -> HttpReply:
+        progress = _Progress()
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise Unavailable("the deadline had passed before the upstream was called")
+        try:
+            async with asyncio.timeout(remaining):
+                return await self._exchange(method, _url(url), headers, body, progress)
+        except TimeoutError as error:
+            if progress.sent:
+                raise UnknownOutcome("the upstream didn't answer before the deadline", detail=method) from error
+            raise Unavailable("no connection to the upstream could be had before the deadline") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise _told(error, progress.sent) from error
+        except ValueError as error:
+            raise Invalid("a header of the request can't be sent over HTTP", detail=str(error)) from error
+
+    async def _exchange(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, progress: _Progress
+    ) -> HttpReply:
+        session = self._session or self._opened()
+        request = session.request(
+            method, url, headers=headers, data=body, allow_redirects=False, trace_request_ctx=progress
+        )
+        async with request as response:
+            raw = await self._read(response)
+            names: dict[str, str] = {}
+            for name, value in response.headers.items():
+                low = name.lower()
+                names[low] = f"{names[low]}, {value}" if low in names else value
+        encoding = names.get("content-encoding", "").strip().lower()
+        if raw and encoding not in ("", "identity"):
+            raw = await _inflated(raw, encoding, self._options.max_body)
+        return HttpReply(response.status, names, raw)
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        """The body as it came over the wire; more than the bound closes the connection."""
+        bound = self._options.max_body
+        if (response.content_length or 0) > bound and response.method != "HEAD":
+            response.close()
+            raise _too_big(bound)
+        content = response.content
+        body = await content.readany()
+        if content.at_eof() and len(body) <= bound:
+            return body
+        parts, size = [body], len(body)
+        while size <= bound and not content.at_eof():
+            part = await content.readany()
+            parts.append(part)
+            size += len(part)
+        if size > bound:
+            response.close()
+            raise _too_big(bound)
+        return b"".join(parts)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        options = self._options
+        connector = aiohttp.TCPConnector(
+            limit=options.connections,
+            force_close=not options.keep_alive,
+            ssl=self._tls,
+            ttl_dns_cache=_DNS_SECONDS,
+            resolver=aiohttp.ThreadedResolver(),
+        )
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(_mark_sent)
+        headers = {"User-Agent": "figway", "Accept-Encoding": "gzip, deflate"}
+        session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=_NO_TIMEOUT,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trace_configs=[trace],
+            headers=headers if options.keep_alive else {**headers, "Connection": "close"},
+        )
+        # aiohttp resends GET, PUT and DELETE by itself when a kept connection breaks; that is the gateway's choice.
+        session._retry_connection = False
+        self._session = session
+        return session
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+
+async def _mark_sent(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:
+    context.trace_request_ctx.sent = True
+
+
+def _url(text: str) -> URL:
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise Invalid("the address of the request isn't percent-encoded")
+    return URL(text, encoded=True)
+
+
+def _told(error: Exception, sent: bool) -> Unavailable | UnknownOutcome | BadReply:
+    detail = f"{type(error).__name__}: {error}"
+    if not sent:
+        return Unavailable("the upstream can't be reached", detail=detail)
+    cause = error.__cause__
+    malformed = isinstance(cause, HttpProcessingError) and not isinstance(cause, ContentLengthError)
+    if isinstance(error, aiohttp.ClientResponseError) or malformed:
+        return BadReply("the upstream's reply isn't HTTP", detail=detail)
+    return UnknownOutcome("the upstream broke the connection before its answer was complete", detail=detail)
+
+
+def _too_big(bound: int) -> BadReply:
+    return BadReply(f"the upstream's reply is larger than {bound} bytes")
+
+
+async def _inflated(raw: bytes, encoding: str, bound: int) -> bytes:
+    """`raw` decompressed, never holding more than `bound` bytes; what is large goes to a thread."""
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise BadReply("the upstream's reply has a content encoding that wasn't asked for", detail=encoding)
+    # RFC 9110 section 8.4.1.2: "deflate" is zlib's format; some servers send the bare stream instead.
+    bare = encoding == "deflate" and (raw[0] & 0x0F != 8 or int.from_bytes(raw[:2], "big") % 31 != 0)
+    inflater = zlib.decompressobj(-15 if bare else 47)
+    try:
+        head = inflater.decompress(raw, min(_INLINE_INFLATE, bound + 1))
+        rest = b""
+        if not inflater.eof and len(head) <= bound:
+            rest = await asyncio.to_thread(inflater.decompress, inflater.unconsumed_tail, bound + 1 - len(head))
+    except zlib.error as error:
+        raise BadReply("the upstream's reply can't be decompressed", detail=str(error)) from error
+    if len(head) + len(rest) > bound:
+        raise _too_big(bound)
+    if not inflater.eof or inflater.unused_data:
+        raise BadReply("the upstream's compressed reply isn't one whole stream")
+    return head + rest
+
+
+def _tls(options: ClientOptions) -> ssl.SSLContext | bool:
+    """The context for these options, or True: aiohttp's shared default, verifying against the system's authorities."""
+    if options.ca is None and options.certificate is None:
+        return True
+    try:
+        context = ssl.create_default_context(cadata=options.ca)
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigError([ConfigProblem("ca holds no certificate in PEM form", "/tls/ca")]) from error
+    if options.certificate is not None:
+        _load_certificate(context, options.certificate, options.key or "")
+    return context
+
+
+def _load_certificate(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    """The ssl module reads a chain only from a file: one that only we can read, gone when loaded."""
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(f"{certificate}\n{key}\n")
+        file.flush()
+        try:
+            # A password callback, because without one OpenSSL asks for an encrypted key's on the terminal.
+            context.load_cert_chain(file.name, password=lambda: "")
+        except (ssl.SSLError, OSError, ValueError) as error:
+            message = "cert and key aren't a certificate chain and its unencrypted private key in PEM form"
+            raise ConfigError([ConfigProblem(message, "/tls/cert")]) from error
