@@ -233,7 +233,8 @@ def problem_of(error: adapter.AdapterError, *, writes: bool) -> Problem:
     """The problem that a caller is told for what an adapter raised. `writes`: the operation may change something."""
     for kind, build in _BUILDERS:
         if isinstance(error, kind):
-            return build(error, writes)
+            problem: Problem = build(error, writes)
+            return problem
     return InternalError("The adapter failed in a way it doesn't declare.", note=error.detail)
 
 

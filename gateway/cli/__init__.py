@@ -1,0 +1,52 @@
+"""The command line: one file a verb, loaded when the verb is used, so that `figway --help` stays quick.
+
+Each file exports `command`. Exit codes: 0 ok, 1 a finding, 2 usage; errors go to stderr in one sentence.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+# verb → (module, one sentence for the list of verbs)
+VERBS: dict[str, tuple[str, str]] = {
+    "call": ("call", "Call an operation straight through its binding, without the gateway's HTTP side."),
+    "check": ("check", "Check a workspace offline: every problem, with file, line and key."),
+    "demo": ("demo", "Start the demo estate and the gateway in front of it."),
+    "doctor": ("doctor", "Check this machine and every upstream, live."),
+    "init": ("init", "Start a workspace in an empty folder and print a first API key."),
+    "key": ("key", "Create, list and revoke API keys."),
+    "schema": ("schema", "Print the JSON Schemas of the workspace's files."),
+    "serve": ("serve", "Serve a workspace."),
+}
+
+
+class _Verbs(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module = import_module(f"gateway.cli.{VERBS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, sentence) for verb, (_, sentence) in sorted(VERBS.items())])
+
+
+app = _Verbs(
+    name="figway",
+    help="A strangler-fig API gateway: governed REST routes in front of systems that have no usable API.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script `figway`."""
+    app.main(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="figway")

@@ -1,0 +1,198 @@
+"""What a snapshot holds. Everything here is immutable and compiled: nothing is parsed on the request path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel
+
+from adapters.contract import Effect, Json, JsonSchema
+
+
+class Expression(Protocol):
+    """A compiled JMESPath expression: plain projections and renames as closures, the rest through JMESPath."""
+
+    @property
+    def source(self) -> str: ...
+
+    def __call__(self, scope: Json) -> Json:
+        """The expression's value over `scope`; raises `MappingFailed`."""
+        ...
+
+    def names(self) -> frozenset[str]:
+        """The top-level names of the scope that the expression reads, such as `path` or a step's name."""
+        ...
+
+
+class MappingFailed(Exception):
+    """An expression can't be evaluated over a value (a JMESPath type error)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a contract (OpenAPI 3.1 style `simple` for path and header, `form` for query)."""
+
+    name: str
+    where: Literal["path", "query", "header"]
+    schema: JsonSchema
+    required: bool = False
+    explode: bool = True
+    default: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request body: its schema per media type (only `application/json` and `+json` are decoded)."""
+
+    required: bool
+    media: Mapping[str, JsonSchema]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Which operation of which upstream serves a route, and how values get in and out.
+
+    `fields` maps the route's field names to the upstream's, where `output` is a plain rename; filters and sorts of
+    a list use it. `input` is None when the binding leaves it out: a list passes its `ListRequest`, another route
+    its parameters and body merged.
+    """
+
+    upstream: str
+    operation: str
+    input: Mapping[str, Expression] | None
+    output: Expression | None
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a composite: a call of another route. `on_error` is fail, omit or default (then `default`)."""
+
+    name: str
+    route: str
+    input: Mapping[str, Expression]
+    on_error: Literal["fail", "omit", "default"] = "fail"
+    default: Json = None
+    after: frozenset[str] = frozenset()
+    """The steps whose results `input` reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """A route served by several routes; `output` reads the steps' results by name (an omitted one is absent)."""
+
+    steps: tuple[Step, ...]
+    output: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation of a contract, compiled. `path` is the template, such as `/customers/{customer_id}`."""
+
+    operation_id: str
+    method: str
+    path: str
+    effect: Effect
+    group: str
+    parameters: tuple[Parameter, ...]
+    body: Body | None
+    status: int
+    """The status of success: the contract's first 2xx response."""
+    reply: JsonSchema | None
+    """The schema of success's JSON body, `$ref`s resolvable within; None where it has none."""
+    legacy: Binding | None = None
+    replacement: Binding | None = None
+    compose: Composite | None = None
+    enforcement: Literal["strict", "shape", "off"] = "strict"
+    is_list: bool = False
+    """The reply is `{"items": [...], "next": url | null}` and `limit`, `cursor`, `sort` and filters apply."""
+    location: str | None = None
+    """A template over the reply's fields for the `Location` header, such as `/tasks/{id}`."""
+    deadline: float | None = None
+    """Seconds; None: the workspace's default."""
+    summary: str = ""
+    where: str = ""
+    """`file:line` of the operation in its contract."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamSpec:
+    """One upstream of `gateway.yaml`: its kind, its own options (validated), and the limits around it (seconds)."""
+
+    name: str
+    kind: str
+    config: BaseModel
+    digest: str
+    """Changes whenever the configuration, a resolved reference or a file it may read changes: keep or rebuild."""
+    deadline: float = 5.0
+    concurrency: int = 8
+    queue: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """The workspace's defaults. Times in seconds, sizes in bytes."""
+
+    deadline: float = 10.0
+    max_body: int = 1_048_576
+    max_reply: int = 16_777_216
+    page: int = 50
+    max_page: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotInfo:
+    """Who made a snapshot, when and why. `version` 0 is one that isn't stored yet."""
+
+    version: int
+    hash: str
+    parent_hash: str | None
+    author: str
+    reason: str
+    ticket: str | None
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A workspace, checked and compiled: what a snapshot serves."""
+
+    hash: str
+    """SHA-256 over the workspace's files (canonical), hex."""
+    files: Mapping[str, bytes]
+    routes: tuple[Route, ...]
+    upstreams: Mapping[str, UpstreamSpec]
+    defaults: Defaults
+    policy: str
+    """The Cedar policies' text, all files joined."""
+    document: Mapping[str, Any]
+    """The contracts merged into one OpenAPI 3.1 document, `x-gateway` stripped."""
+    api_keys: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The rest of `gateway.yaml`, validated: stores, identity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong in a workspace. `line` is 1-based; `key` is a JSON Pointer or a dotted key."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+    level: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.key + ': ' if self.key else ''}{self.message}"
+
+
+class InvalidWorkspace(Exception):
+    """A workspace that can't be served; holds every finding."""
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        super().__init__(f"{len(findings)} problems in the workspace")
+        self.findings = findings
