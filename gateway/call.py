@@ -7,7 +7,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from adapters.contract import Json, Source
 
@@ -68,6 +67,8 @@ class Call:
     query: dict[str, Json] = field(default_factory=dict)
     header: dict[str, Json] = field(default_factory=dict)
     body: Json = None
+    page: Mapping[str, Json] = field(default_factory=dict)
+    """A list's `{limit, after, sort, where}`, as `adapters.contract.ListRequest` reads it."""
     principal: Principal | None = None
     binding: str | None = None
     """Which binding the caller insists on (`legacy` or `replacement`), when it may; None: as the stage says."""
@@ -97,5 +98,3 @@ class Reply:
     warnings: tuple[str, ...] = ()
     encoded: bytes | None = None
     """The body's bytes, when it's already encoded."""
-    more: Any = None
-    """A list's position behind its last item; the list filter makes it a signed cursor."""

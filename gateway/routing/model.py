@@ -18,6 +18,11 @@ class Expression(Protocol):
     @property
     def source(self) -> str: ...
 
+    @property
+    def compiled(self) -> bool:
+        """Whether it runs as closures; if not, a big value wants a thread."""
+        ...
+
     def __call__(self, scope: Json) -> Json:
         """The expression's value over `scope`; raises `MappingFailed`."""
         ...

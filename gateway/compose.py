@@ -1,0 +1,136 @@
+"""One route from several: its steps call routes, never upstreams, so that each keeps its own governance.
+
+Steps run as parallel as their references allow: a step starts when the last step that its input reads has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+
+from adapters.contract import Json
+from gateway.call import Call, Reply
+from gateway.errors import BadUpstreamReply, InvalidRequest, Problem
+from gateway.pipeline import Handler
+from gateway.routing.model import Composite, MappingFailed, Route, Step
+from gateway.routing.scope import is_given, scope_builder
+
+_OMITTED = object()
+
+
+def compose(route: Route, routes: Mapping[str, Route], handlers: Mapping[str, Handler]) -> Handler:
+    """The handler of a composite; `handlers` holds the snapshot's by operationId, filled before any call."""
+    assert route.compose is not None
+    composite = route.compose
+    names = [each.names() for step in composite.steps for each in step.input.values()]
+    scope = scope_builder(frozenset().union(*names))
+
+    async def handler(call: Call) -> Reply:
+        run = _Run(composite, call, scope(call), routes, handlers)
+        await run.all()
+        try:
+            body = composite.output(run.results)
+        except MappingFailed as error:
+            raise BadUpstreamReply("The parts can't be mapped to the route's contract.", note=str(error)) from error
+        return Reply(route.status, body, as_of=run.oldest, served_by=run.served_by, warnings=tuple(run.warnings))
+
+    return handler
+
+
+class _Run:
+    """One call of a composite: the steps' results as they come in."""
+
+    def __init__(
+        self,
+        composite: Composite,
+        call: Call,
+        scope: dict[str, Json],
+        routes: Mapping[str, Route],
+        handlers: Mapping[str, Handler],
+    ) -> None:
+        self._composite, self._call, self._scope = composite, call, scope
+        self._routes, self._handlers = routes, handlers
+        self.results: dict[str, Json] = {}
+        self.oldest: datetime | None = None
+        self.served_by: str | None = None
+        self.warnings: list[str] = []
+
+    async def all(self) -> None:
+        """Runs every step; the first failure that isn't allowed for ends the others."""
+        done = {step.name: asyncio.Event() for step in self._composite.steps}
+        try:
+            async with asyncio.TaskGroup() as group:
+                for step in self._composite.steps:
+                    group.create_task(self._when_ready(step, done))
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+    async def _when_ready(self, step: Step, done: Mapping[str, asyncio.Event]) -> None:
+        for name in step.after:
+            await done[name].wait()
+        result = await self._step(step)
+        if result is not _OMITTED:
+            self.results[step.name] = result
+        done[step.name].set()
+
+    async def _step(self, step: Step) -> Json:
+        try:
+            reply = await self._handlers[step.route](self._step_call(step))
+        except Problem as problem:
+            if step.on_error == "fail":
+                raise _told(step, problem) from problem
+            self.warnings.append(f"The part '{step.name}' is missing: {problem.title.lower()}.")
+            return step.default if step.on_error == "default" else _OMITTED
+        self._note(reply)
+        return reply.body
+
+    def _note(self, reply: Reply) -> None:
+        self.warnings.extend(reply.warnings)
+        if reply.as_of is not None and (self.oldest is None or reply.as_of < self.oldest):
+            self.oldest = reply.as_of
+        self.served_by = reply.served_by if self.served_by in (None, reply.served_by) else "legacy"
+
+    def _step_call(self, step: Step) -> Call:
+        call, route = self._call, self._routes[step.route]
+        made = Call(
+            id=call.id,
+            operation=step.route,
+            snapshot=call.snapshot,
+            method=route.method,
+            target=route.path,
+            deadline=call.deadline,
+            traceparent=call.traceparent,
+            path={},
+            raw_headers=call.raw_headers,
+            upstream_calls=call.upstream_calls,
+            parent=call,
+        )
+        self._place(made, route, self._input(step))
+        return made
+
+    def _input(self, step: Step) -> dict[str, Json]:
+        known = {**self._scope, **self.results}
+        try:
+            values = {name: (each(known), is_given(each, known)) for name, each in step.input.items()}
+        except MappingFailed as error:
+            raise BadUpstreamReply(f"The part '{step.name}' can't be asked for.", note=str(error)) from error
+        return {name: value for name, (value, given) in values.items() if value is not None or given}
+
+    @staticmethod
+    def _place(call: Call, route: Route, input: dict[str, Json]) -> None:
+        """Puts each value where the step's route declares it; what it doesn't declare belongs to the body."""
+        places = {"path": call.path, "query": call.query, "header": call.header}
+        for parameter in route.parameters:
+            if parameter.name in input:
+                places[parameter.where][parameter.name] = input.pop(parameter.name)
+        call.body = input.pop("body") if set(input) == {"body"} else input
+
+
+def _told(step: Step, problem: Problem) -> Problem:
+    """A step that was asked wrongly is no fault of the caller's."""
+    if isinstance(problem, InvalidRequest):
+        return BadUpstreamReply(
+            f"The part '{step.name}' can't be asked for with what came before.", note=problem.detail
+        )
+    return problem

@@ -1,0 +1,168 @@
+"""The end of a route's chain: which binding serves the call, and the call of its upstream."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from adapters.contract import Context, Effect, Json, Result
+from adapters.errors import AdapterError
+from gateway.call import Call, Reply, UpstreamCall
+from gateway.errors import BadUpstreamReply, InternalError, InvalidRequest, UnknownOutcome, problem_of
+from gateway.pipeline import Handler
+from gateway.routing.model import Binding, Expression, MappingFailed, Route
+from gateway.routing.scope import is_given, scope_builder
+
+# A value with more items than this is mapped on a thread when the mapping isn't a compiled one.
+_BIG = 200
+
+
+class Invoker(Protocol):
+    """An upstream, as the dispatcher sees it."""
+
+    async def call(self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context) -> Result: ...
+
+
+def dispatch(route: Route, upstreams: Mapping[str, Invoker]) -> Handler:
+    """The handler that calls `route`'s binding: legacy's, where it has one."""
+    binding = route.legacy or route.replacement
+    assert binding is not None
+    side = "legacy" if route.legacy is not None else "replacement"
+    upstream = upstreams[binding.upstream]
+    build_input = input_builder(route, binding)
+    location = _location(route)
+
+    async def handler(call: Call) -> Reply:
+        result = await _invoke(call, route, binding, upstream, build_input(call))
+        body = await _mapped(binding.output, result.value, writes=route.effect is not Effect.READ)
+        reply = Reply(route.status, body, as_of=result.as_of, served_by=side, warnings=result.warnings)
+        if location is not None:
+            reply.headers.append((b"location", location(body)))
+        return reply
+
+    return handler
+
+
+async def _invoke(call: Call, route: Route, binding: Binding, upstream: Invoker, input: Mapping[str, Json]) -> Result:
+    started = time.perf_counter()
+    outcome = "failed"
+    sources: tuple[Any, ...] = ()
+    try:
+        result = await upstream.call(binding.operation, input, effect=route.effect, context=_context(call))
+        outcome, sources = "ok", result.sources
+    except AdapterError as error:
+        outcome = type(error).__name__
+        raise problem_of(error, writes=route.effect is not Effect.READ) from error
+    finally:
+        seconds = time.perf_counter() - started
+        call.upstream_calls.append(UpstreamCall(binding.upstream, binding.operation, seconds, outcome, sources))
+    return result
+
+
+def _context(call: Call) -> Context:
+    principal = call.principal
+    return Context(
+        deadline=call.deadline,
+        traceparent=call.traceparent,
+        idempotency_key=call.idempotency_key,
+        principal=principal.id if principal else None,
+        agent=principal.agent if principal else None,
+    )
+
+
+async def _mapped(output: Expression | None, value: Json, *, writes: bool) -> Json:
+    if output is None:
+        return value
+    try:
+        if not output.compiled and _is_big(value):
+            return await asyncio.to_thread(output, value)
+        return output(value)
+    except MappingFailed as error:
+        note = f"output mapping failed: {error}"
+        if writes:
+            raise UnknownOutcome("The change was made, but its answer can't be mapped.", note=note) from error
+        raise BadUpstreamReply("The answer can't be mapped to the route's contract.", note=note) from error
+
+
+def _is_big(value: Json) -> bool:
+    members = value.values() if isinstance(value, dict) else [value]
+    return any(isinstance(member, list) and len(member) > _BIG for member in members)
+
+
+# ── input ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def input_builder(route: Route, binding: Binding) -> Callable[[Call], Mapping[str, Json]]:
+    """A function from a call to the operation's input, as the binding says or, where it is silent, by default."""
+    if binding.input is None:
+        return _listed(binding) if route.is_list else _merged
+    names = frozenset().union(*(expression.names() for expression in binding.input.values()))
+    scope = scope_builder(names)
+    expressions = tuple(binding.input.items())
+
+    def build(call: Call) -> Mapping[str, Json]:
+        values = scope(call)
+        try:
+            mapped = [(name, expression, expression(values)) for name, expression in expressions]
+        except MappingFailed as error:
+            raise InternalError("The route's input mapping failed.", note=str(error)) from error
+        input: dict[str, Json] = {}
+        for name, expression, value in mapped:
+            # What the caller left out stays out: an absent value is not a null.
+            if value is not None or is_given(expression, values):
+                _put(input, name, value)
+        return input
+
+    return build
+
+
+def _put(input: dict[str, Json], name: str, value: Json) -> None:
+    """Sets a member; the name `Changes.Email` leads into a member's member."""
+    *parents, last = name.split(".")
+    for parent in parents:
+        input = input.setdefault(parent, {})
+    input[last] = value
+
+
+def _merged(call: Call) -> Mapping[str, Json]:
+    body = call.body if isinstance(call.body, dict) else {}
+    return {**body, **call.query, **call.path}
+
+
+def _listed(binding: Binding) -> Callable[[Call], Mapping[str, Json]]:
+    fields = binding.fields
+
+    def translated(name: str) -> str:
+        sign, plain = ("-", name[1:]) if name.startswith("-") else ("", name)
+        if fields and plain not in fields:
+            raise InvalidRequest(
+                f"The list can't be sorted by '{plain}'.",
+                errors=[{"pointer": "/query/sort", "detail": "unknown field"}],
+            )
+        return sign + fields.get(plain, plain)
+
+    def build(call: Call) -> Mapping[str, Json]:
+        page = call.page
+        path = [[fields.get(name, name), "eq", value] for name, value in call.path.items()]
+        where = [[fields.get(name, name), operator, value] for name, operator, value in page["where"]]
+        sort = [translated(name) for name in page["sort"]]
+        return {"limit": page["limit"], "after": page["after"], "sort": sort, "where": path + where}
+
+    return build
+
+
+def _location(route: Route) -> Callable[[Json], bytes] | None:
+    if route.location is None:
+        return None
+    template = route.location
+
+    def build(body: Json) -> bytes:
+        try:
+            return template.format_map({name: quote(str(value), safe="") for name, value in body.items()}).encode()
+        except (KeyError, AttributeError) as error:
+            raise InternalError("The route's location can't be made from its reply.", note=str(error)) from error
+
+    return build

@@ -1,0 +1,43 @@
+"""Who asks: the credential in `Authorization` becomes the call's principal, or the call ends with 401."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from gateway.call import Call, Principal, Reply
+from gateway.errors import Unauthenticated
+from gateway.pipeline import Filter, Handler
+
+# RFC 6750 §3: what a 401 must say.
+_CHALLENGE = ((b"www-authenticate", b'Bearer realm="figway"'),)
+
+
+class Verifier(Protocol):
+    """Proves credentials: `cached` answers at once or not at all, `verify` may look one up."""
+
+    def cached(self, header: bytes) -> Principal | None: ...
+
+    async def verify(self, header: bytes) -> Principal | None: ...
+
+
+def authenticate(verifier: Verifier) -> Filter:
+    """A filter that sets `call.principal`; a composite's step keeps the composite's."""
+
+    async def filter(call: Call, rest: Handler) -> Reply:
+        if call.parent is None:
+            header = call.raw_headers.get(b"authorization")
+            if header is None:
+                raise refused("The call carries no credential.")
+            call.principal = verifier.cached(header) or await verifier.verify(header)
+            if call.principal is None:
+                raise refused("The credential isn't valid, or no longer.")
+        else:
+            call.principal = call.parent.principal
+        return await rest(call)
+
+    return filter
+
+
+def refused(detail: str) -> Unauthenticated:
+    """The 401 problem, with the challenge that RFC 6750 asks for."""
+    return Unauthenticated(detail, fix="Send 'Authorization: Bearer <API key>'.", headers=_CHALLENGE)

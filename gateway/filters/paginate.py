@@ -1,0 +1,106 @@
+"""Lists: `limit`, `cursor`, `sort` and filters become a `ListRequest`; its position becomes a signed cursor.
+
+A cursor is opaque and bound to the route and to the sort and filters it was made for (HMAC-SHA256, 128 bits kept),
+so one that was tampered with, or used with another question, is a 400.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import orjson
+
+from adapters.contract import Json
+from gateway.call import Call, Reply
+from gateway.errors import BadRequest, InvalidRequest
+from gateway.pipeline import Filter, Handler
+from gateway.routing.model import Defaults, Route
+
+OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "in", "like", "null")
+_RESERVED = frozenset({"limit", "cursor", "sort", "fields", "expand"})
+_TAG = 16
+
+
+def paginate(route: Route, defaults: Defaults, key: bytes) -> Filter:
+    """A filter that reads the list's parameters into `call.page` and writes the reply's `next`."""
+    declared = {each.name for each in route.parameters if each.where == "query"}
+    filters = {name: _field(name) for name in declared - _RESERVED}
+
+    async def filter(call: Call, rest: Handler) -> Reply:
+        query = call.query
+        bound = _bound_to(route, call)
+        call.page = {
+            "limit": min(query.get("limit") or defaults.page, defaults.max_page),
+            "after": _opened(query["cursor"], bound, key) if query.get("cursor") else None,
+            "sort": _sort(query.get("sort")),
+            "where": [[*filters[name], value] for name, value in query.items() if name in filters],
+        }
+        reply = await rest(call)
+        if isinstance(reply.body, dict):
+            position = reply.body.get("next")
+            reply.body["next"] = None if position is None else _next(call, _sealed(position, bound, key))
+        return reply
+
+    return filter
+
+
+def _field(name: str) -> tuple[str, str]:
+    """`qty.ge` → (qty, ge); `qty` → (qty, eq)."""
+    field, _, operator = name.rpartition(".")
+    return (field, operator) if operator in OPERATORS and field else (name, "eq")
+
+
+def _sort(text: Any) -> list[str]:
+    fields = text if isinstance(text, list) else str(text).split(",") if text else []
+    if len({field.lstrip("-") for field in fields}) != len(fields):
+        raise InvalidRequest(
+            "A field is named twice in 'sort'.", errors=[{"pointer": "/query/sort", "detail": "twice"}]
+        )
+    return fields
+
+
+def _bound_to(route: Route, call: Call) -> bytes:
+    """What a cursor is good for: the route, its path and every parameter but `cursor` and `limit`."""
+    asked = {name: value for name, value in call.query.items() if name not in ("cursor", "limit")}
+    return orjson.dumps([route.operation_id, call.path, asked], option=orjson.OPT_SORT_KEYS)
+
+
+def _sealed(position: Json, bound: bytes, key: bytes) -> str:
+    payload = orjson.dumps(position)
+    return urlsafe_b64encode(_tag(payload, bound, key) + payload).rstrip(b"=").decode()
+
+
+def _opened(cursor: str, bound: bytes, key: bytes) -> Json:
+    try:
+        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    except ValueError:
+        raw = b""
+    tag, payload = raw[:_TAG], raw[_TAG:]
+    if not hmac.compare_digest(tag, _tag(payload, bound, key)):
+        raise BadRequest(
+            "The cursor isn't one that this list gave, or was given for other filters.",
+            fix="Follow 'next' as it is, or leave the cursor out to start again.",
+        )
+    return orjson.loads(payload)
+
+
+def _tag(payload: bytes, bound: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, sha256(bound).digest() + payload, "sha256")[:_TAG]
+
+
+def _next(call: Call, cursor: str) -> str:
+    """The URL of the next page: the same question, relative to the host that was asked."""
+    asked: Mapping[str, Any] = {**call.query, "cursor": cursor}
+    texts = {name: _written(value) for name, value in asked.items() if value is not None}
+    return f"{call.target}?{urlencode(texts, doseq=True, quote_via=quote)}"
+
+
+def _written(value: Json) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value

@@ -1,0 +1,164 @@
+"""Requests and replies against the contract: what breaks it goes no further, in either direction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jsonschema_rs
+import orjson
+
+from adapters.contract import Effect, Json, JsonSchema
+from gateway.call import Call, Reply
+from gateway.errors import (
+    BadRequest,
+    BadUpstreamReply,
+    InvalidRequest,
+    Problem,
+    UnknownOutcome,
+    UnsupportedMediaType,
+)
+from gateway.filters.parameters import QueryReader, reader
+from gateway.filters.shape import trimmer
+from gateway.pipeline import Filter, Handler
+from gateway.routing.model import Body, Parameter, Route
+
+_MOST_ERRORS = 20
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def validate_request(route: Route) -> Filter:
+    """A filter that types the parameters, decodes the body and holds both against the contract."""
+    read_query = QueryReader(route.parameters)
+    read_path = {each.name: reader(each) for each in route.parameters if each.where == "path"}
+    header_parameters = [(each, each.name.lower().encode(), reader(each)) for each in _in(route, "header")]
+    validator = compiled(_request_schema(route))
+
+    async def filter(call: Call, rest: Handler) -> Reply:
+        if call.parent is None:
+            call.query = read_query(call.raw_query)
+            call.path = {name: read_path[name](text) for name, text in call.path.items()}
+            for parameter, name, read in header_parameters:
+                value = call.raw_headers.get(name)
+                if value is not None:
+                    call.header[parameter.name] = read(value.decode("latin-1"))
+            if route.body is not None:
+                call.body = await _read_body(call, route.body)
+        else:
+            call.query = {**read_query.defaults, **call.query}
+        request = {"path": call.path, "query": call.query, "header": call.header}
+        if route.body is not None and call.body is not _ABSENT:
+            request["body"] = call.body
+        if not validator.is_valid(request):
+            raise _invalid(validator, request)
+        return await rest(call)
+
+    return filter
+
+
+_ABSENT: Any = object()
+
+
+def compiled(schema: JsonSchema) -> jsonschema_rs.Draft202012Validator:
+    """The validator of a schema, formats asserted; its sentences never echo a value."""
+    return jsonschema_rs.Draft202012Validator(dict(schema), validate_formats=True, mask="the value")
+
+
+def _in(route: Route, where: str) -> list[Parameter]:
+    return [each for each in route.parameters if each.where == where]
+
+
+def _request_schema(route: Route) -> JsonSchema:
+    """One schema over `{path, query, header, body}`, so that one call of the validator tells everything."""
+    places: dict[str, Any] = {}
+    for where in ("path", "query", "header"):
+        parameters = _in(route, where)
+        places[where] = {
+            "type": "object",
+            "properties": {each.name: _isolated(each.schema, f"{where}-{each.name}") for each in parameters},
+            "required": [each.name for each in parameters if each.required],
+            "additionalProperties": False,
+        }
+    required = ["path", "query", "header"]
+    if route.body is not None:
+        places["body"] = _isolated(next(iter(route.body.media.values())), "body")
+        required += ["body"] if route.body.required else []
+    return {"$schema": _DIALECT, "type": "object", "properties": places, "required": required}
+
+
+def _isolated(schema: JsonSchema, name: str) -> JsonSchema:
+    """The schema as a resource of its own (`$id`), so that its `$ref`s into its own `$defs` keep their meaning."""
+    return {**schema, "$id": f"urn:figway:{name}"} if "$defs" in schema else schema
+
+
+async def _read_body(call: Call, body: Body) -> Json:
+    content_type = call.raw_headers.get(b"content-type")
+    raw = await call.read_body() if call.read_body is not None else b""
+    if not raw:
+        if body.required:
+            raise InvalidRequest("The request has no body.", fix="Send a JSON body.")
+        return _ABSENT
+    if content_type is None or not _is_json(content_type, body):
+        raise UnsupportedMediaType(
+            "The body's media type isn't one that this route takes.", fix=f"Send {', '.join(body.media)}."
+        )
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        detail = f"The body isn't JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        raise BadRequest(detail, fix="Send valid JSON in UTF-8.") from error
+
+
+def _is_json(content_type: bytes, body: Body) -> bool:
+    name, *parameters = [part.strip() for part in content_type.decode("latin-1").lower().split(";")]
+    return name in body.media and all(each.startswith("charset=") is False or "utf-8" in each for each in parameters)
+
+
+def _invalid(validator: jsonschema_rs.Draft202012Validator, request: Mapping[str, Json]) -> InvalidRequest:
+    errors = []
+    for error in validator.iter_errors(request):
+        errors.append({"pointer": pointer(error.instance_path), "detail": error.message})
+        if len(errors) == _MOST_ERRORS:
+            break
+    where = errors[0]["pointer"] or "the request"
+    return InvalidRequest(
+        f"The request breaks the contract at {where}: {errors[0]['detail']}",
+        errors=errors,
+        fix="Mend the named values; the contract is at /openapi.json.",
+    )
+
+
+def pointer(path: list[str | int]) -> str:
+    """A JSON Pointer (RFC 6901) from a path of keys and indexes."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def validate_reply(route: Route) -> Filter:
+    """A filter that holds what comes back against the contract: `strict` refuses, `shape` trims what isn't declared."""
+    assert route.reply is not None
+    validator = compiled(route.reply)
+    trim = trimmer(route.reply) if route.enforcement == "shape" else None
+    writes = route.effect is not Effect.READ
+
+    async def filter(call: Call, rest: Handler) -> Reply:
+        reply = await rest(call)
+        if trim is not None:
+            reply.body = trim(reply.body)
+        if not validator.is_valid(reply.body):
+            raise _broken(validator, reply.body, writes)
+        return reply
+
+    return filter
+
+
+def _broken(validator: jsonschema_rs.Draft202012Validator, body: Json, writes: bool) -> Problem:
+    first = next(iter(validator.iter_errors(body)))
+    where = pointer(first.instance_path) or "its root"
+    note = f"reply breaks the contract at {where}: {first.message}"
+    if writes:
+        return UnknownOutcome(
+            "The change was made, but the answer breaks the route's contract.",
+            fix="Read the entity to see the change; don't send it again.",
+            note=note,
+        )
+    return BadUpstreamReply(f"The answer breaks the route's contract at {where}.", note=note)

@@ -1,0 +1,53 @@
+"""What a binding's input may read: `{path, query, header, body, list, principal, call}` of the call at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from adapters.contract import Json
+from gateway.call import Call
+from gateway.routing.model import Expression
+
+
+def scope_builder(names: frozenset[str]) -> Callable[[Call], dict[str, Json]]:
+    """A function from a call to the values that expressions may read, of which only `names` are made."""
+    makers = [(name, make) for name, make in _SCOPE.items() if name in names]
+    return lambda call: {name: make(call) for name, make in makers}
+
+
+def _principal(call: Call) -> Json:
+    principal = call.principal
+    if principal is None:
+        return None
+    return {
+        "id": principal.id,
+        "agent": principal.agent,
+        "roles": list(principal.roles),
+        "tenant": principal.tenant,
+    }
+
+
+def _facts(call: Call) -> Json:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"id": call.id, "time": now, "idempotency_key": call.idempotency_key}
+
+
+_SCOPE: Mapping[str, Callable[[Call], Json]] = {
+    "path": lambda call: call.path,
+    "query": lambda call: call.query,
+    "header": lambda call: call.header,
+    "body": lambda call: call.body,
+    "list": lambda call: call.page,
+    "principal": _principal,
+    "call": _facts,
+}
+
+
+def is_given(expression: Expression, scope: Mapping[str, Json]) -> bool:
+    """Whether a plain path such as `body.email` leads to a null that stands there, rather than to nothing."""
+    *parents, last = expression.source.split(".")
+    holder: Json = scope
+    for parent in parents:
+        holder = holder.get(parent) if isinstance(holder, dict) else None
+    return isinstance(holder, dict) and last in holder
