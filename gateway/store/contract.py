@@ -1,0 +1,135 @@
+"""What a state store is: numbered snapshots of the workspace, and API keys. SQLite serves it; another database may.
+
+Every method blocks, so callers on the event loop go through `gateway.store.offload`. Methods are safe to call from
+several threads and several processes at once.
+
+    StoreError
+    ├── Moved               somebody else published first
+    ├── NoSuchSnapshot      no snapshot has that number
+    └── NewerState          the store was written by a newer figway
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+
+class StoreError(Exception):
+    """The store can't do what was asked; the message is one sentence for an operator."""
+
+
+class Moved(StoreError):
+    """The active snapshot isn't the one that the publisher started from; `active` is the one that is (None: none)."""
+
+    def __init__(self, expected: int | None, active: int | None) -> None:
+        super().__init__(
+            f"the active snapshot is {active or 'none'}, not {expected or 'none'}: somebody published first"
+        )
+        self.active = active
+
+
+class NoSuchSnapshot(StoreError):
+    """No snapshot has that number."""
+
+
+class NewerState(StoreError):
+    """The store was written by a newer version of figway, which may mean things that this one doesn't know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Which of the workspace's files differ from the snapshot before, by path, sorted."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSnapshot:
+    """Who published a snapshot, when and why. `version` counts from 1; `hash` is `files_hash` of its files."""
+
+    version: int
+    hash: str
+    parent_hash: str | None
+    author: str
+    reason: str
+    ticket: str | None
+    time: datetime
+    difference: Difference = field(default_factory=Difference)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """One API key, without its secret: `mac` is HMAC-SHA256 of the whole key under the pepper called `pepper`, hex.
+
+    Times are aware, UTC; `expires` and `revoked` are None while they don't apply.
+    """
+
+    id: str
+    mac: str
+    pepper: str
+    principal: str
+    agent: str | None
+    roles: tuple[str, ...]
+    tenant: str | None
+    created: datetime
+    expires: datetime | None = None
+    revoked: datetime | None = None
+
+
+class State(Protocol):
+    """One state store. Snapshots are only ever added: a step back is a new snapshot with an old one's files."""
+
+    def publish(
+        self,
+        files: Mapping[str, bytes],
+        *,
+        expected_parent: int | None,
+        author: str,
+        reason: str,
+        ticket: str | None = None,
+    ) -> StoredSnapshot:
+        """Adds a snapshot and makes it the active one, if `expected_parent` (None: there is none yet) still is.
+
+        Of several that start from the same parent exactly one wins; the others get `Moved`.
+        """
+        ...
+
+    def active(self) -> int | None:
+        """The number of the snapshot published last; None: there is none yet."""
+        ...
+
+    def snapshot(self, version: int) -> tuple[StoredSnapshot, dict[str, bytes]]:
+        """A snapshot and its files by path; raises `NoSuchSnapshot`."""
+        ...
+
+    def history(self, limit: int = 50) -> list[StoredSnapshot]:
+        """The snapshots published last, newest first."""
+        ...
+
+    def add_key(self, key: StoredKey) -> None:
+        """Adds an API key; raises `StoreError` when its id is taken."""
+        ...
+
+    def keys(self) -> list[StoredKey]:
+        """Every API key, revoked and expired ones too, oldest first."""
+        ...
+
+    def revoke_key(self, id: str, at: datetime) -> bool:
+        """Revokes an API key; False: no key has that id. One that is revoked already keeps its first time."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def files_hash(files: Mapping[str, bytes]) -> str:
+    """SHA-256, hex, over `<hex SHA-256 of the content> <path>\\0` of every file in order of path."""
+    whole = hashlib.sha256()
+    for path in sorted(files):
+        whole.update(f"{hashlib.sha256(files[path]).hexdigest()} {path}\0".encode())
+    return whole.hexdigest()

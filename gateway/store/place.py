@@ -1,0 +1,62 @@
+"""Where state lives: the state folder, and which store a workspace's `stores.state` names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.store.contract import State, StoreError
+from gateway.store.sqlite import SqliteState
+
+FOLDER = ".figway"
+DEFAULT_URL = f"sqlite:///{FOLDER}/state.db"
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """The folder that holds all that the gateway keeps on this host."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, workspace: Path, configured: Path | None = None) -> StateFolder:
+        """The folder that the process's settings name, or else the workspace's own `.figway`."""
+        return cls((configured or workspace / FOLDER).absolute())
+
+    @property
+    def shared(self) -> Path:
+        """The file whose memory this host's workers share (`gateway.store.shared`)."""
+        return self.path / "shared"
+
+    @property
+    def audit(self) -> Path:
+        """The folder of the audit's files, one a writer."""
+        return self.path / "audit"
+
+    @property
+    def keys(self) -> Path:
+        """The folder of the gateway's own secret keys."""
+        return self.path / "keys"
+
+    def create(self) -> None:
+        """Makes the folder, readable by its owner only; raises `StoreError`."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StoreError(f"the state folder {self.path} can't be made: {error.strerror}") from error
+
+
+def open_state(url: str, workspace: Path, folder: StateFolder) -> State:
+    """The store that `url` names, upgraded to this version; raises `StoreError`.
+
+    `sqlite:///PATH` is a file: relative to the workspace, but below `.figway/` it is in the state folder, wherever
+    that is; `sqlite:////PATH` is absolute.
+    """
+    prefix = "sqlite:///"
+    path = Path(url.removeprefix(prefix))
+    if not url.startswith(prefix) or path == Path():
+        raise StoreError(f"stores.state is '{url}'; it must be sqlite:///PATH")
+    folder.create()
+    if path.parts[0] == FOLDER:
+        return SqliteState(folder.path.joinpath(*path.parts[1:]))
+    return SqliteState(workspace.absolute() / path)

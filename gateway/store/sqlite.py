@@ -1,0 +1,190 @@
+"""The state store in one SQLite file: write-ahead log, durable at every commit."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from gateway.store.contract import (
+    Difference,
+    Moved,
+    NoSuchSnapshot,
+    StoredKey,
+    StoredSnapshot,
+    StoreError,
+    files_hash,
+)
+from gateway.store.schema import upgrade
+
+_BUSY_SECONDS = 5.0
+_INFO = "version, hash, parent_hash, author, reason, ticket, time, difference"
+_KEY = "id, mac, pepper, principal, agent, roles, tenant, created, expires, revoked"
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection in autocommit mode whose commits are on the disk when they return; may move between threads."""
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+class SqliteState:
+    """`State` over SQLite. One connection under a lock: control traffic is rare, and short."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens or creates the file and takes it forward to this version; raises `StoreError`."""
+        self._path = path
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._connection = connect(path)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"the store {path} can't be opened: {error}") from error
+        try:
+            with self._described():
+                upgrade(self._connection)
+        except StoreError:
+            self._connection.close()
+            raise
+
+    def publish(
+        self,
+        files: Mapping[str, bytes],
+        *,
+        expected_parent: int | None,
+        author: str,
+        reason: str,
+        ticket: str | None = None,
+    ) -> StoredSnapshot:
+        blobs = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+        whole = files_hash(files)
+        with self._transaction("IMMEDIATE") as db:
+            active = _active(db)
+            if active != expected_parent:
+                raise Moved(expected_parent, active)
+            before = _blobs(db, active)
+            parent = None if active is None else _info(db, active).hash
+            now = datetime.now(UTC)
+            difference = _difference(before, blobs)
+            info = StoredSnapshot((active or 0) + 1, whole, parent, author, reason, ticket, now, difference)
+            _insert(db, info, {blobs[path]: content for path, content in files.items()}, blobs)
+        return info
+
+    def active(self) -> int | None:
+        with self._transaction() as db:
+            return _active(db)
+
+    def snapshot(self, version: int) -> tuple[StoredSnapshot, dict[str, bytes]]:
+        query = "SELECT path, content FROM snapshot_files JOIN blobs ON blob = hash WHERE version = ? ORDER BY path"
+        with self._transaction() as db:
+            return _info(db, version), dict(db.execute(query, (version,)))
+
+    def history(self, limit: int = 50) -> list[StoredSnapshot]:
+        query = f"SELECT {_INFO} FROM snapshots ORDER BY version DESC LIMIT ?"  # noqa: S608 - a constant list of columns
+        with self._transaction() as db:
+            return [_snapshot_of(row) for row in db.execute(query, (limit,))]
+
+    def add_key(self, key: StoredKey) -> None:
+        row = (
+            *(key.id, key.mac, key.pepper, key.principal, key.agent, orjson.dumps(key.roles).decode(), key.tenant),
+            *(_text(key.created), _text(key.expires), _text(key.revoked)),
+        )
+        with self._transaction("IMMEDIATE") as db:
+            db.execute("INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def keys(self) -> list[StoredKey]:
+        query = f"SELECT {_KEY} FROM api_keys ORDER BY created, id"  # noqa: S608 - a constant list of columns
+        with self._transaction() as db:
+            return [_key_of(row) for row in db.execute(query)]
+
+    def revoke_key(self, id: str, at: datetime) -> bool:
+        update = "UPDATE api_keys SET revoked = coalesce(revoked, ?) WHERE id = ?"
+        with self._transaction("IMMEDIATE") as db:
+            return db.execute(update, (_text(at), id)).rowcount > 0
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def _transaction(self, mode: Literal["DEFERRED", "IMMEDIATE"] = "DEFERRED") -> Iterator[sqlite3.Connection]:
+        """One transaction, seeing one state of the store; an IMMEDIATE one keeps others from writing meanwhile."""
+        with self._lock, self._described():
+            self._connection.execute(f"BEGIN {mode}")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _described(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"the store {self._path} failed: {error}") from error
+
+
+def _active(db: sqlite3.Connection) -> int | None:
+    row = db.execute("SELECT max(version) FROM snapshots").fetchone()
+    version: int | None = row[0]
+    return version
+
+
+def _info(db: sqlite3.Connection, version: int) -> StoredSnapshot:
+    query = f"SELECT {_INFO} FROM snapshots WHERE version = ?"  # noqa: S608 - a constant list of columns
+    row = db.execute(query, (version,)).fetchone()
+    if row is None:
+        raise NoSuchSnapshot(f"there is no snapshot {version}")
+    return _snapshot_of(row)
+
+
+def _blobs(db: sqlite3.Connection, version: int | None) -> dict[str, str]:
+    return dict(db.execute("SELECT path, blob FROM snapshot_files WHERE version = ?", (version,)))
+
+
+def _difference(before: Mapping[str, str], after: Mapping[str, str]) -> Difference:
+    return Difference(
+        added=tuple(sorted(after.keys() - before.keys())),
+        changed=tuple(sorted(path for path in after.keys() & before.keys() if after[path] != before[path])),
+        removed=tuple(sorted(before.keys() - after.keys())),
+    )
+
+
+def _insert(
+    db: sqlite3.Connection, info: StoredSnapshot, contents: Mapping[str, bytes], blobs: Mapping[str, str]
+) -> None:
+    difference = {name: getattr(info.difference, name) for name in ("added", "changed", "removed")}
+    row = (info.version, info.hash, info.parent_hash, info.author, info.reason, info.ticket, _text(info.time))
+    db.execute("INSERT INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, orjson.dumps(difference).decode()))
+    db.executemany("INSERT INTO blobs VALUES (?, ?) ON CONFLICT DO NOTHING", contents.items())
+    rows = [(info.version, path, blob) for path, blob in blobs.items()]
+    db.executemany("INSERT INTO snapshot_files VALUES (?, ?, ?)", rows)
+
+
+def _snapshot_of(row: tuple[Any, ...]) -> StoredSnapshot:
+    difference = {name: tuple(paths) for name, paths in orjson.loads(row[7]).items()}
+    version, hash, parent_hash, author, reason, ticket, time, _ = row
+    when = datetime.fromisoformat(time)
+    return StoredSnapshot(version, hash, parent_hash, author, reason, ticket, when, Difference(**difference))
+
+
+def _key_of(row: tuple[Any, ...]) -> StoredKey:
+    id, mac, pepper, principal, agent, roles, tenant, *times = row
+    created, expires, revoked = (datetime.fromisoformat(time) if time else None for time in times)
+    assert created is not None  # the column is NOT NULL
+    return StoredKey(id, mac, pepper, principal, agent, tuple(orjson.loads(roles)), tenant, created, expires, revoked)
+
+
+def _text(time: datetime | None) -> str | None:
+    return time.astimezone(UTC).isoformat() if time else None
