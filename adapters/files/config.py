@@ -1,0 +1,102 @@
+"""The configuration of a files upstream, as `gateway.yaml` holds it."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from adapters.secret import Reference
+
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def _seconds(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value)
+    if match is None:
+        raise ValueError("must be a duration such as 200ms, 2s or 5m")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _kept(value: Any) -> Any:
+    # Pydantic would turn a Reference into a plain str and lose that it is missing.
+    if not isinstance(value, str):
+        raise ValueError("must be a folder's path, or a reference such as env:DROP_DIR")
+    return value if isinstance(value, Reference) else Reference(value, value)
+
+
+Duration = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "string", "pattern": _DURATION.pattern})]
+Folder = Annotated[Any, BeforeValidator(_kept), WithJsonSchema({"type": "string"})]
+
+_FROZEN = ConfigDict(extra="forbid", frozen=True)
+
+
+class Arrival(BaseModel):
+    """When a file counts as whole. Without a marker: no writer has it open, or it hasn't changed for a while."""
+
+    model_config = _FROZEN
+
+    stable_for: Duration = Field(
+        default=0.2,
+        ge=0,
+        description="Unchanged for so long, where the system can't tell whether a writer has it open.",
+    )
+    marker: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="FILE is whole when FILE + this suffix is there, e.g. '.done'.",
+    )
+
+
+class CsvOptions(BaseModel):
+    """The dialect of a CSV file, and its columns."""
+
+    model_config = _FROZEN
+
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    quotechar: str = Field('"', min_length=1, max_length=1)
+    doublequote: bool = Field(default=True, description="A quote inside a quoted field is doubled.")
+    escapechar: str | None = Field(default=None, min_length=1, max_length=1)
+    skipinitialspace: bool = Field(default=False, description="Spaces behind a delimiter are no part of the field.")
+    header: bool = Field(default=True, description="The first record names the columns.")
+    columns: dict[str, Literal["text", "integer", "decimal"]] | None = Field(
+        default=None, min_length=1, description="Name and type of the columns; without it all of the header's, as text."
+    )
+
+
+class Dataset(BaseModel):
+    """Files of one shape that together are one set of records with a key."""
+
+    model_config = _FROZEN
+
+    match: str | tuple[str, ...] = Field(description="Glob or globs, relative to root; an earlier one's record wins.")
+    format: Literal["csv", "copybook"]
+    copybook: str | None = Field(default=None, description="Path of the copybook in the workspace.")
+    code_page: str | None = Field(
+        default=None, description="cp037, ascii, latin-1, utf-8 …; for csv the default is utf-8."
+    )
+    record_format: Literal["F", "V", "VB", "text"] = Field(default="F", description="How records are told apart.")
+    key: str = Field(description="The field that names a record, as it is called in JSON; dotted inside groups.")
+    append: str | None = Field(
+        default=None, description="Name of the new file per record, e.g. 'in/TASK-{task_id}.DAT'."
+    )
+    arrival: Arrival = Arrival()
+    options: dict[str, Any] = Field(default_factory=dict, description="Choices of the format; see README.")
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The globs, the one whose records win first."""
+        return (self.match,) if isinstance(self.match, str) else self.match
+
+
+class Config(BaseModel):
+    """A folder and the datasets in it."""
+
+    model_config = _FROZEN
+
+    root: Folder = Field(description="The folder; nothing outside of it is ever read or written.")
+    datasets: dict[Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")], Dataset] = Field(min_length=1)
