@@ -1,0 +1,208 @@
+"""`x-gateway` of each operation: bindings to upstreams, and composites, checked against what they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.contract import Adapter, JsonSchema, Operation
+from gateway.routing.mapping import BadExpression, Mapped, expression, literal, renames
+from gateway.routing.model import Binding, Body, Composite, Parameter, Step
+from gateway.routing.paths import declared, members, required, unknown
+from gateway.routing.report import Document, Place, Report
+from gateway.routing.schema import BindingModel, ComposeModel
+from gateway.routing.upstreams import Upstreams
+
+_ANY: JsonSchema = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What callers of a route may give and get."""
+
+    operation_id: str
+    parameters: tuple[Parameter, ...]
+    body: Body | None
+    reply: JsonSchema | None
+    is_list: bool
+
+    def scope(self) -> dict[str, Any]:
+        """The JSON Schema of what an input expression sees."""
+        places: dict[str, Any] = {where: {} for where in ("path", "query", "header")}
+        for each in self.parameters:
+            places[each.where][each.name] = _ANY
+        scope: dict[str, Any] = {where: _object(names) for where, names in places.items()}
+        scope["body"] = _object({}) if self.body is None else self.body_schema()
+        scope["principal"] = _object(dict.fromkeys(("id", "agent", "roles", "tenant"), _ANY))
+        scope["call"] = _object(dict.fromkeys(("id", "time", "idempotency_key"), _ANY))
+        if self.is_list:
+            scope["list"] = _object(dict.fromkeys(("limit", "after", "sort", "where"), _ANY))
+        return scope
+
+    def body_schema(self) -> JsonSchema:
+        """The schema of the request body; what says nothing, where there is none."""
+        return next(iter(self.body.media.values()), _ANY) if self.body is not None else _ANY
+
+    def accepts(self) -> dict[str, bool]:
+        """What a step may give this route by name, and whether it must."""
+        names = {each.name: each.required for each in self.parameters}
+        if self.body is not None:
+            schema = self.body_schema()
+            names |= {name: self.body.required and name in required(schema) for name in declared(schema)}
+        return names
+
+
+class Compiler:
+    """Compiles the bindings of one contract's operations."""
+
+    def __init__(self, document: Document, upstreams: Upstreams, report: Report) -> None:
+        self._document, self._upstreams, self._report = document, upstreams, report
+
+    def binding(self, model: BindingModel, signature: Signature, place: Place) -> Binding | None:
+        """The binding, or None when its expressions can't be compiled."""
+        operation = self._operation(model, place)
+        given = self._inputs(model.input, signature.scope(), (*place, "input"))
+        output = self._output(model.output, operation.output if operation else _ANY, (*place, "output"))
+        if operation is not None:
+            self._check_input(operation, model.input, signature, place)
+        fields = renames(output) if output is not None else {}
+        return Binding(model.upstream, model.operation, given, output, fields)
+
+    def composite(
+        self, model: ComposeModel, signature: Signature, routes: Mapping[str, Signature], place: Place
+    ) -> Composite | None:
+        """The composite, its steps' order found from what their inputs read."""
+        replies = {name: self._reply(step.route, routes) for name, step in model.steps.items()}
+        steps = []
+        for name, step in model.steps.items():
+            at = (*place, "steps", name)
+            scope = signature.scope() | {other: reply for other, reply in replies.items() if other != name}
+            given = self._inputs(step.input, scope, (*at, "input")) or {}
+            self._check_step(step.route, given, routes, at)
+            after = frozenset(other for each in given.values() for other in each.names() if other in model.steps)
+            fallback = isinstance(step.on_error, dict)
+            default = step.on_error["default"] if isinstance(step.on_error, dict) else None
+            on_error = "default" if fallback else step.on_error
+            steps.append(Step(name, step.route, given, on_error, default, after))  # type: ignore[arg-type]
+        output = self._output(model.output, _object(dict(replies)), (*place, "output"))
+        return None if output is None else Composite(tuple(steps), output)
+
+    def _operation(self, model: BindingModel, place: Place) -> Operation | None:
+        if model.upstream in self._upstreams.broken:
+            return None
+        adapter = self._upstreams.adapters.get(model.upstream)
+        if adapter is None:
+            known = sorted(self._upstreams.adapters.keys() | self._upstreams.broken)
+            self._say((*place, "upstream"), f"gateway.yaml has no upstream '{model.upstream}'{_among(known)}")
+            return None
+        found = operation_of(adapter, model.operation)
+        if found is None:
+            known = sorted(adapter.operations())
+            sentence = f"the upstream '{model.upstream}' has no operation '{model.operation}'{_among(known)}"
+            self._say((*place, "operation"), sentence)
+        return found
+
+    def _inputs(
+        self, inputs: Mapping[str, Any] | None, scope: Mapping[str, Any], place: Place
+    ) -> dict[str, Mapped] | None:
+        if inputs is None:
+            return None
+        compiled: dict[str, Mapped] = {}
+        for name, value in inputs.items():
+            if not isinstance(value, str):
+                compiled[name] = literal(value)
+                continue
+            mapped = self._expression(value, _object(dict(scope)), (*place, name))
+            if mapped is not None:
+                compiled[name] = mapped
+        return compiled
+
+    def _output(self, source: str | None, schema: JsonSchema, place: Place) -> Mapped | None:
+        return None if source is None else self._expression(source, schema, place)
+
+    def _expression(self, source: str, schema: JsonSchema, place: Place) -> Mapped | None:
+        try:
+            mapped = expression(source)
+        except BadExpression as error:
+            self._say(place, str(error))
+            return None
+        for chain in sorted(mapped.chains()):
+            name = _unknown(chain, schema)
+            if name is not None:
+                at = chain[: chain.index(name)]
+                known = sorted(members(_at(schema, at)) or ())
+                self._say(place, f"there is no '{name}' in {'.'.join(at) or 'what this reads'}{_among(known)}")
+        return mapped
+
+    def _check_input(
+        self, operation: Operation, inputs: Mapping[str, Any] | None, signature: Signature, place: Place
+    ) -> None:
+        if operation.is_list and inputs is None:
+            if not signature.is_list:
+                sentence = "this operation lists, the route doesn't: its reply needs items and next, or give an input"
+                self._say((*place, "operation"), sentence)
+            return
+        at = place if inputs is None else (*place, "input")
+        given = dict.fromkeys(signature.accepts(), None) if inputs is None else dict(inputs)
+        known = members(operation.input)
+        for name in given:
+            if known is not None and name not in known:
+                sentence = f"'{operation.name}' takes no '{name}'{_among(sorted(known))}"
+                self._say((*at, name) if inputs is not None else at, sentence)
+        for name in sorted(required(operation.input) - set(given)):
+            self._say(at, f"'{operation.name}' needs '{name}': give it an expression or a value")
+
+    def _check_step(self, route: str, given: Iterable[str], routes: Mapping[str, Signature], place: Place) -> None:
+        target = routes.get(route)
+        if target is None:
+            self._say((*place, "route"), f"there is no route '{route}'{_among(sorted(routes))}")
+            return
+        accepts = target.accepts()
+        for name in sorted(set(given) - set(accepts)):
+            self._say((*place, "input", name), f"'{route}' takes no '{name}'{_among(sorted(accepts))}")
+        for name in sorted(name for name, must in accepts.items() if must and name not in given):
+            self._say((*place, "input"), f"'{route}' needs '{name}': give it an expression or a value")
+
+    def _reply(self, route: str, routes: Mapping[str, Signature]) -> JsonSchema:
+        target = routes.get(route)
+        return _ANY if target is None or target.reply is None else target.reply
+
+    def _say(self, place: Place, sentence: str) -> None:
+        self._report.add(self._document, place, sentence)
+
+
+def operation_of(adapter: Adapter, name: str) -> Operation | None:
+    """The adapter's operation called `name`, if there is one; some adapters accept names by their form."""
+    accepts = getattr(adapter, "accepts", None)
+    found: Operation | None = accepts(name) if accepts is not None else adapter.operations().get(name)
+    return found
+
+
+def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _unknown(chain: tuple[str, ...], schema: JsonSchema) -> str | None:
+    # A member's own `$defs` stand in that member, so its references are looked up from there.
+    head, *rest = chain
+    names = schema.get("properties", {})
+    if head in names and isinstance(names[head], Mapping) and "$defs" in names[head]:
+        return unknown(tuple(rest), names[head])
+    return unknown(chain, schema)
+
+
+def _at(schema: JsonSchema, chain: tuple[str, ...]) -> JsonSchema:
+    for name in chain:
+        inner = declared(schema).get(name)
+        if not isinstance(inner, Mapping):
+            return _ANY
+        schema = inner
+    return schema
+
+
+def _among(known: list[str]) -> str:
+    if not known:
+        return ""
+    shown = ", ".join(known[:12]) + (" and more" if len(known) > 12 else "")
+    return f": there is {shown}" if len(known) == 1 else f": there are {shown}"

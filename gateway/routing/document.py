@@ -1,0 +1,143 @@
+"""The contracts as one OpenAPI 3.1 document for callers: merged, `x-gateway` stripped, and cut to what one may use."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from gateway.routing.contracts import METHODS
+from gateway.routing.report import Document, Report
+
+_PROBLEM_TYPE = "application/problem+json"
+_PROBLEM: Mapping[str, Any] = {
+    "type": "object",
+    "description": "What went wrong (RFC 9457).",
+    "required": ["type", "title", "status", "detail", "retryable"],
+    "properties": {
+        "type": {"type": "string", "description": "The kind of problem: urn:figway:problem:<slug>, a closed list."},
+        "title": {"type": "string", "description": "The kind of problem in words."},
+        "status": {"type": "integer", "description": "The HTTP status."},
+        "detail": {"type": "string", "description": "What went wrong this time."},
+        "instance": {"type": "string", "description": "The call that failed, for whoever looks into it."},
+        "retryable": {"type": "boolean", "description": "Whether the same call may work later."},
+        "retry_after": {"type": "number", "description": "Seconds to wait before that."},
+        "fix": {"type": "string", "description": "What to do."},
+        "errors": {
+            "type": "array",
+            "description": "What is wrong with the request, member by member.",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "pointer": {"type": "string", "description": "A JSON Pointer (RFC 6901) into the request."},
+                    "detail": {"type": "string", "description": "What is wrong there."},
+                },
+            },
+        },
+    },
+}
+_ANY_PROBLEM = {
+    "description": "A problem: see its `type` and `fix`.",
+    "content": {_PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+
+
+def merged(documents: list[Document], report: Report) -> dict[str, Any]:
+    """One document of all contracts. Components of the same name must be the same."""
+    whole: dict[str, Any] = {"openapi": "3.1.0", "info": _info(documents), "tags": [], "paths": {}}
+    components: dict[str, dict[str, Any]] = {"schemas": {"Problem": dict(_PROBLEM)}}
+    origin: dict[tuple[str, str], Document] = {}
+    for document in documents:
+        _merge_components(document, components, origin, report)
+        _merge_paths(document, whole["paths"])
+        tags = document.data.get("tags", [])
+        known = {tag["name"] for tag in whole["tags"]}
+        if isinstance(tags, list):
+            whole["tags"] += [tag for tag in tags if isinstance(tag, dict) and tag.get("name") not in {None, *known}]
+    components["securitySchemes"] = {
+        "credential": {"type": "http", "scheme": "bearer", "description": "An API key: `Authorization: Bearer KEY`."}
+    }
+    return {**whole, "components": components, "security": [{"credential": []}]}
+
+
+def _info(documents: list[Document]) -> Mapping[str, Any]:
+    infos = [document.data["info"] for document in documents if isinstance(document.data.get("info"), dict)]
+    return infos[0] if len(infos) == 1 else {"title": "figway", "version": "1"}
+
+
+def _merge_components(
+    document: Document,
+    components: dict[str, dict[str, Any]],
+    origin: dict[tuple[str, str], Document],
+    report: Report,
+) -> None:
+    own = document.data.get("components")
+    for section, entries in own.items() if isinstance(own, dict) else ():
+        for name, value in entries.items() if isinstance(entries, dict) else ():
+            kept = components.setdefault(section, {}).setdefault(name, value)
+            first = origin.setdefault((section, name), document)
+            if kept != value:
+                sentence = f"'{name}' is another thing in {first.file}: give one of them another name"
+                report.add(document, ("components", section, name), sentence)
+
+
+def _merge_paths(document: Document, paths: dict[str, Any]) -> None:
+    own = document.data.get("paths")
+    for path, item in own.items() if isinstance(own, dict) else ():
+        if not isinstance(item, dict):
+            continue
+        kept = paths.setdefault(path, {})
+        shared = item.get("parameters", [])
+        for method in METHODS:
+            if isinstance(item.get(method), dict):
+                kept[method] = _public(item[method], shared)
+
+
+def _public(operation: Mapping[str, Any], shared: list[Any]) -> dict[str, Any]:
+    # Parameters of the path item move into its operations, so that two files may describe one path.
+    public = {key: value for key, value in operation.items() if key not in ("x-gateway", "security")}
+    parameters = [*shared, *operation.get("parameters", [])]
+    if parameters:
+        public["parameters"] = parameters
+    responses = operation.get("responses")
+    public["responses"] = {**(responses if isinstance(responses, dict) else {})}
+    public["responses"].setdefault("default", _ANY_PROBLEM)
+    return public
+
+
+def visible(document: Mapping[str, Any], operation_ids: Collection[str]) -> dict[str, Any]:
+    """`document` with only those operations, and only the components and tags that they use."""
+    paths: dict[str, Any] = {}
+    for path, item in document["paths"].items():
+        kept = {method: each for method, each in item.items() if each.get("operationId") in operation_ids}
+        if kept:
+            paths[path] = kept
+    used = _used(paths, document["components"])
+    components: dict[str, Any] = {"securitySchemes": document["components"]["securitySchemes"]}
+    for section, name in sorted(used):
+        components.setdefault(section, {})[name] = document["components"][section][name]
+    tags = {tag for item in paths.values() for each in item.values() for tag in each.get("tags", ())}
+    kept_tags = [tag for tag in document["tags"] if tag["name"] in tags]
+    return {**document, "paths": paths, "components": components, "tags": kept_tags}
+
+
+def _used(paths: Mapping[str, Any], components: Mapping[str, Any]) -> set[tuple[str, str]]:
+    used: set[tuple[str, str]] = set()
+    waiting: list[Any] = [paths]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict):
+            waiting += value.values()
+            section, name = _component(value.get("$ref"))
+            if name in components.get(section, {}) and (section, name) not in used:
+                used.add((section, name))
+                waiting.append(components[section][name])
+    return used
+
+
+def _component(reference: object) -> tuple[str, str]:
+    parts = reference.split("/") if isinstance(reference, str) else []
+    if len(parts) < 4 or parts[:2] != ["#", "components"]:
+        return "", ""
+    return parts[2], parts[3].replace("~1", "/").replace("~0", "~")

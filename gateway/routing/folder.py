@@ -1,0 +1,64 @@
+"""A workspace's folder is read once, as bytes: `gateway.yaml`, `openapi/` and `policies/`, bounded, never outside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.routing.model import Finding, InvalidWorkspace
+
+_MAX_FILE = 8 * 2**20
+_MAX_TOTAL = 64 * 2**20
+_MAX_FILES = 5_000
+
+
+def read_workspace(directory: Path) -> dict[str, bytes]:
+    """The workspace's files by POSIX path relative to `directory`; hidden files are left out.
+
+    Raises `InvalidWorkspace` when there is no `gateway.yaml`, when a link leads outside, and beyond the bounds
+    (8 MiB a file, 64 MiB and 5,000 files in all). Blocks: call it on a thread.
+    """
+    root = directory.resolve()
+    if not (root / "gateway.yaml").is_file():
+        sentence = f"there is no gateway.yaml in {directory}: 'figway init' makes one"
+        raise InvalidWorkspace((Finding("gateway.yaml", 0, "", sentence),))
+    files: dict[str, bytes] = {}
+    findings: list[Finding] = []
+    total = 0
+    for path in _paths(root):
+        name = path.relative_to(root).as_posix()
+        content = _content(path, root, name, findings)
+        total += len(content)
+        if len(files) == _MAX_FILES or total > _MAX_TOTAL:
+            sentence = f"the workspace holds more than {_MAX_FILES} files or {_MAX_TOTAL} bytes: move data elsewhere"
+            raise InvalidWorkspace((*findings, Finding(name, 0, "", sentence)))
+        files[name] = content
+    if findings:
+        raise InvalidWorkspace(tuple(findings))
+    return files
+
+
+def _paths(root: Path) -> Iterator[Path]:
+    yield root / "gateway.yaml"
+    for top in ("openapi", "policies"):
+        for folder, folders, names in os.walk(root / top):
+            folders[:] = sorted(each for each in folders if not each.startswith("."))
+            yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+
+
+def _content(path: Path, root: Path, name: str, findings: list[Finding]) -> bytes:
+    try:
+        target = path.resolve(strict=True)
+        if not target.is_relative_to(root) or not target.is_file():
+            findings.append(Finding(name, 0, "", "this isn't a file within the workspace: put the file itself here"))
+            return b""
+        with target.open("rb") as stream:
+            content = stream.read(_MAX_FILE + 1)
+    except OSError as error:
+        findings.append(Finding(name, 0, "", f"the file can't be read: {error.strerror}"))
+        return b""
+    if len(content) > _MAX_FILE:
+        findings.append(Finding(name, 0, "", f"the file is larger than {_MAX_FILE} bytes: split it"))
+        return b""
+    return content

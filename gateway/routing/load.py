@@ -1,0 +1,116 @@
+"""A workspace's files become what a snapshot serves: checked as a whole, compiled once.
+
+`figway check`, `serve` and a reload all go through `compile_workspace`, so what one refuses they all refuse.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import ValidationError
+
+from adapters.contract import Adapter
+from gateway.routing.contracts import exposed, read_contracts
+from gateway.routing.document import merged
+from gateway.routing.folder import read_workspace
+from gateway.routing.invalid import note_invalid
+from gateway.routing.lint import lint
+from gateway.routing.model import Compiled, Defaults, Finding, InvalidWorkspace
+from gateway.routing.policies import read_policies
+from gateway.routing.references import References
+from gateway.routing.report import Document, Report
+from gateway.routing.routes import compile_routes
+from gateway.routing.schema import Gateway
+from gateway.routing.source import parse
+from gateway.routing.upstreams import Surroundings, build_upstreams
+
+__all__ = ["Loaded", "compile_workspace", "read_workspace", "workspace_hash"]
+
+_NONE: Mapping[str, Adapter] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A workspace that can be served. `findings` are warnings only."""
+
+    compiled: Compiled
+    adapters: Mapping[str, Adapter]
+    """By upstream's name; none is open yet, unless it came from `existing`."""
+    findings: tuple[Finding, ...]
+
+
+def compile_workspace(
+    files: Mapping[str, bytes],
+    *,
+    cache: Path,
+    environment: Mapping[str, str],
+    strict_secrets: bool,
+    existing: Mapping[str, Adapter] = _NONE,
+) -> Loaded:
+    """Compiles what `read_workspace` read; raises `InvalidWorkspace` with every finding, warnings among them.
+
+    `cache` is a folder for what adapters derive from files. An unset reference is an error only when
+    `strict_secrets`. `existing` maps an `UpstreamSpec.digest` to its adapter: it is taken over where nothing it
+    depends on has changed. Blocks, up to seconds for a large WSDL: call it on a thread.
+    """
+    report = Report()
+    source = _gateway(files, report)
+    references = References(source, environment, strict_secrets, report)
+    data = references.resolve(source.data)
+    model = _model(data, source, references, report)
+    models = data.get("upstreams") if isinstance(data.get("upstreams"), dict) else {}
+    around = Surroundings(source, files, cache, frozenset(references.missing), existing)
+    upstreams = build_upstreams(models or {}, around, report)
+    documents = read_contracts(files, report)
+    operations = exposed(documents, report)
+    routes = compile_routes(operations, upstreams, report)
+    lint(routes, operations, upstreams, report)
+    policy = read_policies(files, routes, report)
+    document = merged(documents, report)
+    if report.errors():
+        raise InvalidWorkspace(report.sorted())
+    compiled = Compiled(
+        hash=workspace_hash(files),
+        files=MappingProxyType(dict(files)),
+        routes=routes,
+        upstreams=MappingProxyType(upstreams.specs),
+        defaults=_defaults(model),
+        policy=policy,
+        document=document,
+        api_keys=model.identity.api_keys,
+        settings=MappingProxyType({"stores": model.stores.model_dump(), "identity": model.identity.model_dump()}),
+    )
+    return Loaded(compiled, MappingProxyType(upstreams.adapters), report.sorted())
+
+
+def workspace_hash(files: Mapping[str, bytes]) -> str:
+    """SHA-256 over the files' paths and contents, hex; the same whatever order they come in."""
+    digest = hashlib.sha256()
+    for path, content in sorted(files.items()):
+        digest.update(path.encode() + b"\0" + hashlib.sha256(content).digest())
+    return digest.hexdigest()
+
+
+def _gateway(files: Mapping[str, bytes], report: Report) -> Document:
+    empty = Document("gateway.yaml", {}, {})
+    if "gateway.yaml" not in files:
+        report.add(empty, (), "gateway.yaml is missing: 'figway init' makes one")
+        return empty
+    return parse("gateway.yaml", files["gateway.yaml"], report) or empty
+
+
+def _model(data: Any, source: Document, references: References, report: Report) -> Gateway:
+    try:
+        return Gateway.model_validate(data)
+    except ValidationError as error:
+        note_invalid(error, Gateway, data, (source, ()), report, frozenset(references.missing))
+        return Gateway()
+
+
+def _defaults(model: Gateway) -> Defaults:
+    return Defaults(**model.defaults.model_dump())

@@ -1,0 +1,195 @@
+"""A request's parameters and body, and a reply's body, as a contract declares them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+import jsonschema_rs
+
+from adapters.contract import JsonSchema
+from gateway.routing.contracts import Exposed
+from gateway.routing.model import Body, Parameter
+from gateway.routing.refs import Components, subschemas
+from gateway.routing.report import Document, Place, Report, texts
+
+_STYLES = {"path": "simple", "query": "form", "header": "simple"}
+_PARAMETER = {"name", "in", "description", "required", "deprecated", "style", "explode", "schema"}
+_PARAMETER |= {"example", "examples", "allowReserved"}
+_IGNORED = {"accept", "content-type", "authorization"}
+_JSON = re.compile(r"application/(json|[A-Za-z0-9.+-]+\+json)")
+
+
+class Messages:
+    """Compiles the messages of one contract's operations; what is wrong goes into the report."""
+
+    def __init__(self, document: Document, report: Report) -> None:
+        self._document, self._report = document, report
+        self._components = Components(document, report)
+        self._check_components()
+
+    def parameters(self, operation: Exposed) -> tuple[Parameter, ...]:
+        """The operation's parameters; its own replace those of the path item with the same name and place."""
+        found: dict[tuple[str, str], Parameter] = {}
+        for holder, place in ((operation.item, operation.place[:-1]), (operation.data, operation.place)):
+            for key, parameter in self._list(holder.get("parameters", []), (*place, "parameters")).items():
+                found[key] = parameter
+        self._check_template(operation, found)
+        return tuple(found.values())
+
+    def body(self, operation: Exposed) -> Body | None:
+        """The request body, if the operation takes one."""
+        place: Place = (*operation.place, "requestBody")
+        if "requestBody" not in operation.data:
+            return None
+        data, place = self._components.follow(operation.data["requestBody"], place)
+        if not isinstance(data, dict):
+            return None
+        if operation.method in ("GET", "DELETE"):
+            self._say(place, f"a {operation.method} takes no body: use parameters")
+        media = self._content(data.get("content"), (*place, "content"))
+        if not media:
+            self._say(place, "a request body needs content with application/json and its schema")
+        return Body(bool(data.get("required", False)), media)
+
+    def reply(self, operation: Exposed) -> tuple[int, JsonSchema | None]:
+        """The status of success and the schema of its body."""
+        place: Place = (*operation.place, "responses")
+        responses = operation.data.get("responses")
+        if not isinstance(responses, dict):
+            self._say(operation.place, "an operation needs responses, the first of success (200, 201, 202 or 204)")
+            return 200, None
+        status = next((code for code in responses if re.fullmatch("2[0-9][0-9]", code)), None)
+        if status is None:
+            self._say(place, "no response of success: declare one, such as '200', with its schema")
+            return 200, None
+        data, place = self._components.follow(responses[status], (*place, status))
+        if not isinstance(data, dict):
+            return int(status), None
+        media = self._content(data.get("content", {}), (*place, "content"))
+        return int(status), next(iter(media.values()), None)
+
+    def _list(self, items: Any, place: Place) -> dict[tuple[str, str], Parameter]:
+        found: dict[tuple[str, str], Parameter] = {}
+        if not isinstance(items, list):
+            self._say(place, "parameters must be a list")
+            return found
+        for position, item in enumerate(items):
+            data, at = self._components.follow(item, (*place, str(position)))
+            parameter = self._parameter(data, at) if isinstance(data, dict) else None
+            if parameter is None:
+                continue
+            if (parameter.where, parameter.name) in found:
+                self._say((*place, str(position)), f"the {parameter.where} parameter '{parameter.name}' stands twice")
+            found[parameter.where, parameter.name] = parameter
+        return found
+
+    def _parameter(self, data: Mapping[str, Any], place: Place) -> Parameter | None:
+        name, where = data.get("name"), data.get("in")
+        if not isinstance(name, str) or not name:
+            self._say(place, "a parameter needs a name")
+            return None
+        if where not in _STYLES:
+            self._say((*place, "in"), "a parameter is in path, query or header; cookies aren't supported")
+            return None
+        self._check_parameter(data, where, name, place)
+        schema = self.schema(data.get("schema"), (*place, "schema"))
+        if schema is None:
+            return None
+        required = data.get("required") is True
+        explode = data.get("explode", where == "query") is True
+        return Parameter(name, where, schema, required, explode, schema.get("default"))
+
+    def _check_parameter(self, data: Mapping[str, Any], where: str, name: str, place: Place) -> None:
+        for key in data:
+            if key not in _PARAMETER and not key.startswith("x-"):
+                self._say((*place, key), f"unknown key of a parameter: here may stand {', '.join(sorted(_PARAMETER))}")
+        style = data.get("style", _STYLES[where])
+        if style != _STYLES[where]:
+            self._say((*place, "style"), f"style '{style}' isn't supported: a {where} parameter is '{_STYLES[where]}'")
+        if where == "path" and data.get("required") is not True:
+            self._say(place, f"the path parameter '{name}' must say required: true")
+        if where == "header" and name.lower() in _IGNORED:
+            self._say(place, f"OpenAPI ignores a header parameter named {name}: remove it")
+
+    def _check_template(self, operation: Exposed, found: Mapping[tuple[str, str], Parameter]) -> None:
+        declared = {name for where, name in found if where == "path"}
+        for name in sorted(set(operation.template_names) - declared):
+            self._say(operation.place, f"the path parameter '{name}' isn't declared: add it to parameters")
+        for name in sorted(declared - set(operation.template_names)):
+            self._say((*operation.place, "parameters"), f"the path has no {{{name}}}: remove the parameter '{name}'")
+
+    def _content(self, content: Any, place: Place) -> dict[str, JsonSchema]:
+        media: dict[str, JsonSchema] = {}
+        if not isinstance(content, dict):
+            return media
+        for kind, data in content.items():
+            at = (*place, kind)
+            if not _JSON.fullmatch(kind):
+                self._say(at, "only JSON bodies are supported: use application/json")
+            elif not isinstance(data, dict) or "schema" not in data:
+                self._say(at, "the schema of the body is missing")
+            elif (schema := self.schema(data["schema"], (*at, "schema"))) is not None:
+                media[kind] = schema
+        return media
+
+    def schema(self, schema: Any, place: Place) -> JsonSchema | None:
+        """`schema` made to stand on its own, if it is one and compiles."""
+        if not isinstance(schema, (dict, bool)):
+            self._say(place, "a schema is missing here")
+            return None
+        if place[:2] != ("components", "schemas") and not self._valid(schema, place):
+            return None
+        bundled = self._components.bundle(schema, place)
+        if bundled is None:
+            return None
+        try:
+            jsonschema_rs.Draft202012Validator(cast(Any, bundled))
+        except (ValueError, jsonschema_rs.ReferencingError):
+            return None  # what is wrong in a component is reported there
+        return bundled
+
+    def _check_components(self) -> None:
+        components = self._document.data.get("components")
+        schemas = components.get("schemas", {}) if isinstance(components, dict) else {}
+        if not isinstance(schemas, dict):
+            self._say(("components", "schemas"), "schemas must be a mapping of names to schemas")
+            return
+        for name, schema in schemas.items():
+            if self._valid(schema, ("components", "schemas", name)):
+                self._components.bundle(schema, ("components", "schemas", name))
+
+    def _valid(self, schema: Any, place: Place) -> bool:
+        try:
+            jsonschema_rs.meta.validate(schema)
+            jsonschema_rs.Draft202012Validator(_without_references(schema))
+        except jsonschema_rs.ValidationError as error:
+            inner = texts(error.instance_path)
+            self._say((*place, *inner), f"this isn't a JSON Schema (Draft 2020-12): {_short(error.message)}")
+            return False
+        except ValueError as error:
+            self._say(place, f"the schema doesn't compile: {_short(str(error))}")
+            return False
+        return self._modern(schema, place)
+
+    def _modern(self, schema: Any, place: Place) -> bool:
+        for inner, each in subschemas(schema, place):
+            if "nullable" in each:
+                self._say((*inner, "nullable"), "OpenAPI 3.1 has no nullable: write type: [string, 'null']")
+        return True
+
+    def _say(self, place: Place, sentence: str) -> None:
+        self._report.add(self._document, place, sentence)
+
+
+def _without_references(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_without_references(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {key: _without_references(value) for key, value in schema.items() if key != "$ref"}
+
+
+def _short(text: str) -> str:
+    return text.splitlines()[0][:200] if text else "it is refused"

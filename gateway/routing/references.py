@@ -1,0 +1,78 @@
+"""References in `gateway.yaml`: `env:NAME` and `file:/path` are replaced by what they name when a workspace is loaded.
+
+An unset one is a warning in `figway check`, which runs on machines that hold no secrets, and an error in `serve`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from adapters.secret import Reference
+from gateway.routing.report import Document, Place, Report
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MAX_FILE = 65_536
+_SECRET = re.compile(r"(?i)\b(?:pwd|password|passwd|secret|token)\s*=\s*[^;\s]+|://[^/\s:@]*:[^/\s@]+@")
+
+
+class References:
+    """Resolves the references of one document against an environment and this machine's files."""
+
+    def __init__(self, document: Document, environment: Mapping[str, str], strict: bool, report: Report) -> None:
+        self._document, self._environment, self._report = document, environment, report
+        self._strict = strict
+        self.missing: set[Place] = set()
+        """The places whose reference is unset."""
+
+    def resolve(self, value: Any, place: Place = ()) -> Any:
+        """`value` with each reference replaced by a `Reference`."""
+        if isinstance(value, dict):
+            return {key: self.resolve(member, (*place, key)) for key, member in value.items()}
+        if isinstance(value, list):
+            return [self.resolve(item, (*place, str(position))) for position, item in enumerate(value)]
+        return self._text(value, place) if isinstance(value, str) else value
+
+    def _text(self, text: str, place: Place) -> str:
+        scheme, colon, rest = text.partition(":")
+        if colon and scheme == "env":
+            return self._env(text, rest, place)
+        if colon and scheme == "file":
+            return self._file(text, rest, place)
+        if colon and scheme == "vault":
+            self._report.add(self._document, place, "vault references aren't supported yet: use env: or file:")
+            return Reference("", text, missing=True)
+        if _SECRET.search(text):
+            sentence = (
+                "a literal secret must not stand here: keep the whole value elsewhere and refer to it by env:NAME"
+            )
+            self._report.add(self._document, place, sentence)
+        return text
+
+    def _env(self, text: str, name: str, place: Place) -> Reference:
+        if not _NAME.fullmatch(name):
+            self._report.add(self._document, place, "a reference to the environment is env:NAME, such as env:ERP_DSN")
+            return Reference("", text, missing=True)
+        if name not in self._environment:
+            return self._unset(text, place, f"the environment variable {name} isn't set: set it before serving")
+        return Reference(self._environment[name], text)
+
+    def _file(self, text: str, path: str, place: Place) -> Reference:
+        if not path.startswith("/"):
+            self._report.add(self._document, place, "a reference to a file is file:/path, with an absolute path")
+            return Reference("", text, missing=True)
+        try:
+            with Path(path).open("rb") as stream:
+                content = stream.read(_MAX_FILE + 1)
+            if len(content) > _MAX_FILE:
+                return self._unset(text, place, f"the file {path} is larger than {_MAX_FILE} bytes")
+            return Reference(content.decode().rstrip("\r\n"), text)
+        except (OSError, UnicodeDecodeError):
+            return self._unset(text, place, f"the file {path} can't be read as UTF-8 text: put the value there")
+
+    def _unset(self, text: str, place: Place, sentence: str) -> Reference:
+        self.missing.add(place)
+        self._report.add(self._document, place, sentence, "error" if self._strict else "warning")
+        return Reference("", text, missing=True)

@@ -1,0 +1,118 @@
+"""`$ref` within contracts: components are merged over all files, and a schema is made to stand on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from adapters.contract import JsonSchema
+from gateway.routing.report import Document, Place, Report, place_of
+
+_SCHEMAS = "#/components/schemas/"
+_MAX_HOPS = 20
+
+# JSON Schema keywords: what holds one schema, a list of them, and a mapping of names to them.
+_ONE = ("items", "not", "if", "then", "else", "contains", "additionalProperties", "propertyNames")
+_ONE_MORE = ("unevaluatedItems", "unevaluatedProperties", "contentSchema")
+_MANY = ("allOf", "anyOf", "oneOf", "prefixItems")
+_NAMED = ("properties", "patternProperties", "dependentSchemas", "$defs")
+
+
+def subschemas(schema: Any, place: Place = ()) -> Iterator[tuple[Place, Mapping[str, Any]]]:
+    """`schema` and every schema within, with their places; data such as `example` and `enum` isn't entered."""
+    if not isinstance(schema, dict):
+        return
+    yield place, schema
+    for key, value in schema.items():
+        if key in _ONE or key in _ONE_MORE:
+            yield from subschemas(value, (*place, key))
+        elif key in _MANY and isinstance(value, list):
+            for position, each in enumerate(value):
+                yield from subschemas(each, (*place, key, str(position)))
+        elif key in _NAMED and isinstance(value, dict):
+            for name, each in value.items():
+                yield from subschemas(each, (*place, key, name))
+
+
+class Components:
+    """The `components` of one contract, as its `$ref`s see them."""
+
+    def __init__(self, document: Document, report: Report) -> None:
+        self._document, self._report = document, report
+
+    def follow(self, value: Any, place: Place) -> tuple[Any, Place]:
+        """`value`, or what its `$ref` leads to, and where that stands; None when it leads nowhere."""
+        for _ in range(_MAX_HOPS):
+            if not isinstance(value, dict) or "$ref" not in value:
+                return value, place
+            reference = value["$ref"]
+            target = self._lookup(reference)
+            if target is None:
+                sentence = f"the $ref {reference!r} leads nowhere: name something within this file, '#/components/…'"
+                self._report.add(self._document, (*place, "$ref"), sentence)
+                return None, place
+            value, place = target, place_of(reference)
+        self._report.add(self._document, place, "the $refs lead around in a circle")
+        return None, place
+
+    def _lookup(self, reference: object) -> Any | None:
+        if not isinstance(reference, str) or not reference.startswith("#/"):
+            return None
+        value: Any = self._document.data
+        for part in place_of(reference):
+            if isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+                value = value[int(part)]
+            elif isinstance(value, dict) and part in value:
+                value = value[part]
+            else:
+                return None
+        return value
+
+    def bundle(self, schema: Any, place: Place) -> JsonSchema | None:
+        """A copy of `schema` whose `$ref`s all lead into its own `$defs`; None, with findings, when one can't."""
+        definitions: dict[str, Any] = {}
+        waiting, whole = [(schema, place)], True
+        while waiting:
+            part, at = waiting.pop()
+            for inner, each in subschemas(part, at):
+                name = self._component(each, inner) if "$ref" in each else ""
+                whole = whole and name is not None
+                if name and name not in definitions:
+                    definitions[name] = self._document.data["components"]["schemas"][name]
+                    waiting.append((definitions[name], ("components", "schemas", name)))
+        if not whole or not isinstance(schema, (dict, bool)):
+            return None
+        bundled = _rewritten(schema) if isinstance(schema, dict) else ({} if schema else {"not": {}})
+        if definitions:
+            bundled["$defs"] = {name: _rewritten(each) for name, each in sorted(definitions.items())}
+        return bundled
+
+    def _component(self, schema: Mapping[str, Any], place: Place) -> str | None:
+        reference = schema["$ref"]
+        if not isinstance(reference, str) or not reference.startswith(_SCHEMAS):
+            sentence = f"the $ref {reference!r} of a schema must lead to '#/components/schemas/…' of this file"
+            self._report.add(self._document, (*place, "$ref"), sentence)
+            return None
+        if self._lookup(reference) is None:
+            name = reference.removeprefix(_SCHEMAS)
+            sentence = f"the $ref leads nowhere: there is no schema '{name}' under components.schemas of this file"
+            self._report.add(self._document, (*place, "$ref"), sentence)
+            return None
+        return place_of(reference)[2]
+
+
+def _rewritten(schema: Any) -> Any:
+    """A deep copy of a schema, its references leading to `$defs`."""
+    if isinstance(schema, list):
+        return [_rewritten(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    copy = {}
+    for key, value in schema.items():
+        if key == "$ref" and isinstance(value, str):
+            copy[key] = value.replace(_SCHEMAS, "#/$defs/", 1)
+        elif key in ("example", "examples", "default", "const", "enum"):
+            copy[key] = value
+        else:
+            copy[key] = _rewritten(value)
+    return copy

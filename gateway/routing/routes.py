@@ -1,0 +1,103 @@
+"""The operations of the contracts become routes: messages, bindings and composites compiled together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from gateway.routing.bindings import Compiler, Signature
+from gateway.routing.contracts import Exposed
+from gateway.routing.invalid import note_invalid
+from gateway.routing.messages import Messages
+from gateway.routing.model import Route
+from gateway.routing.paths import declared
+from gateway.routing.report import Report
+from gateway.routing.schema import Extension
+from gateway.routing.upstreams import Upstreams
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    operation: Exposed
+    extension: Extension | None
+    status: int
+    signature: Signature
+
+
+def compile_routes(operations: list[Exposed], upstreams: Upstreams, report: Report) -> tuple[Route, ...]:
+    """Every operation as a route; what is wrong goes into the report."""
+    messages: dict[str, Messages] = {}
+    drafts = []
+    for each in operations:
+        reader = messages.setdefault(each.document.file, Messages(each.document, report))
+        drafts.append(_draft(each, reader, report))
+    signatures = {draft.operation.operation_id: draft.signature for draft in drafts}
+    routes = [_route(draft, signatures, upstreams, report) for draft in drafts]
+    return tuple(route for route in routes if route is not None)
+
+
+def _draft(operation: Exposed, messages: Messages, report: Report) -> _Draft:
+    parameters, body = messages.parameters(operation), messages.body(operation)
+    status, reply = messages.reply(operation)
+    is_list = reply is not None and {"items", "next"} <= set(declared(reply))
+    signature = Signature(operation.operation_id, parameters, body, reply, is_list)
+    return _Draft(operation, _extension(operation, report), status, signature)
+
+
+def _extension(operation: Exposed, report: Report) -> Extension | None:
+    place = (*operation.place, "x-gateway")
+    data = operation.data.get("x-gateway")
+    if not isinstance(data, dict):
+        sentence = "the operation isn't bound: add x-gateway with effect and legacy, replacement or compose"
+        report.add(operation.document, place if data is not None else operation.place, sentence)
+        return None
+    try:
+        return Extension.model_validate(data)
+    except ValidationError as error:
+        note_invalid(error, Extension, data, (operation.document, place), report)
+        return None
+
+
+def _route(draft: _Draft, signatures: Mapping[str, Signature], upstreams: Upstreams, report: Report) -> Route | None:
+    operation, extension, signature = draft.operation, draft.extension, draft.signature
+    if extension is None:
+        return None
+    place = (*operation.place, "x-gateway")
+    compiler = Compiler(operation.document, upstreams, report)
+    sides = {
+        name: compiler.binding(model, signature, (*place, name))
+        for name, model in (("legacy", extension.legacy), ("replacement", extension.replacement))
+        if model is not None
+    }
+    compose = None
+    if extension.compose is not None:
+        compose = compiler.composite(extension.compose, signature, signatures, (*place, "compose"))
+    return Route(
+        operation_id=operation.operation_id,
+        method=operation.method,
+        path=operation.path,
+        effect=extension.effect,
+        group=extension.group or _group(operation),
+        parameters=signature.parameters,
+        body=signature.body,
+        status=draft.status,
+        reply=signature.reply,
+        legacy=sides.get("legacy"),
+        replacement=sides.get("replacement"),
+        compose=compose,
+        enforcement=extension.enforcement,
+        is_list=signature.is_list,
+        location=extension.location,
+        deadline=extension.deadline,
+        summary=str(operation.data.get("summary", "")),
+        where=f"{operation.document.file}:{operation.document.line(operation.place)}",
+    )
+
+
+def _group(operation: Exposed) -> str:
+    tags = operation.data.get("tags")
+    if isinstance(tags, list) and tags and isinstance(tags[0], str):
+        return tags[0]
+    return next((part for part in operation.path.split("/") if part and not part.startswith("{")), "root")

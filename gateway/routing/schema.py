@@ -1,0 +1,158 @@
+"""The shape of `gateway.yaml` and of `x-gateway`: pydantic models, and the JSON Schemas that `figway schema` prints."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from adapters import registry
+from adapters.contract import Effect
+from gateway.routing.units import Duration, Size
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+OPERATION_ID = r"^[a-z_][a-z0-9_]{0,63}$"
+"""What an `operationId` looks like: it is the MCP tool's name too."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Upstream(BaseModel):
+    """One legacy system or replacement. Every other key belongs to its kind."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str = Field(description="The kind of adapter, such as soap, odbc, files or http.")
+    deadline: Duration = Field(default=5.0, description="How long one call may take.")
+    concurrency: int = Field(default=8, ge=1, le=1000, description="How many calls may run at once.")
+    queue: int = Field(
+        default=64, ge=0, le=100_000, description="How many calls may wait for their turn; more are refused."
+    )
+
+
+class Defaults(_Model):
+    """What holds for every route that doesn't say otherwise."""
+
+    deadline: Duration = Field(default=10.0, description="How long one request may take, from its first byte on.")
+    max_body: Size = Field(default=2**20, description="The largest request body.")
+    max_reply: Size = Field(default=2**24, description="The largest reply of an upstream.")
+    page: int = Field(
+        default=50, ge=1, le=10_000, description="How many items a list answers when `limit` isn't given."
+    )
+    max_page: int = Field(default=500, ge=1, le=10_000, description="The largest `limit`.")
+
+
+class Identity(_Model):
+    """Who may call."""
+
+    api_keys: bool = Field(default=True, description="Whether API keys are accepted.")
+
+
+class Stores(_Model):
+    """Where the gateway keeps what it must remember."""
+
+    state: str = Field(
+        "sqlite:///.figway/state.db",
+        pattern="^sqlite:///.+",
+        description="The state store: sqlite:///PATH, relative to the workspace.",
+    )
+
+
+class Gateway(_Model):
+    """`gateway.yaml`: what a workspace talks to, and the defaults of its routes."""
+
+    upstreams: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,62}$")], Upstream] = Field(
+        default_factory=dict, description="The systems behind the routes, by name."
+    )
+    defaults: Defaults = Field(default=Defaults(), description="Defaults of every route.")
+    identity: Identity = Field(default=Identity(), description="How callers are known.")
+    stores: Stores = Field(default=Stores(), description="Where state is kept.")
+
+
+class BindingModel(_Model):
+    """Which operation of which upstream serves the route."""
+
+    upstream: str = Field(description="A name from `upstreams` of gateway.yaml.")
+    operation: str = Field(description="One of the upstream's operations, such as GetCustomer or GET /v2/customers.")
+    input: dict[str, str | int | float | bool | None] | None = Field(
+        default=None,
+        description="The operation's input by name: JMESPath over path, query, header, body, principal, call and "
+        "list; what isn't a text is a literal. Left out: a list passes its page request, another route its "
+        "parameters and body merged.",
+    )
+    output: str | None = Field(
+        default=None, description="JMESPath over the operation's result; left out: the result itself."
+    )
+
+
+class StepModel(_Model):
+    """One call of another route."""
+
+    route: str = Field(description="The operationId of the route to call.")
+    input: dict[str, str | int | float | bool | None] = Field(
+        default_factory=dict, description="The route's parameters and body members: JMESPath, earlier steps included."
+    )
+    on_error: Literal["fail", "omit"] | dict[Literal["default"], Any] = Field(
+        default="fail", description="What a failure means: fail the whole, omit the step, or use {default: VALUE}."
+    )
+
+
+class ComposeModel(_Model):
+    """A route served by several routes."""
+
+    steps: dict[Annotated[str, Field(pattern="^[a-z_][a-z0-9_]*$")], StepModel] = Field(
+        min_length=1, max_length=25, description="The calls by name; they run as parallel as their inputs allow."
+    )
+    output: str = Field(description="JMESPath over the steps' reply bodies by name; an omitted one is absent.")
+
+
+class Extension(_Model):
+    """`x-gateway` of an operation: what serves it."""
+
+    effect: Effect = Field(description="What a call does: read, idempotent_write or write.")
+    group: str | None = Field(
+        default=None,
+        pattern="^[a-z][a-z0-9_-]{0,62}$",
+        description="The unit of migration; default: the operation's first tag.",
+    )
+    legacy: BindingModel | None = Field(default=None, description="The system that has always served it.")
+    replacement: BindingModel | None = Field(default=None, description="What is to take over.")
+    compose: ComposeModel | None = Field(default=None, description="Several routes instead of one upstream.")
+    enforcement: Literal["strict", "shape", "off"] = Field(
+        default="strict", description="A reply that breaks the contract is refused (502), trimmed to it, or passed."
+    )
+    deadline: Duration | None = Field(default=None, description="How long this route may take.")
+    location: str | None = Field(
+        default=None,
+        pattern="^/",
+        description="The Location header: a path over the reply's members, such as /tasks/{id}.",
+    )
+
+
+def gateway_schema() -> dict[str, Any]:
+    """The JSON Schema of `gateway.yaml`, with the keys of every kind of adapter that is installed."""
+    schema = Gateway.model_json_schema()
+    common = schema["$defs"].pop("Upstream")
+    branches = []
+    for name in registry.names():
+        try:
+            branches.append(_branch(name, common, schema["$defs"]))
+        except registry.UnknownKind:
+            continue
+    schema["$defs"]["Upstream"] = {"oneOf": branches} if branches else common
+    return {"$schema": _DIALECT, "title": "gateway.yaml", **schema}
+
+
+def extension_schema() -> dict[str, Any]:
+    """The JSON Schema of `x-gateway` in an operation of a contract."""
+    return {"$schema": _DIALECT, **Extension.model_json_schema(), "title": "x-gateway"}
+
+
+def _branch(name: str, common: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    own = registry.kind(name).config.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
+    definitions.update({f"{name}.{key}": value for key, value in own.pop("$defs", {}).items()})
+    properties = {**common["properties"], **own.get("properties", {}), "kind": {"const": name}}
+    required = ["kind", *own.get("required", [])]
+    return {**own, "properties": properties, "required": required, "additionalProperties": False}
