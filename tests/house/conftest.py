@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import importlib.util
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -28,3 +31,23 @@ def tree(tmp_path: Path) -> Callable[[Mapping[str, str]], Path]:
         return tmp_path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def machines() -> ModuleType:
+    """tests/house/machines.py, by path, because `tests` is no package."""
+    spec = importlib.util.spec_from_file_location("figway_tests_machines", Path(__file__).with_name("machines.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def bare_debian(machines: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A minimal Debian 12's file system, for the run; not to be changed, but copied."""
+    folder = tmp_path_factory.mktemp("debian")
+    machines.debootstrap(folder)
+    yield folder
+    shutil.rmtree(folder)

@@ -107,7 +107,7 @@ LIST = "# packages\n[image]\nunixodbc\ntzdata\n\n[run]\nphp-cli  # SOAP\n"
 
 @pytest.fixture
 def machine(root: Path, tree: Tree) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs docker/apt-install on a pretended machine: what is installed, who runs it, and an apt-get that takes notes."""
+    """Runs docker/apt-install on a pretended machine: what is installed, who runs it, an apt-get that takes notes."""
 
     def run(*names: str, installed: str, uid: int, apt_fails: bool = False) -> subprocess.CompletedProcess[str]:
         dpkg = f'case " {installed} " in *" $3 "*) printf installed;; *) exit 1;; esac'

@@ -1,4 +1,4 @@
-"""The tools that read every line (ruff, mypy; `make check` runs them) are set up strictly: each finds a deliberate breach."""
+"""The tools that read every line, run by `make check`, are set up strictly: each finds a deliberate breach."""
 
 from __future__ import annotations
 
