@@ -1,0 +1,118 @@
+"""Proves the credential in an `Authorization` header: `Bearer <API key>` (RFC 6750 §2.1).
+
+Every worker holds all keys that are in force, read anew when the shared memory says that keys have changed. So a
+flood of made-up keys costs some microseconds each and never reaches the store, and a revoked key is refused by the
+next call on any worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from dataclasses import dataclass
+from datetime import UTC
+from hashlib import sha256
+from math import inf
+
+from gateway.call import Principal
+from gateway.identity.keys import key_id, mac
+from gateway.identity.signing import SigningKey
+from gateway.store.contract import State, StoredKey, StoreError
+from gateway.store.offload import Offload
+from gateway.store.shared import Shared
+
+# Headers proved lately. A key may be written in several ways ("bearer", "Bearer"), so it isn't bounded by the keys.
+_REMEMBERED = 4096
+# Should a process die between changing a key and saying so, its change is seen after this many seconds.
+_REREAD_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    mac: bytes
+    principal: Principal
+    expires: float
+    """Seconds since the epoch."""
+
+
+class KeyVerifier:
+    """`cached` answers on the spot for a header proved before, `verify` for any. Used on one event loop."""
+
+    def __init__(self, state: State, pepper: SigningKey, shared: Shared, offload: Offload) -> None:
+        self._state = state
+        self._pepper = pepper
+        self._shared = shared
+        self._offload = offload
+        self._known: dict[str, _Known] = {}
+        self._proved: dict[bytes, _Known] = {}
+        self._generation = -1
+        self._reread_at = 0.0
+        self._reading: asyncio.Task[None] | None = None
+
+    def cached(self, header: bytes) -> Principal | None:
+        """Whom the header proves, if it has been proved before and nothing changed since; None: ask `verify`."""
+        known = self._proved.get(sha256(header).digest())
+        if known is None or known.expires <= time.time() or not self._current():
+            return None
+        return known.principal
+
+    async def verify(self, header: bytes) -> Principal | None:
+        """Whom the header proves; None: nobody. Raises `StoreError` when keys have changed and can't be read."""
+        key = _bearer(header)
+        id = key_id(key) if key is not None else None
+        if key is None or id is None:
+            return None
+        if not self._current():
+            await self._read()
+        known = self._known.get(id)
+        if known is None or not hmac.compare_digest(known.mac, mac(self._pepper, key)):
+            return None
+        if known.expires <= time.time():
+            return None
+        self._remember(sha256(header).digest(), known)
+        return known.principal
+
+    def _current(self) -> bool:
+        return self._generation == self._shared.keys_generation and time.monotonic() < self._reread_at
+
+    async def _read(self) -> None:
+        # One reading for all who wait, so that they also share its failure.
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_keys())
+        try:
+            await asyncio.shield(self._reading)
+        finally:
+            if self._reading is not None and self._reading.done():
+                self._reading = None
+
+    async def _read_keys(self) -> None:
+        # The generation comes first: a change while the keys are being read is then seen as one.
+        generation = self._shared.keys_generation
+        try:
+            keys = await self._offload(self._state.keys)
+        except StoreError:
+            if generation != self._generation:
+                raise
+        else:
+            in_force = (key for key in keys if key.revoked is None and key.pepper == self._pepper.id)
+            self._known = {key.id: _known(key) for key in in_force}
+            self._proved.clear()
+            self._generation = generation
+        self._reread_at = time.monotonic() + _REREAD_SECONDS
+
+    def _remember(self, digest: bytes, known: _Known) -> None:
+        if len(self._proved) >= _REMEMBERED:
+            self._proved.pop(next(iter(self._proved)))
+        self._proved[digest] = known
+
+
+def _bearer(header: bytes) -> bytes | None:
+    scheme, _, credential = header.partition(b" ")
+    return credential.strip(b" ") if scheme.lower() == b"bearer" else None
+
+
+def _known(key: StoredKey) -> _Known:
+    principal = Principal(key.principal, key.agent, key.roles, key.tenant, f"key:{key.id}")
+    expires = key.expires.astimezone(UTC).timestamp() if key.expires is not None else inf
+    return _Known(bytes.fromhex(key.mac), principal, expires)
