@@ -124,7 +124,7 @@ class _AiohttpClient:
     ) -> HttpReply:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
-            raise Unavailable("the deadline had passed before the upstream was called")
+            raise Unavailable("The deadline had passed before the upstream was called.")
         progress = _Progress()
         _progress.set(progress)
         try:
@@ -132,12 +132,12 @@ class _AiohttpClient:
                 return await self._exchange(method, _url(url), headers, body)
         except TimeoutError as error:
             if progress.sent:
-                raise UnknownOutcome("the upstream didn't answer before the deadline", detail=method) from error
-            raise Unavailable("no connection to the upstream could be had before the deadline") from error
+                raise UnknownOutcome("The upstream didn't answer before the deadline.", detail=method) from error
+            raise Unavailable("No connection to the upstream could be had before the deadline.") from error
         except (aiohttp.ClientError, OSError) as error:
             raise _told(error, progress.sent) from error
         except ValueError as error:
-            raise Invalid("a header of the request can't be sent over HTTP", detail=str(error)) from error
+            raise Invalid("A header of the request can't be sent over HTTP.", detail=str(error)) from error
 
     async def _exchange(self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None) -> HttpReply:
         session = self._session or self._opened()
@@ -202,29 +202,29 @@ class _AiohttpClient:
 
 def _url(text: str) -> URL:
     if not text.isascii() or not text.isprintable() or " " in text:
-        raise Invalid("the address of the request isn't percent-encoded")
+        raise Invalid("The address of the request isn't percent-encoded.")
     return URL(text, encoded=True)
 
 
 def _told(error: Exception, sent: bool) -> Unavailable | UnknownOutcome | BadReply:
     detail = f"{type(error).__name__}: {error}"
     if not sent:
-        return Unavailable("the upstream can't be reached", detail=detail)
+        return Unavailable("The upstream can't be reached.", detail=detail)
     cause = error.__cause__
     malformed = isinstance(cause, HttpProcessingError) and not isinstance(cause, ContentLengthError)
     if isinstance(error, aiohttp.ClientResponseError) or malformed:
-        return BadReply("the upstream's reply isn't HTTP", detail=detail)
-    return UnknownOutcome("the upstream broke the connection before its answer was complete", detail=detail)
+        return BadReply("The upstream's reply isn't HTTP.", detail=detail)
+    return UnknownOutcome("The upstream broke the connection before its answer was complete.", detail=detail)
 
 
 def _too_big(bound: int) -> BadReply:
-    return BadReply(f"the upstream's reply is larger than {bound} bytes")
+    return BadReply(f"The upstream's reply is larger than {bound} bytes.")
 
 
 async def _inflated(raw: bytes, encoding: str, bound: int) -> bytes:
     """`raw` decompressed, never holding more than `bound` bytes; what is large goes to a thread."""
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise BadReply("the upstream's reply has a content encoding that wasn't asked for", detail=encoding)
+        raise BadReply("The upstream's reply has a content encoding that wasn't asked for.", detail=encoding)
     # RFC 9110 section 8.4.1.2: "deflate" is zlib's format; some servers send the bare stream instead.
     bare = encoding == "deflate" and (raw[0] & 0x0F != 8 or int.from_bytes(raw[:2], "big") % 31 != 0)
     inflater = zlib.decompressobj(-15 if bare else 47)
@@ -234,11 +234,11 @@ async def _inflated(raw: bytes, encoding: str, bound: int) -> bytes:
         if not inflater.eof and len(head) <= bound:
             rest = await asyncio.to_thread(inflater.decompress, inflater.unconsumed_tail, bound + 1 - len(head))
     except zlib.error as error:
-        raise BadReply("the upstream's reply can't be decompressed", detail=str(error)) from error
+        raise BadReply("The upstream's reply can't be decompressed.", detail=str(error)) from error
     if len(head) + len(rest) > bound:
         raise _too_big(bound)
     if not inflater.eof or inflater.unused_data:
-        raise BadReply("the upstream's compressed reply isn't one whole stream")
+        raise BadReply("The upstream's compressed reply isn't one whole stream.")
     return head + rest
 
 

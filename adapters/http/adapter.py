@@ -1,0 +1,149 @@
+"""The adapter: one request per operation, through the one HTTP client."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from adapters.client import ClientOptions, HttpClient, http_client
+from adapters.contract import Context, Effect, Json, Operation, Probe, Result, Source, Workspace
+from adapters.errors import AdapterError, ConfigError, ConfigProblem, DoNotRetry, NotFound, Unavailable
+from adapters.http.config import Auth, Config, Tls
+from adapters.http.replies import as_of, value_of
+from adapters.http.template import Template, template
+
+
+class HttpAdapter:
+    """A REST API. Operations are named by the bindings, "GET /v2/customers/{id}": see `accepts`."""
+
+    def __init__(self, name: str, config: Config, client: HttpClient, credential: tuple[str, str] | None) -> None:
+        self._name = name
+        self._config = config
+        self._client = client
+        self._headers = {"Accept": "application/json, application/problem+json"}
+        self._missing = "" if config.base_url else "its base_url"
+        self._own: frozenset[str] = frozenset()
+        if credential is not None:
+            header, value = credential
+            self._headers[header] = value
+            self._own = frozenset({header.lower()})
+            self._missing = self._missing or ("" if value else "its credential")
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def operations(self) -> Mapping[str, Operation]:
+        """None are known offline; every well-formed name is accepted."""
+        return {}
+
+    def accepts(self, name: str) -> Operation | None:
+        """The operation called `name`, "METHOD /path/{parameter}"; None when it isn't well-formed."""
+        known = template(name)
+        return None if known is None else known.operation()
+
+    async def open(self) -> None:
+        """Checks that address and credential are set; connections are opened by calls."""
+        if self._missing:
+            raise Unavailable(f"The upstream '{self._name}' can't be called: {self._missing} isn't set.")
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def invoke(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
+        """One request. Raises what README.md's table says."""
+        known = template(operation)
+        if known is None:
+            raise DoNotRetry("The route is bound to an operation that isn't METHOD /path.", detail=operation)
+        return await self._call(known, input, context)
+
+    async def probe(self, context: Context) -> Probe:
+        """GETs the configured path: up when the answer is below 500 and isn't a refusal of the credential."""
+        start = time.monotonic()
+        try:
+            await self.open()
+            url = self._config.base_url + self._config.probe
+            reply = await self._client.send("GET", url, headers=self._headers, deadline=context.deadline)
+        except AdapterError as error:
+            return Probe(False, error.message, time.monotonic() - start)
+        ok = reply.status < 500 and reply.status not in (401, 403)
+        return Probe(ok, f"GET {self._config.probe} answers {reply.status}", time.monotonic() - start)
+
+    async def _call(self, known: Template, input: Mapping[str, Json], context: Context) -> Result:
+        request = known.request(input, self._own)
+        await self.open()
+        headers = {**self._headers, **request.headers}
+        if request.body is not None:
+            headers["Content-Type"] = "application/json"
+        if context.traceparent is not None:
+            headers["traceparent"] = context.traceparent
+        if context.idempotency_key is not None and known.effect is not Effect.READ:
+            headers["Idempotency-Key"] = context.idempotency_key
+        url = self._config.base_url + request.target
+        reply = await self._client.send(
+            known.method, url, headers=headers, body=request.body, deadline=context.deadline
+        )
+        value = await value_of(reply, known.effect)
+        at = as_of(reply, datetime.now(UTC))
+        return Result(value, at, (Source(self._name, known.name, request.key, as_of=at),))
+
+
+class LookupHttpAdapter(HttpAdapter):
+    """A REST API that also tells what became of a write."""
+
+    async def lookup(self, operation: str, idempotency_key: str, context: Context) -> Result | None:
+        """The result of the write with that key; None when the upstream answers that there was none (404)."""
+        try:
+            return await self.invoke(self._config.lookup or "", {"idempotency_key": idempotency_key}, context)
+        except NotFound:
+            return None
+
+
+def build(name: str, config: Config, workspace: Workspace) -> HttpAdapter:
+    """The adapter for a validated configuration; raises `ConfigError`."""
+    problems: list[ConfigProblem] = []
+    credential = _credential(config.auth) if config.auth else None
+    if credential is not None and not credential[1].isprintable():
+        problems.append(ConfigProblem("the secret holds a line break or another control character", "/auth"))
+    ca, certificate, key = _pem(config.tls, workspace, problems)
+    if problems:
+        raise ConfigError(problems)
+    client = http_client(ClientOptions(config.concurrency, config.keep_alive, config.max_body, ca, certificate, key))
+    kind = HttpAdapter if config.lookup is None else LookupHttpAdapter
+    return kind(name, config, client, credential)
+
+
+def _credential(auth: Auth) -> tuple[str, str]:
+    """The header that shows who the gateway is; an unset secret makes it empty."""
+    if auth.bearer is not None:
+        token = auth.bearer.get_secret_value()
+        return "Authorization", token and f"Bearer {token}"
+    if auth.basic is not None:
+        password = auth.basic.password.get_secret_value()
+        pair = base64.b64encode(f"{auth.basic.username}:{password}".encode()).decode()
+        return "Authorization", password and f"Basic {pair}"
+    assert auth.api_key is not None
+    return auth.api_key.header, auth.api_key.value.get_secret_value()
+
+
+def _pem(
+    tls: Tls | None, workspace: Workspace, problems: list[ConfigProblem]
+) -> tuple[str | None, str | None, str | None]:
+    """The texts of ca, cert and key. An unset key leaves the certificate out: the handshake will say so."""
+    if tls is None:
+        return None, None, None
+    ca = _text(tls.ca, "/tls/ca", workspace, problems)
+    certificate = _text(tls.cert, "/tls/cert", workspace, problems)
+    key = tls.key.get_secret_value() if tls.key is not None else ""
+    return ca, (certificate if key else None), key
+
+
+def _text(path: str | None, where: str, workspace: Workspace, problems: list[ConfigProblem]) -> str | None:
+    if path is None:
+        return None
+    if path not in workspace.files:
+        problems.append(ConfigProblem(f"there is no file {path} in the workspace", where))
+        return None
+    return workspace.files[path].decode("ascii", "replace")

@@ -1,0 +1,101 @@
+"""What an upstream of kind `http` is configured with."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from adapters.http.template import template
+from adapters.secret import Reference, Secret
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Basic(_Model):
+    """HTTP basic authentication (RFC 7617)."""
+
+    username: str = Field(min_length=1, pattern=r"^[^:\r\n]+$", description="The user; no colon.")
+    password: Secret = Field(description="Reference to the password.")
+
+
+class ApiKey(_Model):
+    """A key in a header of the upstream's choosing."""
+
+    header: str = Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", description="The header's name, such as X-Api-Key.")
+    value: Secret = Field(description="Reference to the key.")
+
+
+class Auth(_Model):
+    """How the gateway shows who it is; exactly one of them."""
+
+    bearer: Secret | None = Field(None, description="Reference to a bearer token (RFC 6750).")
+    basic: Basic | None = Field(None, description="User and password.")
+    api_key: ApiKey | None = Field(None, description="A key in a header.")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Auth:
+        if sum(given is not None for given in (self.bearer, self.basic, self.api_key)) != 1:
+            raise ValueError("give exactly one of bearer, basic and api_key")
+        return self
+
+
+class Tls(_Model):
+    """Whom to trust, and a certificate to show (mutual TLS)."""
+
+    ca: str | None = Field(None, description="Workspace file of trusted authorities (PEM), instead of the system's.")
+    cert: str | None = Field(None, description="Workspace file of the gateway's certificate chain (PEM).")
+    key: Secret | None = Field(None, description="Reference to the certificate's unencrypted private key (PEM).")
+
+    @model_validator(mode="after")
+    def _pair(self) -> Tls:
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("cert and key belong together: give both or neither")
+        return self
+
+
+def _base_url(value: Any) -> str:
+    if isinstance(value, Reference) and value.missing:
+        return ""
+    if not isinstance(value, str):
+        raise ValueError("base_url must be text")
+    parts = urlsplit(str(value))
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("base_url must be an absolute http or https address, such as https://crm.internal/api")
+    if "@" in parts.netloc:
+        raise ValueError("base_url must hold no user or password: use auth")
+    if parts.query or parts.fragment or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("base_url must be a plain address without query, fragment or blanks")
+    parts.port  # noqa: B018 - raises ValueError when the port isn't a number
+    return str(value).rstrip("/")
+
+
+class Config(_Model):
+    """An upstream of kind `http`."""
+
+    base_url: Annotated[str, BeforeValidator(_base_url)] = Field(
+        description="The API's address, http or https; paths of operations are appended to its own."
+    )
+    auth: Auth | None = Field(None, description="How the gateway shows who it is.")
+    tls: Tls | None = Field(None, description="Certificates, for https.")
+    probe: str = Field("/", pattern=r"^/[!-~]*$", description="Path that health checks GET.")
+    lookup: str | None = Field(
+        None,
+        description='Operation that tells what became of a write, such as "GET /operations/by-key/{idempotency_key}"; '
+        "404 means that it never happened.",
+    )
+    keep_alive: bool = Field(True, description="Keep connections open between calls.")
+    max_body: int = Field(16 * 2**20, ge=1024, le=2**30, description="Largest reply in bytes, after decompression.")
+    concurrency: int = Field(8, ge=1, le=1000, description="Connections at most.")
+
+    @field_validator("lookup")
+    @classmethod
+    def _by_key(cls, value: str | None) -> str | None:
+        if value is not None:
+            parsed = template(value)
+            if parsed is None or parsed.method != "GET" or parsed.names != ("idempotency_key",):
+                raise ValueError("lookup must be GET and a path with exactly one parameter, {idempotency_key}")
+        return value

@@ -1,0 +1,159 @@
+"""A REST API's reply, decoded, or told as the error that says what the caller may do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import NoReturn
+
+import orjson
+
+from adapters.client import HttpReply
+from adapters.contract import Effect, Json
+from adapters.errors import (
+    AdapterError,
+    BadReply,
+    Conflict,
+    DoNotRetry,
+    FieldError,
+    Invalid,
+    NotFound,
+    Refused,
+    Retry,
+    UnknownOutcome,
+)
+
+_IN_A_THREAD = 64 * 1024
+_MOST_ERRORS, _LONGEST_ERROR, _LONGEST_RETRY_AFTER = 32, 200, 3600.0
+_LONG_NUMBER = re.compile(rb"[0-9][0-9.]{15}|[0-9][eE]")
+
+
+async def value_of(reply: HttpReply, effect: Effect) -> Json:
+    """The value of a 2xx reply, None when it has no body; raises what any other reply means."""
+    if not 200 <= reply.status < 300:
+        raise failure_of(reply, effect)
+    if not reply.body:
+        return None
+    media = reply.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media != "application/json" and not media.endswith("+json"):
+        raise BadReply("The upstream answered something other than JSON.", detail=media)
+    if len(reply.body) > _IN_A_THREAD:
+        return await asyncio.to_thread(decoded, reply.body)
+    return decoded(reply.body)
+
+
+def decoded(body: bytes) -> Json:
+    """JSON without loss: a number that neither a double nor 64 bits hold as written becomes a string."""
+    try:
+        value = orjson.loads(body)
+        if _LONG_NUMBER.search(body):
+            value = json.loads(body, parse_float=_exact, parse_int=_integer, parse_constant=_refused)
+    except (ValueError, RecursionError) as error:
+        raise BadReply("The upstream's reply isn't valid JSON.", detail=str(error)) from error
+    return value
+
+
+def _exact(text: str) -> float | str:
+    number = float(text)
+    return number if Decimal(repr(number)) == Decimal(text) else text
+
+
+def _integer(text: str) -> int | str:
+    return int(text) if len(text) < 19 or -(2**63) <= int(text) < 2**64 else text
+
+
+def _refused(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")
+
+
+def as_of(reply: HttpReply, now: datetime) -> datetime:
+    """When the reply was true: now, less the `Age` (RFC 9111 section 5.1) that a cache on the way gave it."""
+    age = reply.headers.get("age", "")
+    return now - timedelta(seconds=int(age)) if age.isascii() and age.isdigit() and len(age) < 10 else now
+
+
+def failure_of(reply: HttpReply, effect: Effect) -> AdapterError:
+    """The error for a reply that isn't 2xx; the table in README.md."""
+    status, detail = reply.status, f"HTTP {reply.status}"
+    if status in (400, 422):
+        return Invalid("The upstream refused the input.", detail=detail, errors=tuple(_field_errors(reply)))
+    if status in _MEANINGS:
+        kind, message = _MEANINGS[status]
+        return kind(message, detail=detail)
+    if status in (408, 425, 429):
+        return Retry("The upstream asks to come back later.", detail=detail, retry_after=_retry_after(reply))
+    if status >= 500:
+        return _server_failure(reply, effect, detail)
+    if 300 <= status < 400:
+        return DoNotRetry("The upstream answered a redirect, which is never followed.", detail=detail)
+    return DoNotRetry("The upstream refused the request.", detail=detail)
+
+
+_MEANINGS: Mapping[int, tuple[type[AdapterError], str]] = {
+    401: (Refused, "The upstream refused the gateway's credentials."),
+    403: (Refused, "The upstream refused the gateway's rights."),
+    404: (NotFound, "There is no such thing at the upstream."),
+    410: (NotFound, "That is gone from the upstream."),
+    409: (Conflict, "The state at the upstream forbids the change."),
+    412: (Conflict, "The upstream's version has moved on."),
+    501: (DoNotRetry, "The upstream can't do that."),
+    505: (DoNotRetry, "The upstream can't do that."),
+}
+
+
+def _server_failure(reply: HttpReply, effect: Effect, detail: str) -> AdapterError:
+    """A read changed nothing. Of a write only 503 with `Retry-After` says so; a 502 or 504 may come from a proxy
+    whose server did it, a 500 from a program that failed half-way."""
+    after = _retry_after(reply)
+    if effect is Effect.READ or (reply.status == 503 and after is not None):
+        return Retry("The upstream failed; the same call may work later.", detail=detail, retry_after=after)
+    return UnknownOutcome("The upstream failed while it made the change.", detail=detail)
+
+
+def _retry_after(reply: HttpReply) -> float | None:
+    """`Retry-After` in seconds (RFC 9110 section 10.2.3: seconds or a date), at most an hour."""
+    text = reply.headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text), _LONGEST_RETRY_AFTER)
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    seconds = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
+
+
+def _field_errors(reply: HttpReply) -> Iterator[FieldError]:
+    """The members at fault: RFC 9457's `errors: [{pointer, detail}]` or FastAPI's `detail: [{loc, msg}]`."""
+    try:
+        document = orjson.loads(reply.body)
+    except ValueError:
+        return
+    if not isinstance(document, dict):
+        return
+    listed = document.get("errors") or document.get("detail")
+    for entry in listed[:_MOST_ERRORS] if isinstance(listed, list) else ():
+        if isinstance(entry, dict):
+            message = entry.get("detail") or entry.get("msg") or entry.get("message")
+            yield FieldError(_pointer(entry), _one_line(message) if isinstance(message, str) else "isn't valid")
+
+
+def _pointer(entry: Mapping[str, Json]) -> str:
+    pointer, location = entry.get("pointer"), entry.get("loc")
+    if isinstance(pointer, str):
+        text = pointer.removeprefix("#")
+    elif isinstance(location, list):
+        steps = location[1:] if location[:1] in (["body"], ["query"], ["path"], ["header"]) else location
+        text = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+    else:
+        text = ""
+    return _one_line(text) if text.startswith("/") else ""
+
+
+def _one_line(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text[:_LONGEST_ERROR])

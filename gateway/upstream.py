@@ -1,0 +1,208 @@
+"""One upstream, so that it can hurt nobody but its own callers: deadline, bulkhead, circuit breaker and retries.
+
+Upstreams share nothing: each has its own slots, queue, breaker and retry budget. A caller that leaves cancels its
+read; a write that has a slot runs to its end in a task of its own. Only reads are retried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
+
+from adapters.contract import Adapter, Context, Effect, Json, Probe, Result
+from adapters.errors import AdapterError, BadReply, DoNotRetry, Retry, Unavailable, UnknownOutcome
+from gateway.breaker import Breaker, BreakerLimits, BreakerOpen, Verdict
+from gateway.bulkhead import Busy, Cutoff, Slots
+
+T = TypeVar("T")
+Work: TypeAlias = Callable[[Context], Awaitable[T]]
+
+# An adapter knows better than we whether anything was sent: it gets this long to say so after the deadline (seconds).
+_GRACE = 0.1
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_RETRY_SHARE, _RETRY_RESERVE = 0.1, 5.0
+_EXPIRED = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one upstream may take. `deadline` in seconds; `concurrency` calls at once, `queue` more waiting, first come
+    first served; `retries` of a failed read at most, and over all reads no more than a tenth of the calls and five."""
+
+    deadline: float = 5.0
+    concurrency: int = 8
+    queue: int = 64
+    retries: int = 2
+    breaker: BreakerLimits = field(default_factory=BreakerLimits)
+
+
+class Upstream:
+    """One adapter under its limits. Belongs to one event loop."""
+
+    def __init__(self, adapter: Adapter, limits: Limits) -> None:
+        self.adapter = adapter
+        self.limits = limits
+        self._breaker = Breaker(limits.breaker)
+        self._slots = Slots(limits.concurrency, limits.queue)
+        self._cutoff = Cutoff()
+        self._retry_tokens = _RETRY_RESERVE
+        self._writes: set[asyncio.Task[Any]] = set()
+        self._opened = False
+        self._last_error = ""
+        self._counts = {"calls": 0, "failures": 0, "retries": 0, "rejected": 0}
+
+    @property
+    def name(self) -> str:
+        return self.adapter.name
+
+    async def open(self) -> None:
+        """Opens the adapter within one deadline. A failure is remembered, not raised: calls try again by themselves."""
+        try:
+            async with asyncio.timeout(self.limits.deadline):
+                await self.adapter.open()
+        except TimeoutError:
+            self._last_error = "The connection couldn't be opened before the deadline."
+        except AdapterError as error:
+            self._last_error = error.message
+        else:
+            self._opened = True
+
+    async def close(self) -> None:
+        """Waits for the calls in flight (each ends at its deadline), then closes the adapter."""
+        await self._slots.idle()
+        await self.adapter.close()
+
+    async def probe(self, context: Context) -> Probe:
+        """The adapter's own look at its health, outside slots and breaker, ended at `context.deadline`."""
+        start = time.monotonic()
+        try:
+            async with asyncio.timeout(context.deadline - start + _GRACE):
+                return await self.adapter.probe(context)
+        except TimeoutError:
+            return Probe(False, "no answer before the deadline", time.monotonic() - start)
+
+    def state(self) -> dict[str, Json]:
+        """For health: `breaker` (closed, open, half_open), `opened`, `in_flight`, `queued`, `last_error` and counts."""
+        return {
+            "breaker": self._breaker.state,
+            "opened": self._opened,
+            "in_flight": self._slots.taken,
+            "queued": self._slots.queued,
+            "last_error": self._last_error,
+            **self._counts,
+        }
+
+    async def call(self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context) -> Result:
+        """Invokes one operation; raises what `adapters.errors` defines, `BreakerOpen` and `Busy` among it."""
+        return await self.run(
+            lambda within: self.adapter.invoke(operation, input, within), effect=effect, context=context
+        )
+
+    async def run(self, work: Work[T], *, effect: Effect, context: Context) -> T:
+        """Any call of the adapter under the same protection as `call`; `work` gets the context to obey."""
+        deadline = time.monotonic() + self.limits.deadline
+        if deadline < context.deadline:
+            context = Context(deadline, context.traceparent, context.idempotency_key, context.principal, context.agent)
+        self._counts["calls"] += 1
+        self._retry_tokens = min(self._retry_tokens + _RETRY_SHARE, _RETRY_RESERVE)
+        try:
+            if effect is Effect.READ:
+                return await self._read(work, context)
+            await self._admitted(effect, context.deadline)
+            return await asyncio.shield(self._detached(work, context))
+        except (BreakerOpen, Busy):
+            self._counts["rejected"] += 1
+            raise
+
+    def _detached(self, work: Work[T], context: Context) -> asyncio.Task[T]:
+        """The attempt in a task of its own: there are never more than slots, and `close` waits for them."""
+        task = asyncio.create_task(self._attempt(work, context))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+        return task
+
+    async def _read(self, work: Work[T], context: Context) -> T:
+        attempt = 0
+        while True:
+            try:
+                await self._admitted(Effect.READ, context.deadline)
+                return await self._attempt(work, context)
+            except (BreakerOpen, Busy):
+                raise
+            except (Retry, Unavailable, UnknownOutcome) as error:
+                pause = self._pause(attempt, error, context.deadline)
+                if pause is None:
+                    raise
+            await asyncio.sleep(pause)
+            attempt += 1
+
+    def _pause(self, attempt: int, error: AdapterError, deadline: float) -> float | None:
+        """Seconds until the next attempt, None when there is none: tried enough, no budget, or no time."""
+        if attempt >= self.limits.retries or self._retry_tokens < 1:
+            return None
+        pause = min(_FIRST_PAUSE * 2.0**attempt, _LONGEST_PAUSE)
+        pause *= random.uniform(0.5, 1.0)  # noqa: S311 - it spreads load and guards nothing
+        asked = error.retry_after if isinstance(error, Retry) else None
+        pause = max(pause, asked or 0.0)
+        if time.monotonic() + pause >= deadline:
+            return None
+        self._retry_tokens -= 1
+        self._counts["retries"] += 1
+        return pause
+
+    async def _admitted(self, effect: Effect, deadline: float) -> None:
+        """Takes a slot, waiting for one until the deadline at most."""
+        self._breaker.check()
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise _too_late(effect)
+        if not self._slots.take():
+            try:
+                await self._slots.wait(remaining)
+            except TimeoutError:
+                raise _too_late(effect) from None
+
+    async def _attempt(self, work: Work[T], context: Context) -> T:
+        """One call with a slot, which it gives back, and its verdict for the breaker."""
+        try:
+            ticket = self._breaker.admit()
+            verdict = Verdict.NEUTRAL
+            given = context.deadline - time.monotonic()
+            try:
+                result = await self._cutoff.run(work(context), context.deadline + _GRACE)
+                verdict = Verdict.SUCCESS
+            except TimeoutError:
+                late = UnknownOutcome("The system behind the route didn't answer before the deadline.")
+                verdict = self._failed(late, given, context.deadline)
+                raise late from None
+            except AdapterError as error:
+                verdict = self._failed(error, given, context.deadline)
+                raise
+            finally:
+                self._breaker.record(ticket, verdict)
+        finally:
+            self._slots.release()
+        self._opened = True
+        return result
+
+    def _failed(self, error: AdapterError, given: float, deadline: float) -> Verdict:
+        """What a failure says of the upstream's health. Running out of time says something only when the upstream
+        had at least half of its own deadline: else callers in a hurry could open the breaker for all."""
+        if isinstance(error, DoNotRetry) and not isinstance(error, BadReply):
+            return Verdict.NEUTRAL
+        self._counts["failures"] += 1
+        self._last_error = error.message
+        if time.monotonic() >= deadline - _EXPIRED and given < self.limits.deadline / 2:
+            return Verdict.NEUTRAL
+        return Verdict.FAILURE
+
+
+def _too_late(effect: Effect) -> AdapterError:
+    """No slot before the deadline. A read took too long; of a write it matters more that nothing was sent."""
+    if effect is Effect.READ:
+        return UnknownOutcome("No connection to the system behind the route became free before the deadline.")
+    return Busy("The system behind the route is busy; nothing was sent to it.")
