@@ -1,0 +1,222 @@
+"""What the README shows is what happens: its commands are run against the demo, its files are read.
+
+The convention is in CONTRIBUTING.md: a `console` block holds `$ command` lines, each followed by what it prints; `…`
+stands for any text, a line of it for any lines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+Tree = Callable[[Mapping[str, str]], Path]
+
+PORT = ":8080"
+READERS: dict[str, Callable[[str], object]] = {
+    "yaml": lambda text: list(yaml.safe_load_all(text)),
+    "json": json.loads,
+    "toml": tomllib.loads,
+    "python": lambda text: compile(text, "README", "exec"),
+}
+# Blocks that are pictures of something, not something to run or read.
+PICTURES = {"text", "mermaid", "cobol", "xml", "cedar"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of a console block, with what the README says it prints."""
+
+    line: int
+    command: str
+    expected: str
+
+
+def blocks(page: Path) -> Iterator[tuple[int, str, str]]:
+    """The fenced blocks of a page: (line, language, text)."""
+    text = page.read_text()
+    for match in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        yield text.count("\n", 0, match.start()) + 2, match[1], match[2]
+
+
+def steps(page: Path) -> list[Step]:
+    """The commands of a page's console blocks, in order."""
+    found = []
+    for line, language, text in blocks(page):
+        if language != "console":
+            continue
+        for match in re.finditer(r"^\$ ((?:.*\\\n)*.*\n)((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
+            found.append(Step(line + text.count("\n", 0, match.start()), match[1].strip(), match[2].rstrip()))
+    return found
+
+
+def matches(expected: str, printed: str) -> bool:
+    """Whether a command printed what the page says; trailing blanks don't count."""
+    parts = []
+    for line in expected.splitlines():
+        if line.strip() == "…":
+            parts.append(r"(?:.*\n)*?")
+        else:
+            parts.append(".*?".join(map(re.escape, re.split("…", line.rstrip()))) + r"[ \t]*\n")
+    return re.fullmatch("".join(parts) + r"\s*", printed.rstrip() + "\n" if printed.strip() else "") is not None
+
+
+def wrong_steps(page: Path, folder: Path, environment: Mapping[str, str], port: int) -> list[str]:
+    """The commands that fail or print something else. They run in one shell, in order, so that variables last."""
+    todo = steps(page)
+    mark = "figway_readme_step"
+    script = "".join(
+        f"{step.command.replace(PORT, f':{port}')}\n{mark}=$?; echo; echo {mark} ${mark}\n" for step in todo
+    )
+    run = subprocess.run(
+        ["bash", "-o", "pipefail"], input=script, cwd=folder, env=environment, text=True, timeout=180, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    outputs = re.split(rf"\n{mark} (\d+)\n", run.stdout.replace(f":{port}", PORT))
+    ran = list(zip(outputs[::2], outputs[1::2], strict=False))
+    wrong = [
+        f"{page.name}:{step.line}: $ {step.command}\nexit {code}, expected:\n{step.expected}\nprinted:\n{printed}"
+        for step, (printed, code) in zip(todo, ran, strict=False)
+        if code != "0" or not matches(step.expected, printed)
+    ]
+    return wrong + [f"{page.name}:{step.line}: the shell ended before it" for step in todo[len(ran) :]]
+
+
+def unreadable_blocks(page: Path, targets: Sequence[str]) -> list[str]:
+    """Blocks that don't parse, `sh` blocks that run anything but make's targets, and blocks of no known language."""
+    wrong = []
+    for line, language, text in blocks(page):
+        if language == "sh":
+            commands = [each.partition("#")[0].split() for each in text.splitlines()]
+            bad = [
+                each
+                for each in commands
+                if each and not (each[0] == "git" or (each[0] == "make" and set(each[1:]) <= set(targets)))
+            ]
+            wrong += [f"{page.name}:{line}: {' '.join(each)} is no target of the Makefile" for each in bad]
+        elif language in READERS:
+            try:
+                READERS[language](text)
+            except (yaml.YAMLError, ValueError, SyntaxError) as error:
+                wrong.append(f"{page.name}:{line}: {error}")
+        elif language not in PICTURES | {"console"}:
+            wrong.append(f"{page.name}:{line}: no known language: '{language}'")
+    return wrong
+
+
+def targets(makefile: Path) -> list[str]:
+    """What `make` can be asked for."""
+    return re.findall(r"^([a-z-]+):", makefile.read_text(), re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def demo(root: Path, servers: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+    """A running demo: the folder that it was started in, and its port."""
+    folder, port = tmp_path_factory.mktemp("demo"), servers.free_port()
+    for name in ("openapi", "policies"):
+        shutil.copytree(root / name, folder / name)
+    shutil.copy(root / "gateway.yaml", folder)
+    log = folder / "demo.log"
+    with log.open("w") as sink:
+        process = subprocess.Popen(
+            [Path(sys.executable).with_name("figway"), "demo"],
+            cwd=folder, env={**os.environ, "FIGWAY_PORT": str(port)}, stdout=sink, stderr=sink,
+        )  # fmt: skip
+    try:
+        until = time.monotonic() + 60
+        while not _ready(port):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.2)
+        yield folder, port
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+
+
+def _ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=2) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def test_the_readme_shows_what_happens(root: Path, demo: tuple[Path, int]) -> None:
+    folder, port = demo
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    assert steps(root / "README.md")
+    assert "\n".join(wrong_steps(root / "README.md", folder, environment, port)) == ""
+
+
+def test_the_blocks_of_every_page_can_be_read(root: Path) -> None:
+    pages = [
+        *root.glob("*.md"),
+        *(page for folder in ("gateway", "adapters", "docker") for page in root.glob(f"{folder}/**/*.md")),
+    ]
+    assert [each for page in sorted(pages) for each in unreadable_blocks(page, targets(root / "Makefile"))] == []
+
+
+PAGE = """# Page
+```console
+$ WHO=world
+$ echo "hello $WHO" \\
+    and all
+hello world and all
+$ printf 'id: 7\\nrows\\nrows\\nend %s\\n' localhost:8080
+id: …
+…
+end localhost:8080
+```
+"""
+
+
+@pytest.mark.parametrize(
+    ("page", "wrong"),
+    [
+        (PAGE, 0),
+        (PAGE.replace("hello world", "hello moon"), 1),
+        (PAGE.replace("id: …", "key: …"), 1),
+        (PAGE.replace("…\nend", "end"), 1),
+        (PAGE.replace("$ WHO=world", "$ false"), 2),
+        (PAGE.replace("$ WHO=world", "$ exit 0"), 3),
+        (PAGE.replace("$ WHO=world", "$ echo unsaid"), 2),
+    ],
+)
+def test_a_page_that_shows_something_else_is_found(tree: Tree, page: str, wrong: int) -> None:
+    folder = tree({"README.md": page})
+    assert len(wrong_steps(folder / "README.md", folder, os.environ, 4711)) == wrong
+
+
+@pytest.mark.parametrize(
+    ("block", "wrong"),
+    [
+        ("```sh\nmake run  # and wait\n```\n", 0),
+        ("```sh\nmake walk\n```\n", 1),
+        ("```yaml\na: [1, 2\n```\n", 1),
+        ("```json\n{'a': 1}\n```\n", 1),
+        ("```\nwhat is this\n```\n", 1),
+    ],
+)
+def test_a_block_that_cannot_be_read_is_found(tree: Tree, block: str, wrong: int) -> None:
+    folder = tree({"page.md": block, "Makefile": "run: ## run\n\ttrue\n"})
+    assert len(unreadable_blocks(folder / "page.md", targets(folder / "Makefile"))) == wrong
