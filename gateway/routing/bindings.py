@@ -131,7 +131,7 @@ class Compiler:
             name = _unknown(chain, schema)
             if name is not None:
                 at = chain[: chain.index(name)]
-                known = sorted(members(_at(schema, at)) or ())
+                known = sorted(declared(_at(schema, at)))
                 self._say(place, f"there is no '{name}' in {'.'.join(at) or 'what this reads'}{_among(known)}")
         return mapped
 
@@ -144,14 +144,19 @@ class Compiler:
                 self._say((*place, "operation"), sentence)
             return
         at = place if inputs is None else (*place, "input")
-        given = dict.fromkeys(signature.accepts(), None) if inputs is None else dict(inputs)
-        known = members(operation.input)
+        given = list(signature.accepts() if inputs is None else inputs)
         for name in given:
-            if known is not None and name not in known:
-                sentence = f"'{operation.name}' takes no '{name}'{_among(sorted(known))}"
-                self._say((*at, name) if inputs is not None else at, sentence)
-        for name in sorted(required(operation.input) - set(given)):
+            self._check_name(operation, name, (*at, name) if inputs is not None else at)
+        for name in sorted(required(operation.input) - {name.split(".")[0] for name in given}):
             self._say(at, f"'{operation.name}' needs '{name}': give it an expression or a value")
+
+    def _check_name(self, operation: Operation, name: str, place: Place) -> None:
+        # The name `Changes.Email` leads into a member's member.
+        parents, known = name.split("."), members(operation.input)
+        if known is None or unknown(tuple(parents), operation.input) is None:
+            return
+        above = _at(operation.input, tuple(parents[:-1])) if parents[0] in known else operation.input
+        self._say(place, f"'{operation.name}' takes no '{name}'{_among(sorted(declared(above)))}")
 
     def _check_step(self, route: str, given: Iterable[str], routes: Mapping[str, Signature], place: Place) -> None:
         target = routes.get(route)

@@ -44,7 +44,7 @@ _ANY_PROBLEM = {
 def merged(documents: list[Document], report: Report) -> dict[str, Any]:
     """One document of all contracts. Components of the same name must be the same."""
     whole: dict[str, Any] = {"openapi": "3.1.0", "info": _info(documents), "tags": [], "paths": {}}
-    components: dict[str, dict[str, Any]] = {"schemas": {"Problem": dict(_PROBLEM)}}
+    components: dict[str, dict[str, Any]] = {"schemas": {}}
     origin: dict[tuple[str, str], Document] = {}
     for document in documents:
         _merge_components(document, components, origin, report)
@@ -53,6 +53,7 @@ def merged(documents: list[Document], report: Report) -> dict[str, Any]:
         known = {tag["name"] for tag in whole["tags"]}
         if isinstance(tags, list):
             whole["tags"] += [tag for tag in tags if isinstance(tag, dict) and tag.get("name") not in {None, *known}]
+    components["schemas"].setdefault("Problem", dict(_PROBLEM))
     components["securitySchemes"] = {
         "credential": {"type": "http", "scheme": "bearer", "description": "An API key: `Authorization: Bearer KEY`."}
     }
@@ -99,9 +100,18 @@ def _public(operation: Mapping[str, Any], shared: list[Any]) -> dict[str, Any]:
     if parameters:
         public["parameters"] = parameters
     responses = operation.get("responses")
-    public["responses"] = {**(responses if isinstance(responses, dict) else {})}
+    public["responses"] = {
+        code: _told(code, each) for code, each in (responses if isinstance(responses, dict) else {}).items()
+    }
     public["responses"].setdefault("default", _ANY_PROBLEM)
     return public
+
+
+def _told(code: str, response: Any) -> Any:
+    """A failure whose body the contract leaves open is a problem document."""
+    if code[:1] in "45" and isinstance(response, dict) and not {"content", "$ref"} & set(response):
+        return {**response, "content": _ANY_PROBLEM["content"]}
+    return response
 
 
 def visible(document: Mapping[str, Any], operation_ids: Collection[str]) -> dict[str, Any]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
 from gateway.routing.model import Finding, InvalidWorkspace
+
+Stamp: TypeAlias = tuple[tuple[str, int, int, int], ...]
 
 _MAX_FILE = 8 * 2**20
 _MAX_TOTAL = 64 * 2**20
@@ -37,6 +41,16 @@ def read_workspace(directory: Path) -> dict[str, bytes]:
     if findings:
         raise InvalidWorkspace(tuple(findings))
     return files
+
+
+def stamp_workspace(directory: Path) -> Stamp:
+    """What changes whenever one of the workspace's files does, without reading them. Blocks: call it on a thread."""
+    stats = []
+    for path in _paths(directory.resolve()):
+        with suppress(OSError):  # gone meanwhile: the next look tells
+            stat = path.stat()
+            stats.append((str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    return tuple(stats)
 
 
 def _paths(root: Path) -> Iterator[Path]:

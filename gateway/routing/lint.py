@@ -1,12 +1,202 @@
-"""What only shows when the whole workspace is seen: routes against each other, their effects and their upstreams."""
+"""What only shows when the whole workspace is seen: a route against its own bindings, and routes against each other."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+
+from adapters.contract import Effect, JsonSchema, Operation
+from gateway.routing.bindings import operation_of
 from gateway.routing.contracts import Exposed
-from gateway.routing.model import Route
-from gateway.routing.report import Report
+from gateway.routing.mapping import Mapped
+from gateway.routing.model import Binding, Expression, Route
+from gateway.routing.paths import declared
+from gateway.routing.report import Place, Report
 from gateway.routing.upstreams import Upstreams
+
+_OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "in", "like", "null")
+_PAGING = ("limit", "cursor")
 
 
 def lint(routes: tuple[Route, ...], operations: list[Exposed], upstreams: Upstreams, report: Report) -> None:
     """Notes what doesn't fit together."""
+    by_id = {route.operation_id: route for route in routes}
+    sources = {operation.operation_id: operation for operation in operations}
+    for route in routes:
+        _Linter(route, sources[route.operation_id], by_id, upstreams, report).run()
+    _check_circles(by_id, sources, report)
+
+
+class _Linter:
+    def __init__(
+        self,
+        route: Route,
+        source: Exposed,
+        routes: Mapping[str, Route],
+        upstreams: Upstreams,
+        report: Report,
+    ) -> None:
+        self._route, self._source, self._routes = route, source, routes
+        self._upstreams, self._report = upstreams, report
+
+    def run(self) -> None:
+        self._check_served()
+        self._check_effect()
+        self._check_location()
+        if self._route.is_list:
+            self._check_paging()
+        for name, binding in (("legacy", self._route.legacy), ("replacement", self._route.replacement)):
+            if binding is not None:
+                self._check_binding(binding, name)
+        if self._route.compose is not None:
+            reads = [each for step in self._route.compose.steps for each in step.input.values()]
+            self._check_all_used(list(_chains(reads)), "compose")
+            self._check_steps()
+
+    def _check_served(self) -> None:
+        extension = self._source.data["x-gateway"]
+        bound = "legacy" in extension or "replacement" in extension
+        if bound == ("compose" in extension):
+            self._say((), "a route is served by legacy and/or replacement, or else by compose: give one of them")
+
+    def _check_effect(self) -> None:
+        method, effect = self._route.method, self._route.effect
+        if method == "GET" and effect is not Effect.READ:
+            self._say(("effect",), "a GET must only read (RFC 9110 §9.2.1): say effect: read, or use another method")
+        elif method in ("PUT", "PATCH", "DELETE") and effect is Effect.READ:
+            self._say(("effect",), f"a {method} changes something: say idempotent_write or write, or use GET or POST")
+
+    def _check_location(self) -> None:
+        known = declared(self._route.reply) if self._route.reply is not None else {}
+        for name in re.findall(r"\{([^{}]*)\}", self._route.location or ""):
+            if name not in known:
+                self._say(("location",), f"the reply has no '{name}': use one of {', '.join(sorted(known)) or 'none'}")
+
+    def _check_paging(self) -> None:
+        names = {each.name for each in self._route.parameters if each.where == "query"}
+        for name in _PAGING:
+            if name not in names:
+                sentence = f"a list (its reply has items and next) needs the query parameter '{name}': declare it"
+                self._report.add(self._source.document, (*self._source.place, "parameters"), sentence)
+
+    def _check_binding(self, binding: Binding, side: str) -> None:
+        adapter = self._upstreams.adapters.get(binding.upstream)
+        operation = None if adapter is None else operation_of(adapter, binding.operation)
+        if operation is None:
+            return
+        if self._route.effect is Effect.READ and operation.effect is not Effect.READ:
+            sentence = f"the route says effect: read, but '{operation.name}' writes ({operation.effect.value})"
+            self._say((side, "operation"), sentence)
+        if binding.input is not None:
+            self._check_all_used(list(_chains(binding.input.values())), side)
+        elif operation.is_list:
+            self._check_filters(binding, operation, side)
+
+    def _check_all_used(self, chains: list[tuple[str, ...]], side: str) -> None:
+        """What a caller may say must reach the upstream: a filter that does nothing is a wrong answer."""
+        own = {*_PAGING, "sort"} if self._route.is_list and any(chain[0] == "list" for chain in chains) else set()
+        whole = {chain[0] for chain in chains if len(chain) == 1}
+        read = {chain[:2] for chain in chains}
+        for each in self._route.parameters:
+            listed = ("list", "where") in read and each.where in ("path", "query")
+            if each.name in own or each.where in whole or listed or each.where == "header":
+                continue
+            if (each.where, each.name) not in read:
+                sentence = f"the {each.where} parameter '{each.name}' is used nowhere: read it or remove it"
+                self._say((side,), sentence)
+        if "sort" in {each.name for each in self._route.parameters} and own and ("list", "sort") not in read:
+            self._say((side,), "the list can't be sorted: pass list.sort on, or remove the parameter 'sort'")
+        if self._route.body is not None and "body" not in whole:
+            for name in declared(next(iter(self._route.body.media.values()), {})):
+                if ("body", name) not in read:
+                    self._say((side,), f"the body's '{name}' is used nowhere: read body.{name} or remove it")
+
+    def _check_filters(self, binding: Binding, operation: Operation, side: str) -> None:
+        fields = _item_fields(operation.output)
+        if not fields:
+            return
+        names = [each.name for each in self._route.parameters if each.where != "header"]
+        for name in names:
+            field, _, operator = name.rpartition(".")
+            plain = field if operator in _OPERATORS and field else name
+            upstream = binding.fields.get(plain, plain)
+            if name not in (*_PAGING, "sort") and upstream not in fields:
+                sentence = f"the filter '{name}' leads to no field of '{operation.name}': rename it in output"
+                self._say((side,), f"{sentence}, or use one of {', '.join(sorted(fields))}")
+
+    def _check_steps(self) -> None:
+        assert self._route.compose is not None
+        for step in self._route.compose.steps:
+            target = self._routes.get(step.route)
+            if target is not None and self._route.effect is Effect.READ and target.effect is not Effect.READ:
+                place = ("compose", "steps", step.name, "route")
+                self._say(place, f"the composite says effect: read, but '{step.route}' writes")
+
+    def _say(self, place: Place, sentence: str) -> None:
+        self._report.add(self._source.document, (*self._source.place, "x-gateway", *place), sentence)
+
+
+def _chains(expressions: Iterable[Expression]) -> Iterator[tuple[str, ...]]:
+    for each in expressions:
+        if isinstance(each, Mapped):
+            yield from (chain for chain in _longest(each) if chain)
+
+
+def _longest(mapped: Mapped) -> Iterator[tuple[str, ...]]:
+    # `body.name` reads `body` on its way; only the end counts.
+    chains = mapped.chains()
+    for chain in chains:
+        if not any(other[: len(chain)] == chain and len(other) > len(chain) for other in chains):
+            yield chain
+
+
+def _item_fields(output: JsonSchema) -> frozenset[str]:
+    items = declared(output).get("items")
+    item = items.get("items") if isinstance(items, Mapping) else None
+    if not isinstance(item, Mapping):
+        return frozenset()
+    return frozenset(declared({**item, "$defs": output.get("$defs", {})}))
+
+
+def _check_circles(routes: Mapping[str, Route], sources: Mapping[str, Exposed], report: Report) -> None:
+    for name, route in routes.items():
+        if route.compose is not None:
+            order = {step.name: step.after for step in route.compose.steps}
+            _check_circle(order, "the steps wait for each other", (sources[name], ("compose", "steps")), report)
+    calls = {
+        name: {step.route for step in route.compose.steps} if route.compose else set() for name, route in routes.items()
+    }
+    reached: set[str] = set()
+    for name in calls:
+        if name not in reached:
+            circle = _check_circle(
+                _from(name, calls), "the routes call each other", (sources[name], ("compose",)), report
+            )
+            reached |= set(circle)
+
+
+def _from(name: str, calls: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """The part of `calls` that `name` reaches."""
+    found: dict[str, set[str]] = {}
+    waiting = [name]
+    while waiting:
+        each = waiting.pop()
+        if each not in found:
+            found[each] = calls.get(each, set())
+            waiting += found[each]
+    return found
+
+
+def _check_circle(
+    graph: Mapping[str, frozenset[str] | set[str]], what: str, where: tuple[Exposed, Place], report: Report
+) -> tuple[str, ...]:
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circle: tuple[str, ...] = tuple(reversed(error.args[1]))
+        source, place = where
+        at = (*source.place, "x-gateway", *place)
+        report.add(source.document, at, f"{what} in a circle ({' → '.join(circle)}): break it")
+        return circle
+    return ()

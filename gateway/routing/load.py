@@ -21,7 +21,7 @@ from gateway.routing.folder import read_workspace
 from gateway.routing.invalid import note_invalid
 from gateway.routing.lint import lint
 from gateway.routing.model import Compiled, Defaults, Finding, InvalidWorkspace
-from gateway.routing.policies import read_policies
+from gateway.routing.policies import Policed, read_policies
 from gateway.routing.references import References
 from gateway.routing.report import Document, Report
 from gateway.routing.routes import compile_routes
@@ -70,7 +70,7 @@ def compile_workspace(
     operations = exposed(documents, report)
     routes = compile_routes(operations, upstreams, report)
     lint(routes, operations, upstreams, report)
-    policy = read_policies(files, routes, report)
+    policy = read_policies(files, Policed.of([each.operation_id for each in operations], routes), report)
     document = merged(documents, report)
     if report.errors():
         raise InvalidWorkspace(report.sorted())

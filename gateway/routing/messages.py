@@ -68,7 +68,18 @@ class Messages:
         if not isinstance(data, dict):
             return int(status), None
         media = self._content(data.get("content", {}), (*place, "content"))
+        self._check_others(responses, status, (*operation.place, "responses"))
         return int(status), next(iter(media.values()), None)
+
+    def _check_others(self, responses: Mapping[str, Any], success: str, place: Place) -> None:
+        for code, response in responses.items():
+            if not re.fullmatch("[1-5][0-9][0-9]|[1-5]XX|default", code):
+                self._say((*place, code), "a response is keyed by a status such as '404', by '4XX' or by default")
+            data, at = self._components.follow(response, (*place, code)) if code != success else (None, place)
+            content = data.get("content") if isinstance(data, dict) else None
+            for kind, media in content.items() if isinstance(content, dict) else ():
+                if isinstance(media, dict) and "schema" in media:
+                    self.schema(media["schema"], (*at, "content", kind, "schema"))
 
     def _list(self, items: Any, place: Place) -> dict[tuple[str, str], Parameter]:
         found: dict[tuple[str, str], Parameter] = {}

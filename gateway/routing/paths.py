@@ -77,7 +77,11 @@ def _flat(chain: Chain) -> Chain:
 
 
 def unknown(chain: Chain, schema: JsonSchema, root: JsonSchema | None = None) -> str | None:
-    """The first name of `chain` that a value of `schema` can't have; None when all can be (or it can't be told)."""
+    """The first name of `chain` that nothing in `schema` speaks of; None when all are known or it can't be told.
+
+    An object schema that names members is taken to name all, unless it says `additionalProperties`: this is for
+    finding misspelt names in what is read.
+    """
     whole = schema if root is None else root
     at = [schema]
     for name in chain:
@@ -87,15 +91,17 @@ def unknown(chain: Chain, schema: JsonSchema, root: JsonSchema | None = None) ->
             continue
         at = [branch["properties"][name] for branch in branches if name in branch.get("properties", {})]
         if not at:
-            return None if any(map(_open, branches)) or not branches else name
+            return None if any(map(_vague, branches)) or not branches else name
         at = [branch for branch in at if isinstance(branch, Mapping)]
     return None
 
 
 def members(schema: JsonSchema) -> Mapping[str, Any] | None:
-    """The declared members of an object schema; None when it allows for others or can't be told."""
+    """All members that an object may have by its schema; None when it may have others or it can't be told."""
     branches = list(_branches([schema], schema))
-    if not branches or any(map(_open, branches)):
+    if not any(
+        branch.get("additionalProperties") is False and "patternProperties" not in branch for branch in branches
+    ):
         return None
     return {name: member for branch in branches for name, member in branch.get("properties", {}).items()}
 
@@ -115,10 +121,9 @@ def required(schema: JsonSchema) -> frozenset[str]:
     return frozenset(found)
 
 
-def _open(branch: JsonSchema) -> bool:
-    if branch.get("additionalProperties", branch.get("unevaluatedProperties", True)) is not False:
-        return "properties" not in branch or branch.get("additionalProperties") not in (None, False)
-    return "patternProperties" in branch
+def _vague(branch: JsonSchema) -> bool:
+    others = branch.get("additionalProperties", False) is not False or "patternProperties" in branch
+    return others or not ("properties" in branch or "additionalProperties" in branch)
 
 
 def _branches(

@@ -1,14 +1,16 @@
 """Cedar policies (https://docs.cedarpolicy.com): parsed, and validated against the entities of this workspace.
 
-The entities are what `authorize` builds: `User::"id"` in `Role::"name"`; `Action::"operation_id"` in
-`Action::"read"`, `"idempotent_write"` or `"write"`; `Route::"operation_id"` in `Group::"name"`.
+The entities are what `authorize` builds: `User::"id"` in `Role::"name"`, with the attribute `agent` where one acts;
+`Action::"operation_id"` in `Action::"read"`, `"idempotent_write"` or `"write"`; `Route::"operation_id"` in
+`Group::"name"`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import cedarpy
@@ -17,12 +19,50 @@ from adapters.contract import Effect
 from gateway.routing.model import Finding, Route
 from gateway.routing.report import Report
 
-_UNKNOWN_ACTION = re.compile(r'unrecognized action `?(Action::"[^"]*")')
+# One policy at a time, so that each fault has its line: Cedar's own parser tells no position.
+_TOKEN = re.compile(r'//[^\n]*|"(?:\\.|[^"\\])*"|;|[^/";]+|.', re.DOTALL)
+_NAMED = re.compile(r'\b(Action|Route|Group)::"((?:\\.|[^"\\])*)"')
+_SPACE = re.compile(r"(?:\s|//[^\n]*)*")
+_EFFECTS = tuple(effect.value for effect in Effect)
+_FOLLOWS = ("unrecognized action", "unable to find an applicable action")
+_PREFIX = re.compile(r"^for policy `[^`]*`, ")
 
 
-def read_policies(files: Mapping[str, bytes], routes: Iterable[Route], report: Report) -> str:
-    """The text of all policies joined; each file's faults go into the report."""
-    schema = policy_schema(routes)
+@dataclass(frozen=True, slots=True)
+class Policed:
+    """What policies may speak of."""
+
+    actions: Mapping[str, str | None]
+    """operationId → its effect; None while that isn't known."""
+    groups: frozenset[str]
+
+    @classmethod
+    def of(cls, operation_ids: list[str], routes: tuple[Route, ...]) -> Policed:
+        """What there is, routes that don't compile included."""
+        effects = {route.operation_id: route.effect.value for route in routes}
+        actions = {each: effects.get(each) for each in operation_ids}
+        return cls(actions, frozenset(route.group for route in routes))
+
+    def schema(self) -> dict[str, Any]:
+        """The Cedar schema (https://docs.cedarpolicy.com/schema/json-schema.html) of these entities."""
+        agent = {"type": "Record", "attributes": {"agent": {"type": "String", "required": False}}}
+        entities = {
+            "User": {"memberOfTypes": ["Role"], "shape": agent},
+            "Role": {},
+            "Route": {"memberOfTypes": ["Group"]},
+            "Group": {},
+        }
+        applies = {"principalTypes": ["User"], "resourceTypes": ["Route"]}
+        actions: dict[str, Any] = {effect: {} for effect in _EFFECTS}
+        for name, effect in self.actions.items():
+            parents = [{"id": each} for each in ([effect] if effect else _EFFECTS)]
+            actions[name] = {"memberOf": parents, "appliesTo": applies}
+        return {"": {"entityTypes": entities, "actions": actions}}
+
+
+def read_policies(files: Mapping[str, bytes], policed: Policed, report: Report) -> str:
+    """The text of all policies joined; each one's faults go into the report."""
+    schema = json.dumps(policed.schema())
     parts = []
     for name in sorted(each for each in files if each.startswith("policies/")):
         if not name.endswith(".cedar"):
@@ -33,30 +73,54 @@ def read_policies(files: Mapping[str, bytes], routes: Iterable[Route], report: R
         except UnicodeDecodeError:
             report.note(Finding(name, 0, "", "this isn't UTF-8 text: save the file as UTF-8"))
             continue
-        _check(name, text, schema, report)
+        for line, policy in _policies(text):
+            _check(name, line, policy, policed, schema, report)
         parts.append(text)
     return "\n".join(parts)
 
 
-def policy_schema(routes: Iterable[Route]) -> dict[str, Any]:
-    """The Cedar schema of the entities that this workspace's policies may speak of."""
-    applies = {"principalTypes": ["User"], "resourceTypes": ["Route"], "context": _CONTEXT}
-    actions: dict[str, Any] = {effect.value: {} for effect in Effect}
-    for route in routes:
-        actions[route.operation_id] = {"memberOf": [{"id": route.effect.value}], "appliesTo": applies}
-    return {"": {"entityTypes": _ENTITIES, "actions": actions}}
+def _policies(text: str) -> Iterator[tuple[int, str]]:
+    """Each policy with the line on which it starts; what follows the last ';' too, if it is anything."""
+    start, policy = 0, ""
+    for part in _TOKEN.findall(text):
+        policy += part
+        if part == ";":
+            yield _placed(text, start, policy)
+            start, policy = start + len(policy), ""
+    if _SPACE.sub("", policy):
+        yield _placed(text, start, policy)
 
 
-_CONTEXT = {"type": "Record", "attributes": {}}
-_ENTITIES = {"User": {"memberOfTypes": ["Role"]}, "Role": {}, "Route": {"memberOfTypes": ["Group"]}, "Group": {}}
+def _placed(text: str, start: int, policy: str) -> tuple[int, str]:
+    space = _SPACE.match(policy)
+    skipped = space.end() if space else 0
+    return text.count("\n", 0, start + skipped) + 1, policy[skipped:]
 
 
-def _check(name: str, text: str, schema: Mapping[str, Any], report: Report) -> None:
+def _check(name: str, line: int, policy: str, policed: Policed, schema: str, report: Report) -> None:
     try:
-        cedarpy.policies_to_json_str(text)
+        cedarpy.policies_to_json_str(policy)
     except ValueError as error:
-        report.note(Finding(name, 0, "", f"{error}"))
+        report.note(Finding(name, line, "", f"the policy can't be read: {error}"))
         return
-    result = cedarpy.validate_policies(text, json.dumps(schema))
-    for each in result.errors:
-        report.note(Finding(name, 0, each.policy_id, each.error))
+    unknown = False
+    for found in _NAMED.finditer(policy):
+        wrong = _unknown(found[1], found[2], policed)
+        if wrong is not None:
+            unknown = True
+            report.note(Finding(name, line + policy.count("\n", 0, found.start()), found[0], wrong))
+    for fault in cedarpy.validate_policies(policy, schema).errors:
+        sentence = _PREFIX.sub("", fault.error)
+        if not (unknown and sentence.startswith(_FOLLOWS)):
+            report.note(Finding(name, line, "", f"the policy doesn't fit the routes: {sentence}"))
+
+
+def _unknown(kind: str, name: str, policed: Policed) -> str | None:
+    if kind == "Action" and name not in policed.actions and name not in _EFFECTS:
+        return f"there is no route '{name}': an action is an operationId, or {', '.join(_EFFECTS)}"
+    if kind == "Route" and name not in policed.actions:
+        return f"there is no route '{name}': there are {', '.join(sorted(policed.actions)) or 'none'}"
+    whole = all(effect is not None for effect in policed.actions.values())
+    if kind == "Group" and whole and name not in policed.groups:
+        return f"there is no group '{name}': there are {', '.join(sorted(policed.groups)) or 'none'}"
+    return None

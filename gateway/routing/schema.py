@@ -54,7 +54,7 @@ class Stores(_Model):
     """Where the gateway keeps what it must remember."""
 
     state: str = Field(
-        "sqlite:///.figway/state.db",
+        default="sqlite:///.figway/state.db",
         pattern="^sqlite:///.+",
         description="The state store: sqlite:///PATH, relative to the workspace.",
     )

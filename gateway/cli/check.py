@@ -1,0 +1,63 @@
+"""`figway check`: a workspace checked offline and completely; `--live` connects to its upstreams too."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from gateway.cli.common import FINDING, json_option, print_json, workspace_option
+from gateway.cli.probing import Probed, probe_all
+from gateway.routing.load import Loaded, compile_workspace, read_workspace
+from gateway.routing.model import Finding, InvalidWorkspace
+
+_EXAMPLE = """
+\b
+Example:
+  figway check --workspace ./bank
+"""
+
+
+@click.command("check", help=f"Check a workspace: every problem, with file, line and key.\n{_EXAMPLE}")
+@workspace_option
+@json_option
+@click.option("--live", is_flag=True, help="Also connect to every upstream.")
+def command(workspace: Path, as_json: bool, live: bool) -> None:
+    """Exit 0 when nothing is wrong (warnings allowed), 1 otherwise."""
+    loaded, findings = _checked(workspace)
+    probes = asyncio.run(probe_all(loaded.adapters)) if live and loaded is not None else ()
+    if as_json:
+        print_json({"findings": [asdict(each) for each in findings], "upstreams": [asdict(each) for each in probes]})
+    else:
+        _print(findings, probes, loaded)
+    if loaded is None or not all(each.ok for each in probes):
+        raise SystemExit(FINDING)
+
+
+def _checked(workspace: Path) -> tuple[Loaded | None, tuple[Finding, ...]]:
+    with tempfile.TemporaryDirectory(prefix="figway-check-") as cache:
+        try:
+            files = read_workspace(workspace)
+            loaded = compile_workspace(files, cache=Path(cache), environment=os.environ, strict_secrets=False)
+        except InvalidWorkspace as error:
+            return None, error.findings
+    return loaded, loaded.findings
+
+
+def _print(findings: tuple[Finding, ...], probes: tuple[Probed, ...], loaded: Loaded | None) -> None:
+    for each in findings:
+        # A finding is one line, to be read, searched and clicked on alike.
+        note = "warning: " if each.level == "warning" else ""
+        click.echo(f"{note}{each}", err=True)
+    for probe in probes:
+        click.echo(f"upstream {probe.upstream}: {'up' if probe.ok else 'down'}: {probe.detail}", err=not probe.ok)
+    if loaded is None:
+        count = sum(each.level == "error" for each in findings)
+        click.echo(f"figway: {count} {'problem' if count == 1 else 'problems'} to mend", err=True)
+    else:
+        compiled = loaded.compiled
+        click.echo(f"The workspace is sound: {len(compiled.routes)} routes, {len(compiled.upstreams)} upstreams.")
