@@ -90,7 +90,7 @@ class KeyVerifier:
         # The generation comes first: a change while the keys are being read is then seen as one.
         generation = self._shared.keys_generation
         try:
-            keys = await self._offload(self._state.keys)
+            keys = await self._offload(self._state.all_keys)
         except StoreError:
             if generation != self._generation:
                 raise

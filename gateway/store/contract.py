@@ -116,7 +116,7 @@ class State(Protocol):
         """Adds an API key; raises `StoreError` when its id is taken."""
         ...
 
-    def keys(self) -> list[StoredKey]:
+    def all_keys(self) -> list[StoredKey]:
         """Every API key, revoked and expired ones too, oldest first."""
         ...
 
@@ -128,8 +128,8 @@ class State(Protocol):
 
 
 def files_hash(files: Mapping[str, bytes]) -> str:
-    """SHA-256, hex, over `<hex SHA-256 of the content> <path>\\0` of every file in order of path."""
+    """SHA-256, hex, over every file in order of path: the path, a zero byte, the content's SHA-256."""
     whole = hashlib.sha256()
-    for path in sorted(files):
-        whole.update(f"{hashlib.sha256(files[path]).hexdigest()} {path}\0".encode())
+    for path, content in sorted(files.items()):
+        whole.update(path.encode() + b"\0" + hashlib.sha256(content).digest())
     return whole.hexdigest()

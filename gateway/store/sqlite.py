@@ -30,7 +30,11 @@ _KEY = "id, mac, pepper, principal, agent, roles, tenant, created, expires, revo
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection in autocommit mode whose commits are on the disk when they return; may move between threads."""
+    """A connection in autocommit mode whose commits are on the disk when they return; may move between threads.
+
+    A file that isn't there is made, readable by its owner only. Raises `OSError` or `sqlite3.Error`.
+    """
+    path.touch(mode=0o600)
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
@@ -101,7 +105,7 @@ class SqliteState:
         with self._transaction("IMMEDIATE") as db:
             db.execute("INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
-    def keys(self) -> list[StoredKey]:
+    def all_keys(self) -> list[StoredKey]:
         query = f"SELECT {_KEY} FROM api_keys ORDER BY created, id"  # noqa: S608 - a constant list of columns
         with self._transaction() as db:
             return [_key_of(row) for row in db.execute(query)]

@@ -1,0 +1,174 @@
+"""`figway key`: API keys. A running gateway follows at once; the audit says who did it."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from os import environ, getuid
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+from pydantic import ValidationError
+
+from gateway.audit.file import AuditError
+from gateway.audit.log import AuditLog
+from gateway.audit.record import Record
+from gateway.call import new_id
+from gateway.cli.common import fail, json_option, print_json, workspace_option
+from gateway.identity import keys
+from gateway.identity.signing import KeyFileError, load_or_create
+from gateway.routing.schema import Stores
+from gateway.routing.units import seconds
+from gateway.settings import InvalidSetting, Settings
+from gateway.store.contract import State, StoredKey, StoreError
+from gateway.store.place import StateFolder, open_state
+from gateway.store.shared import Shared
+
+_EXPECTED = (StoreError, AuditError, KeyFileError, InvalidSetting, keys.InvalidKey)
+
+
+@click.group(name="key", help="API keys: create, list, revoke.\n\nExample: figway key create --principal alice")
+def command() -> None:
+    """The verb's own group."""
+
+
+@command.command(help="Make a key and print it, this once.\n\nExample: figway key create --principal alice --agent bot")
+@workspace_option
+@json_option
+@click.option("--principal", required=True, help="The person or service that the key stands for.")
+@click.option("--agent", help="The program that acts for the principal with this key.")
+@click.option("--role", "roles", multiple=True, help="A role that policies speak of; may be given several times.")
+@click.option("--tenant", help="The tenant that the principal belongs to.")
+@click.option("--expires", help="How long the key is valid, such as 12h or 90d; left out: until it is revoked.")
+def create(workspace: Path, as_json: bool, expires: str | None, **who: Any) -> None:
+    """`figway key create`."""
+    try:
+        until = _now() + timedelta(seconds=seconds(expires)) if expires else None
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(str(error), param_hint="--expires") from error
+    with sentences(), Desk.open(workspace) as desk:
+        text, key = desk.create(expires=until, **who)
+    if as_json:
+        print_json({"key": text, **described(key)})
+    else:
+        click.echo("This key is shown only this once; send it as 'Authorization: Bearer <key>':", err=True)
+        click.echo(text)
+
+
+@command.command(name="list", help="List the keys, revoked and expired ones too.\n\nExample: figway key list --json")
+@workspace_option
+@json_option
+def list_keys(workspace: Path, as_json: bool) -> None:
+    """`figway key list`."""
+    with sentences(), Desk.open(workspace) as desk:
+        rows = [described(key) for key in desk.state.all_keys()]
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        who = f"{row['principal']} via {row['agent']}" if row["agent"] else row["principal"]
+        roles = ",".join(row["roles"]) or "no role"
+        until = row["revoked"] or row["expires"] or "revoked"
+        click.echo(f"{row['id']}  {row['state']:<7}  until {until!s:<25}  {who} ({roles})")
+
+
+@command.command(help="Revoke a key; every worker refuses it at once.\n\nExample: figway key revoke k7…")
+@workspace_option
+@json_option
+@click.argument("id")
+def revoke(workspace: Path, as_json: bool, id: str) -> None:
+    """`figway key revoke`."""
+    with sentences(), Desk.open(workspace) as desk:
+        if not desk.revoke(id):
+            fail(f"no key has the id '{id}': 'figway key list' shows them")
+    if as_json:
+        print_json({"id": id, "state": "revoked"})
+    else:
+        click.echo(f"{id} is revoked")
+
+
+def described(key: StoredKey) -> dict[str, Any]:
+    """A key as lists show it: without its MAC; `state` is active, expired or revoked."""
+    over = key.expires is not None and key.expires <= _now()
+    names = ("id", "principal", "agent", "roles", "tenant", "created", "expires", "revoked")
+    state = "revoked" if key.revoked else "expired" if over else "active"
+    return {**{name: getattr(key, name) for name in names}, "state": state}
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where keys are made and revoked on this host, by whoever may write the state folder."""
+
+    state: State
+    folder: StateFolder
+
+    @classmethod
+    @contextmanager
+    def open(cls, workspace: Path) -> Iterator[Desk]:
+        """The desk of a workspace; raises what opening its store does."""
+        folder = StateFolder.of(workspace, Settings.from_environment(environ).state)
+        with closing(open_state(_state_url(workspace), workspace, folder)) as state:
+            yield cls(state, folder)
+
+    def create(self, *, expires: datetime | None, **who: Any) -> tuple[str, StoredKey]:
+        """Makes a key; `who` is what `gateway.identity.keys.create` takes."""
+        pepper = load_or_create(self.folder.keys, "pepper")
+        text, key = keys.create(self.state, pepper, expires=expires, **who)
+        self._announce("key_create", key.id)
+        return text, key
+
+    def revoke(self, id: str) -> bool:
+        """Revokes a key; False: there is none of that id."""
+        found = self.state.revoke_key(id, _now())
+        if found:
+            self._announce("key_revoke", id)
+        return found
+
+    def _announce(self, operation: str, id: str) -> None:
+        with closing(Shared.open(self.folder.shared)) as shared:
+            shared.bump_keys()
+        record = Record(
+            *(new_id(), time.time(), "", f"key:{id}", 0, 0.0, operation, "write"),
+            principal=f"host:{operator()}",
+            decision="allow",
+        )
+        with closing(AuditLog.open(self.folder.audit)) as audit:
+            audit.append(record)
+
+
+def operator() -> str:
+    """The name of the user that runs this process, or its number where the system knows no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{getuid()}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _state_url(workspace: Path) -> str:
+    """`stores.state` of gateway.yaml; the rest of the file may be wrong."""
+    try:
+        document = yaml.safe_load((workspace / "gateway.yaml").read_bytes()) or {}
+        return Stores.model_validate(document.get("stores") or {}).state
+    except OSError as error:
+        fail(f"{workspace / 'gateway.yaml'} can't be read: {error.strerror}; name the folder with --workspace")
+    except (yaml.YAMLError, AttributeError, ValidationError):
+        fail(f"{workspace / 'gateway.yaml'} can't be used: 'figway check' says why")
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Ends the verb with one sentence when the store, the audit or a key's file fails."""
+    try:
+        yield
+    except _EXPECTED as error:
+        fail(str(error))
