@@ -76,6 +76,11 @@ class Call:
     """What `authorize` decided: `allow` or `deny`, with the deciding policies."""
     policies: tuple[str, ...] = ()
     upstream_calls: list[UpstreamCall] = field(default_factory=list)
+    route: str = ""
+    """The route's path template, once it's known; so are `effect` and `writes`, whether it may change something."""
+    effect: str = ""
+    writes: bool = False
+    request_bytes: int = 0
     parent: Call | None = None
     """The composite's call, for a step."""
 

@@ -6,7 +6,7 @@
     │   ├── InvalidRequest 400         well formed, but breaks the route's contract; `errors` says where
     │   ├── Unauthenticated 401        no credential, or one that isn't valid
     │   ├── Forbidden 403              no policy allows it
-    │   ├── NoSuchRoute 404 · MethodNotAllowed 405 · NotAcceptable 406
+    │   ├── NoSuchRoute 404 · MethodNotAllowed 405 · NotAcceptable 406 · RequestTimeout 408
     │   ├── RequestTooLarge 413 · UriTooLong 414 · UnsupportedMediaType 415 · HeadersTooLarge 431
     ├── the entity, as the upstream sees it
     │   ├── NotFound 404 · Conflict 409 · Rejected 422
@@ -120,6 +120,12 @@ class NotAcceptable(Problem):
     """The caller accepts no media type that the route can answer."""
 
     slug, title, status = "not-acceptable", "Not acceptable", 406
+
+
+class RequestTimeout(Problem):
+    """The body didn't arrive in time."""
+
+    slug, title, status, retryable = "request-timeout", "The request took too long to arrive", 408, True
 
 
 class RequestTooLarge(Problem):

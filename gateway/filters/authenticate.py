@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from gateway.call import Call, Principal, Reply
-from gateway.errors import Unauthenticated
+from gateway.errors import Overloaded, Unauthenticated
 from gateway.pipeline import Filter, Handler
+from gateway.store.contract import StoreError
 
 # RFC 6750 §3: what a 401 must say.
 _CHALLENGE = ((b"www-authenticate", b'Bearer realm="figway"'),)
@@ -28,7 +29,7 @@ def authenticate(verifier: Verifier) -> Filter:
             header = call.raw_headers.get(b"authorization")
             if header is None:
                 raise refused("The call carries no credential.")
-            call.principal = verifier.cached(header) or await verifier.verify(header)
+            call.principal = verifier.cached(header) or await _verified(verifier, header)
             if call.principal is None:
                 raise refused("The credential isn't valid, or no longer.")
         else:
@@ -36,6 +37,13 @@ def authenticate(verifier: Verifier) -> Filter:
         return await rest(call)
 
     return filter
+
+
+async def _verified(verifier: Verifier, header: bytes) -> Principal | None:
+    try:
+        return await verifier.verify(header)
+    except StoreError as error:
+        raise Overloaded("The credential can't be checked now.", retry_after=1, note=str(error)) from error
 
 
 def refused(detail: str) -> Unauthenticated:

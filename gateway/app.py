@@ -1,0 +1,107 @@
+"""The only place that wires anything: a workspace and a state folder become one ASGI application.
+
+The data plane is a plain ASGI application; FastAPI carries what is the gateway's own (`/-/…`, `/openapi.json`,
+`/docs`). Requests are told apart before FastAPI sees them, so that a route pays nothing for it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from gateway.admin import Control, control_routes
+from gateway.audit.file import AuditError
+from gateway.audit.log import AuditLog
+from gateway.identity.signing import KeyFileError, load_or_create
+from gateway.identity.verifier import KeyVerifier
+from gateway.ingress.body import Receive
+from gateway.ingress.http import HttpIngress, Scope, Send
+from gateway.routing.model import InvalidWorkspace
+from gateway.runtime import Means, Runtime
+from gateway.settings import Settings
+from gateway.store.contract import StoreError
+from gateway.store.offload import Offload
+from gateway.store.place import DEFAULT_URL, StateFolder, open_state
+from gateway.store.shared import Shared
+
+_OWN = ("/openapi.json", "/docs")
+
+
+class Application:
+    """The gateway as ASGI servers see it. `runtime` and `audit` exist once the lifespan has started."""
+
+    def __init__(self, workspace: Path, settings: Settings, *, watch: bool = False) -> None:
+        self._workspace, self._settings, self._watch = workspace, settings, watch
+        self.control = Control()
+        self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+        self._own.include_router(control_routes(self.control))
+        self._ingress: HttpIngress | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] != "http" or scope["path"].startswith("/-/") or scope["path"] in _OWN:
+            await self._own(scope, receive, send)
+        else:
+            assert self._ingress is not None
+            await self._ingress(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """The ASGI lifespan: a start that fails is told in sentences, not as a stack trace."""
+        await receive()
+        try:
+            means = make_means(self._workspace, self._settings)
+            runtime = await self._started(means)
+        except InvalidWorkspace as invalid:
+            await send({"type": "lifespan.startup.failed", "message": "\n".join(map(str, invalid.findings))})
+            return
+        except (StoreError, AuditError, KeyFileError) as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self.control.detach()
+        await runtime.stop()
+        close_means(means)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _started(self, means: Means) -> Runtime:
+        runtime = Runtime(means)
+        try:
+            await runtime.start()
+        except (InvalidWorkspace, StoreError):
+            await runtime.stop()
+            close_means(means)
+            raise
+        if self._watch:
+            runtime.supervise(runtime.watch)
+        self._ingress = HttpIngress(runtime.current, means.audit)
+        self.control.attach(runtime, means.audit, means.verifier)
+        return runtime
+
+
+def make_means(workspace: Path, settings: Settings) -> Means:
+    """Opens everything that a runtime works with; raises `StoreError`, `AuditError` or `KeyFileError`."""
+    folder = StateFolder.of(workspace, settings.state)
+    state = open_state(DEFAULT_URL, workspace, folder)
+    offload, shared = Offload(), Shared.open(folder.shared)
+    verifier = KeyVerifier(state, load_or_create(folder.keys, "pepper"), shared, offload)
+    return Means(
+        workspace=workspace,
+        folder=folder,
+        state=state,
+        shared=shared,
+        offload=offload,
+        audit=AuditLog.open(folder.audit),
+        verifier=verifier,
+        cursor_key=load_or_create(folder.keys, "cursor").secret,
+    )
+
+
+def close_means(means: Means) -> None:
+    """Closes them, in the order in which they need each other."""
+    means.audit.close()
+    means.offload.close()
+    means.state.close()
+    means.shared.close()

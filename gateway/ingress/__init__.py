@@ -1,0 +1,1 @@
+"""Ingress: requests become calls."""

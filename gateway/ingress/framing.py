@@ -1,0 +1,85 @@
+"""One meaning or 4xx: what a request's framing and header fields may look like.
+
+The HTTP parser refuses what it can't read; this refuses what two readers could take for two things (RFC 9112 §3.2,
+§6.1, §11.2) and what is over a bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+from gateway.errors import BadRequest, HeadersTooLarge, NotAcceptable
+
+_MOST_FIELDS = 100
+_MOST_BYTES = 32 * 1024
+# A second one of these would be a second meaning.
+_SINGLE = frozenset(
+    {
+        b"host",
+        b"authorization",
+        b"content-length",
+        b"content-type",
+        b"transfer-encoding",
+        b"idempotency-key",
+        b"if-match",
+        b"traceparent",
+    }
+)
+
+
+def read_headers(fields: Iterable[tuple[bytes, bytes]], version: str) -> Mapping[bytes, bytes]:
+    """The header fields by lower-case name, repeated ones joined by ", "; raises a `Problem` if malformed."""
+    headers: dict[bytes, bytes] = {}
+    count = size = 0
+    for name, value in fields:
+        count += 1
+        size += len(name) + len(value)
+        if name in headers:
+            if name in _SINGLE:
+                raise BadRequest(f"The header field '{name.decode('latin-1')}' is given twice.", fix="Send it once.")
+            value = headers[name] + b", " + value
+        headers[name] = value
+    if count > _MOST_FIELDS or size > _MOST_BYTES:
+        raise HeadersTooLarge(f"There are more than {_MOST_FIELDS} header fields or {_MOST_BYTES} bytes of them.")
+    if b"transfer-encoding" in headers:
+        _check_chunked(headers)
+    if version != "1.0" and b"host" not in headers:
+        raise BadRequest("The request has no Host.")
+    return headers
+
+
+def _check_chunked(headers: Mapping[bytes, bytes]) -> None:
+    if b"content-length" in headers:
+        raise BadRequest("The request has both Content-Length and Transfer-Encoding.")
+    if headers[b"transfer-encoding"].strip().lower() != b"chunked":
+        raise BadRequest("The only transfer coding understood is 'chunked'.")
+
+
+def check_accept(headers: Mapping[bytes, bytes]) -> None:
+    """Raises `NotAcceptable` when the caller takes no JSON (RFC 9110 §12.5.1)."""
+    accept = headers.get(b"accept")
+    if accept is not None and accept != b"*/*" and not _takes_json(accept):
+        raise NotAcceptable("This route answers application/json, which your Accept header excludes.")
+
+
+@lru_cache(maxsize=1024)
+def _takes_json(accept: bytes) -> bool:
+    """Whether the most special range that matches JSON has a quality above 0."""
+    best, quality = -1, 0.0
+    for part in accept.decode("latin-1").lower().split(","):
+        media, *parameters = [piece.strip() for piece in part.split(";")]
+        rank = {"*/*": 0, "application/*": 1, "application/json": 2}.get(media, -1)
+        if rank > best:
+            best, quality = rank, _quality(parameters)
+    return quality > 0
+
+
+def _quality(parameters: Iterable[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return float(parameter[2:])
+            except ValueError:
+                return 0.0
+    return 1.0

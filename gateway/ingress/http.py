@@ -1,0 +1,220 @@
+"""A request becomes a call, a reply a response; the audit record is written in `finally`, so nothing skips it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from adapters.contract import Effect
+from gateway.audit.file import AuditError
+from gateway.audit.log import AuditLog
+from gateway.audit.record import record_of
+from gateway.call import Call, Reply, new_id
+from gateway.errors import (
+    AuditUnavailable,
+    BadRequest,
+    InternalError,
+    MethodNotAllowed,
+    NoSuchRoute,
+    Overloaded,
+    Problem,
+    UnknownOutcome,
+    UriTooLong,
+)
+from gateway.ingress.body import BodyReader, ClientLeft, Receive, Watcher
+from gateway.ingress.framing import check_accept, read_headers
+from gateway.ingress.response import Response
+from gateway.pipeline import Handler
+from gateway.routing.table import AmbiguousPath, Match, Table
+from gateway.telemetry import continue_trace
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+logger = logging.getLogger("figway")
+
+_MOST_IN_FLIGHT = 2_000
+_MOST_TARGET = 8 * 1024
+_CLIENT_LEFT = 499
+_DENIED = (401, 403)
+_WAIT = re.compile(rb"(?:^|[,;\s])wait=\"?([0-9]{1,6})")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A route as the ingress sees it. `deadline` in seconds, `max_body` in bytes."""
+
+    operation_id: str
+    path: str
+    effect: Effect
+    handler: Handler
+    deadline: float
+    max_body: int
+
+
+class Serving(Protocol):
+    """What is served now: one snapshot's table. `calls` counts the calls in flight on it."""
+
+    table: Table[Endpoint]
+    version: int
+    calls: int
+
+
+class HttpIngress:
+    """The data plane: an ASGI application over the snapshot that `current` gives."""
+
+    def __init__(self, current: Callable[[], Serving], audit: AuditLog) -> None:
+        self._current = current
+        self._audit = audit
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        serving = self._current()
+        serving.calls += 1
+        self._in_flight += 1
+        try:
+            await self._exchange(serving, scope, receive, send)
+        finally:
+            self._in_flight -= 1
+            serving.calls -= 1
+
+    async def _exchange(self, serving: Serving, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.monotonic()
+        call = _blank(scope, serving, started)
+        reply: Reply | Problem = InternalError("The call ended without a reply.")
+        left = False
+        try:
+            reply = await self._reply(serving, call, scope, receive)
+        except Problem as problem:
+            reply = problem
+        except ClientLeft:
+            left = True
+        except Exception:  # broad: a fault of ours becomes an audited 500, never a dropped connection
+            logger.exception("call %s of %s failed", call.id, call.operation or "no route")
+            reply = InternalError("The gateway failed; the operator can find the call by its id.")
+        finally:
+            response = Response(call, reply, head=call.method == "HEAD")
+            if left:
+                response.status = _CLIENT_LEFT
+            response = await self._record(call, response, time.monotonic() - started)
+        if not left:
+            await response.send(send)
+
+    async def _reply(self, serving: Serving, call: Call, scope: Scope, receive: Receive) -> Reply:
+        call.raw_headers = headers = read_headers(scope["headers"], scope["http_version"])
+        call.traceparent = continue_trace(headers.get(b"traceparent"))
+        match = _find(serving.table, scope)
+        method = "GET" if call.method == "HEAD" else call.method
+        if method == "OPTIONS" and "OPTIONS" not in match.methods:
+            return Reply(204, headers=[(b"allow", match.allowed().encode())], encoded=b"")
+        endpoint, names = match.methods.get(method, (None, ()))
+        if endpoint is None:
+            allow = match.allowed()
+            raise MethodNotAllowed(f"This path takes {allow}.", headers=[(b"allow", allow.encode())])
+        call.operation, call.route, call.effect = endpoint.operation_id, endpoint.path, endpoint.effect.value
+        call.writes = endpoint.effect is not Effect.READ
+        call.path = dict(zip(names, match.values, strict=True))
+        check_accept(headers)
+        self._admit(call)
+        call.deadline += endpoint.deadline
+        if b"prefer" in headers:
+            call.deadline = min(call.deadline, _shortened(headers[b"prefer"], call.deadline - endpoint.deadline))
+        body = BodyReader(call, endpoint.max_body, receive)
+        call.read_body = body.read
+        return await _watched(endpoint, call, body, receive)
+
+    def _admit(self, call: Call) -> None:
+        if self._in_flight > _MOST_IN_FLIGHT:
+            raise Overloaded("Too many calls are in flight.", retry_after=1)
+        if call.writes and not self._audit.healthy:
+            raise AuditUnavailable("Writes are refused while the audit log can't be written.", retry_after=5)
+
+    async def _record(self, call: Call, response: Response, seconds: float) -> Response:
+        """Writes the audit record: denials and writes durably before the reply, reads as fast as the log takes them."""
+        record = record_of(
+            call,
+            time=time.time() - seconds,
+            seconds=seconds,
+            status=response.status,
+            route=call.route or call.target,
+            effect=call.effect,
+            served_by=response.served_by,
+            problem=response.problem,
+            request_bytes=call.request_bytes,
+            reply_bytes=len(response.body),
+        )
+        try:
+            if call.writes or response.status in _DENIED:
+                await asyncio.shield(self._audit.append_durable(record))
+            else:
+                self._audit.append(record)
+        except AuditError:
+            logger.critical("the audit record of call %s can't be written now", call.id)
+            if call.writes or response.status in _DENIED:
+                return Response(call, _unrecorded(call), head=False)
+        return response
+
+
+def _unrecorded(call: Call) -> Problem:
+    if not call.upstream_calls:
+        return AuditUnavailable("The call can't be recorded, so it isn't answered.", retry_after=5)
+    return UnknownOutcome(
+        "The call reached the system behind the route, but its audit record can't be written.",
+        fix="Read the entity to learn what became of the change; tell the gateway's operator.",
+    )
+
+
+def _blank(scope: Scope, serving: Serving, started: float) -> Call:
+    return Call(
+        id=new_id(),
+        operation="",
+        snapshot=serving.version,
+        method=scope["method"],
+        target=scope["path"],
+        deadline=started,
+        traceparent="",
+        path={},
+        raw_query=scope["query_string"],
+    )
+
+
+def _find(table: Table[Endpoint], scope: Scope) -> Match[Endpoint]:
+    path = scope.get("raw_path") or scope["path"].encode()
+    if len(path) + len(scope["query_string"]) > _MOST_TARGET:
+        raise UriTooLong(f"The request target is over {_MOST_TARGET} bytes.")
+    try:
+        match = table.match(path)
+    except AmbiguousPath as error:
+        raise BadRequest(f"The request is ambiguous: {error}.") from error
+    if match is None:
+        raise NoSuchRoute("No route has this path.", fix="The routes that you may use are listed in /openapi.json.")
+    return match
+
+
+def _shortened(prefer: bytes, started: float) -> float:
+    """The deadline that `Prefer: wait=S` asks for (RFC 7240 §4.3)."""
+    wait = _WAIT.search(prefer.lower())
+    return started + int(wait[1]) if wait else float("inf")
+
+
+async def _watched(endpoint: Endpoint, call: Call, body: BodyReader, receive: Receive) -> Reply:
+    """Runs the handler; a read whose caller leaves is cancelled, a write never is."""
+    if call.writes:
+        return await endpoint.handler(call)
+    task = asyncio.current_task()
+    assert task is not None
+    watcher = Watcher(task, body, receive)
+    try:
+        return await endpoint.handler(call)
+    except asyncio.CancelledError:
+        if not watcher.left:
+            raise
+        task.uncancel()
+        raise ClientLeft from None
+    finally:
+        watcher.stop()

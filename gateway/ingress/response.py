@@ -1,0 +1,77 @@
+"""A reply or a problem as HTTP says it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from gateway.call import Call, Reply
+from gateway.errors import MEDIA_TYPE, Problem
+
+logger = logging.getLogger("figway")
+
+_JSON = (b"content-type", b"application/json")
+_PROBLEM = (b"content-type", MEDIA_TYPE)
+
+
+class Response:
+    """The status, header fields and body that a call is answered with; `problem` is the slug of a failure."""
+
+    __slots__ = ("_head", "body", "headers", "problem", "served_by", "status")
+
+    def __init__(self, call: Call, reply: Reply | Problem, *, head: bool) -> None:
+        self._head = head
+        self.problem: str | None = None
+        self.served_by: str | None = None
+        self.headers: list[tuple[bytes, bytes]] = []
+        if isinstance(reply, Problem):
+            self._of_problem(call, reply)
+        else:
+            self._of_reply(reply)
+        self.headers += [
+            (b"content-length", b"%d" % len(self.body)),
+            (b"figway-snapshot", b"%d" % call.snapshot),
+            (b"figway-lineage", call.id.encode()),
+        ]
+        if call.traceparent:
+            self.headers.append((b"traceparent", call.traceparent.encode()))
+
+    def _of_problem(self, call: Call, problem: Problem) -> None:
+        self.status, self.problem = problem.status, problem.slug
+        self.body = problem.encode(f"urn:figway:call:{call.id}")
+        self.headers += [_PROBLEM, *problem.headers]
+        if problem.retry_after is not None:
+            self.headers.append((b"retry-after", b"%d" % max(1, round(problem.retry_after))))
+        if problem.note:
+            logger.warning("call %s of %s: %s: %s", call.id, call.operation, problem.slug, problem.note)
+
+    def _of_reply(self, reply: Reply) -> None:
+        self.status = reply.status
+        self.body = orjson.dumps(reply.body) if reply.encoded is None else reply.encoded
+        if self.body:
+            self.headers.append(_JSON)
+        self.served_by = reply.served_by
+        if reply.served_by is not None:
+            self.headers.append((b"figway-served-by", reply.served_by.encode()))
+        if reply.as_of is not None:
+            self.headers += _age(reply.as_of)
+        self.headers += reply.headers
+        for warning in reply.warnings:
+            self.headers.append((b"figway-warning", warning.encode("ascii", "replace")))
+
+    async def send(self, send: Callable[[MutableMapping[str, Any]], Awaitable[None]]) -> None:
+        """Sends both ASGI messages."""
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": b"" if self._head else self.body})
+
+
+def _age(as_of: datetime) -> list[tuple[bytes, bytes]]:
+    """`Figway-As-Of` (RFC 3339, UTC) and `Age` (seconds, RFC 9111 §5.1)."""
+    age = max(0, int(time.time() - as_of.timestamp()))
+    stamp = as_of.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return [(b"figway-as-of", stamp.encode()), (b"age", b"%d" % age)]

@@ -1,0 +1,236 @@
+"""The life of what is served: a snapshot is loaded, swapped in with one assignment, and retired when nobody uses it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gateway.audit.log import AuditLog
+from gateway.filters.authenticate import Verifier
+from gateway.routing.folder import Stamp, stamp_workspace
+from gateway.routing.load import Loaded, compile_workspace, read_workspace
+from gateway.routing.model import InvalidWorkspace
+from gateway.serving import Serving, build
+from gateway.store.contract import Moved, State, StoreError
+from gateway.store.leader import Leader
+from gateway.store.offload import Offload
+from gateway.store.place import StateFolder
+from gateway.store.shared import Shared
+from gateway.upstream import Limits, Upstream
+
+logger = logging.getLogger("figway")
+
+_POLL = 0.02
+"""Seconds between looks at the shared generation."""
+_RETIRE_POLL = 0.05
+_PUBLISH_TIMEOUT = 30.0
+_LEAD_POLL = 1.0
+_WATCH_POLL = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a runtime works with; `app` makes them."""
+
+    workspace: Path
+    folder: StateFolder
+    state: State
+    shared: Shared
+    offload: Offload
+    audit: AuditLog
+    verifier: Verifier
+    cursor_key: bytes
+
+
+class Runtime:
+    """Serves the active snapshot of the store, whoever published it."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._slot = means.shared.claim()
+        self._loading = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._live: dict[str, Upstream] = {}
+        self._in_use: list[Serving] = []
+        self._checked: Loaded | None = None
+        self._generation = -1
+        self.serving: Serving | None = None
+        self.draining = False
+
+    def current(self) -> Serving:
+        """The snapshot that admits a request now."""
+        assert self.serving is not None
+        return self.serving
+
+    async def start(self) -> None:
+        """Serves the active snapshot, or publishes the workspace where the store is empty; raises `InvalidWorkspace`
+        or `StoreError`."""
+        if await self._means.offload(self._means.state.active) is None:
+            try:
+                await self.publish(reason="first start")
+            except Moved:
+                logger.info("another worker published the workspace first")
+        await self._load_active()
+        self._spawn(self._follow())
+
+    async def publish(self, *, reason: str, author: str = "host", parent: int | None = None) -> int:
+        """Checks the workspace's files and makes them the active snapshot on every worker; returns its version.
+
+        `parent` is the version it was made from; raises `InvalidWorkspace`, `Moved` or `StoreError`, and then nothing
+        has changed.
+        """
+        means = self._means
+        files = await asyncio.to_thread(read_workspace, means.workspace)
+        self._checked = await self._compile(files)
+        stored = await means.offload(means.state.publish, files, expected_parent=parent, author=author, reason=reason)
+        generation = means.shared.bump()
+        if self.serving is not None:
+            await self._load_active()
+            if not await means.shared.wait_acknowledged(generation, _PUBLISH_TIMEOUT):
+                logger.error("workers %s don't serve snapshot %d yet", means.shared.behind(generation), stored.version)
+        return stored.version
+
+    async def watch(self) -> None:
+        """Publishes the workspace whenever its files change, if this process leads; an invalid one is only told."""
+        leader = Leader(self._means.folder.path / "leader")
+        while not leader.try_lead():  # noqa: ASYNC110 - the lock is another process's: nothing here tells
+            await asyncio.sleep(_LEAD_POLL)
+        try:
+            seen = None
+            async for stamp in self._settled():
+                if stamp != seen and await self.differs():
+                    await self._publish_changes()
+                seen = stamp
+        finally:
+            leader.resign()
+
+    async def _settled(self) -> AsyncIterator[Stamp]:
+        """The workspace's stamp, whenever two looks at it in a row agree: several files are seldom saved at once."""
+        last = None
+        while True:
+            stamp = await asyncio.to_thread(stamp_workspace, self._means.workspace)
+            if stamp == last:
+                yield stamp
+            last = stamp
+            await asyncio.sleep(_WATCH_POLL)
+
+    async def differs(self) -> bool:
+        """Whether the workspace's files aren't those of the snapshot that is served."""
+        try:
+            files = await asyncio.to_thread(read_workspace, self._means.workspace)
+        except InvalidWorkspace:
+            return True
+        return files != self.current().compiled.files
+
+    async def _publish_changes(self) -> None:
+        try:
+            version = await self.publish(reason="the workspace's files changed", parent=self.current().version)
+        except InvalidWorkspace as invalid:
+            for finding in invalid.findings:
+                logger.error("the workspace is invalid, the last good one keeps serving: %s", finding)
+        except (Moved, OSError) as error:
+            logger.error("the changed workspace isn't published: %s", error)
+        else:
+            logger.info("snapshot %d is published", version)
+
+    async def stop(self) -> None:
+        """Ends the background work, then closes every upstream once its calls have ended."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(upstream.close() for upstream in self._live.values()))
+
+    def supervise(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Runs background work until the end; a failure is logged, and it starts again."""
+
+        async def forever() -> None:
+            while True:
+                try:
+                    return await work()
+                except Exception:  # broad: the supervisor of background tasks keeps them alive, whatever fails
+                    logger.exception("background work failed; it starts again")
+                    await asyncio.sleep(1)
+
+        self._spawn(forever())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _follow(self) -> None:
+        """Loads what others publish."""
+        failed = -1
+        while True:
+            await asyncio.sleep(_POLL)
+            generation = self._means.shared.generation
+            if generation in (self._generation, failed):
+                continue
+            try:
+                await self._load_active()
+            except (InvalidWorkspace, StoreError) as error:
+                failed = generation
+                logger.error("the active snapshot can't be loaded, the last good one keeps serving: %s", error)
+
+    async def _load_active(self) -> None:
+        means = self._means
+        async with self._loading:
+            generation = means.shared.generation
+            version = await means.offload(means.state.active)
+            if version is None:
+                raise StoreError("the store holds no snapshot")
+            if self.serving is None or self.serving.version != version:
+                _, files = await means.offload(means.state.snapshot, version)
+                self._swap(version, await self._compile(files))
+            self._generation = generation
+            means.shared.acknowledge(self._slot, generation)
+
+    async def _compile(self, files: Mapping[str, bytes]) -> Loaded:
+        checked, self._checked = self._checked, None
+        if checked is not None and checked.compiled.files == files:
+            return checked
+        existing = {digest: upstream.adapter for digest, upstream in self._live.items()}
+        return await asyncio.to_thread(
+            compile_workspace,
+            files,
+            cache=self._means.folder.path / "cache",
+            environment=os.environ,
+            strict_secrets=True,
+            existing=existing,
+        )
+
+    def _swap(self, version: int, loaded: Loaded) -> None:
+        compiled = loaded.compiled
+        upstreams = {name: self._upstream(loaded, name) for name in compiled.upstreams}
+        fresh = build(version, compiled, upstreams, self._means.verifier, self._means.cursor_key)
+        old, self.serving = self.serving, fresh
+        self._in_use.append(fresh)
+        logger.info("serving snapshot %d (%s): %d routes", version, compiled.hash[:12], len(compiled.routes))
+        if old is not None:
+            self._spawn(self._retire(old))
+
+    def _upstream(self, loaded: Loaded, name: str) -> Upstream:
+        """The upstream that lives already, when nothing about it changed, or a new one, opened in the background."""
+        spec = loaded.compiled.upstreams[name]
+        upstream = self._live.get(spec.digest)
+        if upstream is None:
+            limits = Limits(deadline=spec.deadline, concurrency=spec.concurrency, queue=spec.queue)
+            upstream = self._live[spec.digest] = Upstream(loaded.adapters[name], limits)
+            self._spawn(upstream.open())
+        return upstream
+
+    async def _retire(self, old: Serving) -> None:
+        """Closes what only `old` used, once its last call has ended."""
+        while old.calls:  # noqa: ASYNC110 - a counter costs a request less than an event would
+            await asyncio.sleep(_RETIRE_POLL)
+        self._in_use.remove(old)
+        kept = {id(upstream) for serving in self._in_use for upstream in serving.upstreams.values()}
+        gone = {digest: each for digest, each in self._live.items() if id(each) not in kept}
+        for digest, upstream in gone.items():
+            del self._live[digest]
+            await upstream.close()
