@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -100,6 +101,21 @@ def test_a_lock_that_lags_behind_is_found(tree: Tree) -> None:
     }
     folder = tree({"pyproject.toml": project, **{f"docker/{name}": text for name, text in locks.items()}})
     assert unlocked(folder) == ["pyyaml", "hatchling", "rich"]
+
+
+def shell_faults(*scripts: Path) -> str:
+    """What shellcheck says of the scripts, "" when it is content."""
+    checker = Path(sys.executable).with_name("shellcheck")
+    run = subprocess.run([checker, *scripts], capture_output=True, text=True, check=False)
+    return "" if run.returncode == 0 else run.stdout + run.stderr
+
+
+def test_shell_scripts_are_linted(root: Path) -> None:
+    assert shell_faults(root / "docker/apt-install", root / "docker/lock", root / ".ci/run") == ""
+
+
+def test_a_fault_in_a_shell_script_is_found(tree: Tree) -> None:
+    assert "SC2115" in shell_faults(tree({"clean": '#!/bin/sh\nrm -rf "$1/"\n'}) / "clean")
 
 
 LIST = "# packages\n[image]\nunixodbc\ntzdata\n\n[run]\nphp-cli  # SOAP\n"
