@@ -106,12 +106,12 @@ class CsvReader:
         if options.header:
             names = self._header(file)
         self._width = len(names)
-        wanted: Mapping[str, FieldType] = options.columns or dict.fromkeys(names, "text")
-        missing = [name for name in wanted if name not in names]
+        self.fields: Mapping[str, FieldType] = options.columns or dict.fromkeys(names, "text")
+        missing = [name for name in (*self.fields, *([key] if key else ())) if name not in names]
         if missing:
             raise Undecodable(f"the header lacks the column {missing[0]}")
         self._columns: list[tuple[str, int, Callable[[str], Json]]] = [
-            (name, names.index(name), _READ[kind]) for name, kind in wanted.items()
+            (name, names.index(name), _READ[kind]) for name, kind in self.fields.items()
         ]
 
     def _header(self, file: BinaryIO) -> list[str]:

@@ -35,6 +35,11 @@ class Bad:
 class Reader(Protocol):
     """One file's records. It keeps nothing open, so that it may outlive the file handle it was made with."""
 
+    @property
+    def fields(self) -> Mapping[str, FieldType] | None:
+        """The fields that can be filtered and sorted by, by dotted path."""
+        ...
+
     def scan(self, file: BinaryIO) -> Iterator[Record | Bad]:
         """All records in order, in constant memory."""
         ...
@@ -49,7 +54,7 @@ class Format(Protocol):
 
     @property
     def fields(self) -> Mapping[str, FieldType] | None:
-        """The fields that can be a key, be filtered and sorted by, by dotted path; None: known only from each file."""
+        """The fields that can be a key, be filtered and sorted by, by dotted path; None: each file's header says."""
         ...
 
     def output_schema(self) -> dict[str, Any]: ...

@@ -1,0 +1,290 @@
+"""The adapter of kind `files`: datasets in a folder that batch jobs and uploads write."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from adapters.contract import Context, Json, ListRequest, Operation, Probe, Result, Source, Workspace
+from adapters.errors import (
+    AdapterError,
+    BadReply,
+    Conflict,
+    DoNotRetry,
+    FieldError,
+    Invalid,
+    NotFound,
+    Retry,
+    Unavailable,
+    UnknownOutcome,
+)
+from adapters.files.config import Config
+from adapters.files.content import Changed
+from adapters.files.dataset import Dataset, Description
+from adapters.files.drop import drop
+from adapters.files.folder import Folder
+from adapters.files.formats import Record, at
+from adapters.files.generation import Found, Generation, oldest
+from adapters.files.operations import key_name, operations
+from adapters.files.quarantine import Quarantine
+from adapters.files.query import Query
+from adapters.files.values import given
+
+_T = TypeVar("_T")
+_Verb = Callable[[Dataset, Mapping[str, Json], Context], Awaitable[Result]]
+
+_THREADS = 4
+_GRACE = 0.25
+"""Seconds that a read waits for a new generation before the old one answers."""
+
+
+class FilesAdapter:
+    """Reads and appends records; all work on files is done by a few threads."""
+
+    def __init__(self, name: str, config: Config, found: Mapping[str, Description], workspace: Workspace) -> None:
+        self._name = name
+        self._folder = Folder(str.__str__(config.root))
+        quarantine = Quarantine(workspace.cache)
+        self._datasets = {key: Dataset(value, self._folder, quarantine) for key, value in found.items()}
+        self._operations = {
+            operation.name: operation for description in found.values() for operation in operations(description)
+        }
+        self._verbs: dict[str, _Verb] = {"get": self._get, "list": self._list, "append": self._append}
+        self._threads: ThreadPoolExecutor | None = None
+        self._refreshing: dict[str, Future[Generation]] = {}
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def operations(self) -> Mapping[str, Operation]:
+        return self._operations
+
+    async def open(self) -> None:
+        """Looks at every dataset once; raises `Unavailable` when the folder isn't there."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_THREADS, f"files-{self._name}")
+        try:
+            for dataset in self._datasets.values():
+                await self._run(dataset.sweep)
+                await self._current(dataset)
+        except AdapterError:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        threads, self._threads = self._threads, None
+        self._refreshing.clear()
+        if threads is not None:
+            threads.shutdown(wait=False)
+
+    async def invoke(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
+        if operation not in self._operations:
+            raise DoNotRetry(f"there is no operation {operation}")
+        dataset, _, verb = operation.partition(".")
+        try:
+            async with asyncio.timeout(context.remaining()):
+                if self._threads is None:
+                    await self.open()
+                return await self._verbs[verb](self._datasets[dataset], input, context)
+        except TimeoutError:
+            raise Unavailable(f"{dataset} didn't answer in time") from None
+
+    async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
+        """What `append` would write, without writing it."""
+        name, _, verb = operation.partition(".")
+        if operation not in self._operations or verb != "append":
+            raise DoNotRetry(f"there is no dry run of {operation}")
+        if self._threads is None:
+            await self.open()
+        dataset = self._datasets[name]
+        generation = await self._current(dataset)
+        _, data = self._prepared(dataset, generation, input)
+        return Result(_decoded(dataset.description, data), datetime.now(UTC), warnings=self._warnings(dataset))
+
+    async def probe(self, context: Context) -> Probe:
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(context.remaining()):
+                if self._threads is None:
+                    await self.open()
+                for dataset in self._datasets.values():
+                    await self._current(dataset, force=True)
+        except (AdapterError, TimeoutError) as error:
+            return Probe(False, str(error) or "the folder didn't answer in time", time.monotonic() - started)
+        facts = {name: _facts(dataset.generation) for name, dataset in self._datasets.items()}
+        return Probe(True, "the folder can be read", time.monotonic() - started, facts)
+
+    async def _get(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
+        description = dataset.description
+        key = _key(description, input)
+        for last in (False, True):
+            generation = await self._current(dataset, force=last)
+            found = generation.find(key)
+            if found is None:
+                raise NotFound(_absent(description.name, generation))
+            if found.bad is not None:
+                span = f"bytes {found.bad.start} to {found.bad.end}"
+                raise BadReply(
+                    f"a record of {description.name} can't be decoded ({span}): {found.bad.reason}",
+                    detail=found.part.path,
+                )
+            try:
+                value = await self._read(found)
+            except Changed:
+                continue
+            return Result(value, found.part.as_of, (self._source(found, str(key)),))
+        raise Retry(f"a file of {description.name} is being rewritten", retry_after=1.0)
+
+    async def _list(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
+        request = _request(input)
+        description = dataset.description
+        for last in (False, True):
+            generation = await self._current(dataset, force=last)
+            fields = {
+                description.config.key: description.key_type,
+                **generation.fields(),
+                **(description.format.fields or {}),
+            }
+            query = Query(request, fields, description.config.key)
+            try:
+                return await self._run(partial(self._page, dataset, generation, query))
+            except Changed:
+                continue
+        raise Retry(f"a file of {description.name} is being rewritten", retry_after=1.0)
+
+    def _page(self, dataset: Dataset, generation: Generation, query: Query) -> Result:
+        page = query.page(generation)
+        items = [found.part.value(found.ordinal) for found in page.found]
+        key = dataset.description.config.key
+        sources = tuple(self._source(found, str(at(item, key))) for found, item in zip(page.found, items, strict=True))
+        as_of = oldest([found.part for found in page.found], generation.as_of)
+        return Result({"items": items, "next": page.next}, as_of, sources, self._warnings(dataset, generation))
+
+    async def _append(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
+        generation = await self._current(dataset)
+        name, data = self._prepared(dataset, generation, input)
+        template = dataset.description.template
+        assert template is not None
+        writing = self._submit(lambda: drop(self._folder, template.folders, name, data))
+        try:
+            path = await asyncio.shield(_awaited(writing))
+        except asyncio.CancelledError:
+            # Ours, when the deadline passed: what hasn't begun is taken back, what has may still happen.
+            if writing.cancel() or context.remaining() > 0:
+                raise
+            raise UnknownOutcome(f"writing a record of {dataset.description.name} took too long") from None
+        # It is written, whatever becomes of the look at it.
+        seen = _awaited(self._submit(lambda: dataset.refresh(force=True)))
+        await asyncio.wait({seen}, timeout=context.remaining() / 2)
+        value = _decoded(dataset.description, data)
+        now = datetime.now(UTC)
+        source = Source(self._name, path, str(at(value, dataset.description.config.key)), (0, len(data)), now)
+        return Result(value, now, (source,))
+
+    def _prepared(self, dataset: Dataset, generation: Generation, input: Mapping[str, Json]) -> tuple[str, bytes]:
+        """The file's name and its bytes; raises `Invalid` and `Conflict`."""
+        description = dataset.description
+        assert description.template is not None
+        data, faults = description.format.encode(input)
+        if faults:
+            raise Invalid(f"the record isn't one of {description.name}", errors=faults)
+        name = description.template.name(input)
+        value = _decoded(description, data)
+        if generation.find(at(value, description.config.key)) is not None:
+            raise Conflict("a record of that key exists already")
+        return name, data
+
+    async def _current(self, dataset: Dataset, *, force: bool = False) -> Generation:
+        """The dataset's generation, after a look at the folder where one is due."""
+        generation = dataset.generation
+        if generation is not None and not force and not dataset.due:
+            return generation
+        name = dataset.description.name
+        refreshing = self._refreshing.get(name)
+        if refreshing is None or refreshing.done() or force:
+            refreshing = self._refreshing[name] = self._submit(lambda: dataset.refresh(force=force))
+        future = _awaited(refreshing)
+        if generation is None or force:
+            return await asyncio.shield(future)
+        await asyncio.wait({future}, timeout=_GRACE)
+        return future.result() if future.done() else generation
+
+    async def _read(self, found: Found) -> Json:
+        if found.part.content.blocking:
+            return await self._run(lambda: found.part.value(found.ordinal))
+        return found.part.value(found.ordinal)
+
+    def _submit(self, work: Callable[[], _T]) -> Future[_T]:
+        if self._threads is None:
+            raise Unavailable(f"{self._name} is closed")
+        return self._threads.submit(work)
+
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.shield(_awaited(self._submit(work)))
+
+    def _source(self, found: Found, key: str) -> Source:
+        return Source(self._name, found.part.path, key, found.part.span(found.ordinal), found.part.as_of)
+
+    @staticmethod
+    def _warnings(dataset: Dataset, generation: Generation | None = None) -> tuple[str, ...]:
+        generation = generation or dataset.generation
+        count = generation.undecodable if generation else 0
+        if not count:
+            return ()
+        plural = "1 record" if count == 1 else f"{count} records"
+        return (f"{plural} of {dataset.description.name} can't be decoded; left out here and listed in quarantine",)
+
+
+def _key(description: Description, input: Mapping[str, Json]) -> Json:
+    name = key_name(description)
+    try:
+        return given(input.get(name), description.key_type)
+    except ValueError as error:
+        raise Invalid("the key can't be used", errors=[FieldError(f"/{name}", str(error))]) from None
+
+
+def _request(input: Mapping[str, Json]) -> ListRequest:
+    try:
+        return ListRequest.of(input)
+    except TypeError:
+        raise Invalid("a condition of a list is a field, an operator and a value") from None
+
+
+def _awaited(work: Future[_T]) -> asyncio.Future[_T]:
+    """The work of a thread as a future whose failure counts as seen, also when nobody waits any more."""
+    future = asyncio.wrap_future(work)
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future
+
+
+def _decoded(description: Description, data: bytes) -> dict[str, Json]:
+    """The record as it will be read back from its file."""
+    file = io.BytesIO(data)
+    for found in description.format.reader(file, len(data)).scan(file):
+        if isinstance(found, Record):
+            return found.value
+    raise Invalid(f"the record couldn't be read back as one of {description.name}")
+
+
+def _absent(name: str, generation: Generation) -> str:
+    unknown = generation.undecodable
+    return f"{name} has no such record" + (f"; {unknown} can't be decoded" if unknown else "")
+
+
+def _facts(generation: Generation | None) -> dict[str, Any]:
+    if generation is None:
+        return {}
+    return {
+        "records": len(generation),
+        "files": len(generation.parts),
+        "undecodable": generation.undecodable,
+        "waiting": generation.waiting,
+        "as_of": generation.as_of.isoformat(),
+    }

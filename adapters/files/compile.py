@@ -1,0 +1,154 @@
+"""Configuration and the workspace's files → datasets ready to use; every fault with its file, line and pointer."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from adapters.errors import ConfigError, ConfigProblem
+from adapters.files.config import Config, CsvOptions
+from adapters.files.config import Dataset as DatasetConfig
+from adapters.files.copybook.options import CodePage, CopybookOptions
+from adapters.files.copybook.source import CopybookError
+from adapters.files.copybook_format import CopybookFormat
+from adapters.files.csv_format import CsvFormat
+from adapters.files.dataset import Description
+from adapters.files.drop import Template
+from adapters.files.folder import Pattern
+from adapters.files.formats import Format
+
+
+def descriptions(config: Config, files: Mapping[str, bytes]) -> dict[str, Description]:
+    """The datasets by name; raises `ConfigError` with all that is wrong."""
+    problems: list[ConfigProblem] = []
+    found: dict[str, Description] = {}
+    for name, dataset in config.datasets.items():
+        try:
+            found[name] = _description(name, dataset, files)
+        except ConfigError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def _description(name: str, dataset: DatasetConfig, files: Mapping[str, bytes]) -> Description:
+    where = f"/datasets/{name}"
+    problems: list[ConfigProblem] = []
+    patterns = []
+    for text in dataset.patterns:
+        try:
+            patterns.append(Pattern.of(text))
+        except ValueError as error:
+            problems.append(ConfigProblem(str(error), f"{where}/match"))
+    if not dataset.patterns:
+        problems.append(ConfigProblem("name at least one glob", f"{where}/match"))
+    format: Format | None = None
+    template: Template | None = None
+    try:
+        format = compile_format(dataset, dataset.key, files, where)
+        template = _template(dataset, format, where)
+        problems.extend(_key_problems(dataset, format, where))
+    except ConfigError as error:
+        problems.extend(error.problems)
+    if problems or format is None:
+        raise ConfigError(problems)
+    return Description(name, dataset, format, tuple(patterns), template)
+
+
+def compile_format(dataset: DatasetConfig, key: str | None, files: Mapping[str, bytes], where: str) -> Format:
+    """A dataset's format; raises `ConfigError`, its pointers below `where`."""
+    if dataset.format == "csv":
+        return _csv(dataset, key, where)
+    options = _options(CopybookOptions, dataset.options, where)
+    page = _code_page(dataset, where)
+    source = files.get(dataset.copybook or "")
+    if dataset.copybook is None or source is None:
+        named = f"the workspace has no file '{dataset.copybook}'" if dataset.copybook else "name the copybook"
+        raise _problem(f"{named}; copy it below openapi/sources/ and name it here", f"{where}/copybook")
+    if options.variable_size_occurs and dataset.record_format in ("F", "text"):
+        raise _problem("variable_size_occurs needs record_format V or VB", f"{where}/options/variable_size_occurs")
+    if dataset.record_format == "text" and page.ebcdic:
+        raise _problem("record_format text needs an ASCII code page", f"{where}/record_format")
+    try:
+        text = source.decode("utf-8", "replace")
+        return CopybookFormat(text, page, dataset.record_format, options, key)
+    except CopybookError as error:
+        raise ConfigError([ConfigProblem(error.message, f"{where}/copybook", dataset.copybook, error.line)]) from error
+
+
+def _csv(dataset: DatasetConfig, key: str | None, where: str) -> CsvFormat:
+    options = _options(CsvOptions, dataset.options, where)
+    if not options.header and options.columns is None:
+        raise _problem("name the columns, since the file has no header", f"{where}/options/columns")
+    encoding = dataset.code_page or "utf-8"
+    try:
+        if not codecs.lookup(encoding)._is_text_encoding:
+            raise LookupError(encoding)
+    except LookupError:
+        raise _problem(f"code page '{encoding}' isn't known", f"{where}/code_page") from None
+    return CsvFormat(options, encoding, key)
+
+
+def _code_page(dataset: DatasetConfig, where: str) -> CodePage:
+    if dataset.code_page is None:
+        raise _problem("say the code page, such as cp037 or ascii", f"{where}/code_page")
+    try:
+        return CodePage.of(dataset.code_page)
+    except (LookupError, UnicodeError):
+        raise _problem(
+            f"code page '{dataset.code_page}' isn't a single-byte one known here, such as cp037, cp1047 or latin-1",
+            f"{where}/code_page",
+        ) from None
+
+
+def _options(model: type[Any], options: Mapping[str, Any], where: str) -> Any:
+    assert issubclass(model, BaseModel)
+    try:
+        return model.model_validate(options)
+    except ValidationError as error:
+        raise ConfigError(
+            [
+                ConfigProblem(fault["msg"], "/".join([f"{where}/options", *map(str, fault["loc"])]))
+                for fault in error.errors()
+            ]
+        ) from error
+
+
+def _key_problems(dataset: DatasetConfig, format: Format, where: str) -> list[ConfigProblem]:
+    fields = format.fields
+    if fields is None:
+        return []
+    if dataset.key not in fields:
+        some = ", ".join(list(fields)[:20])
+        return [ConfigProblem(f"'{dataset.key}' isn't a field; there are {some}", f"{where}/key")]
+    if fields[dataset.key] == "number":
+        return [ConfigProblem("a floating-point field can't be the key", f"{where}/key")]
+    return []
+
+
+def _template(dataset: DatasetConfig, format: Format, where: str) -> Template | None:
+    if dataset.append is None:
+        return None
+    where = f"{where}/append"
+    if dataset.record_format in ("V", "VB"):
+        raise _problem("records are appended in record_format F or text only", where)
+    if format.fields is None:
+        raise _problem("name the columns in options to append records", where)
+    try:
+        template = Template(dataset.append)
+    except ValueError as error:
+        raise _problem(str(error), where) from None
+    unknown = [field for field in template.fields if field not in format.input_schema()["properties"]]
+    if unknown:
+        raise _problem(f"'{unknown[0]}' isn't a field of the record", where)
+    if dataset.key not in template.fields:
+        raise _problem(f"the name must hold the key, {{{dataset.key}}}, so that each record has its own file", where)
+    return template
+
+
+def _problem(message: str, where: str) -> ConfigError:
+    return ConfigError([ConfigProblem(message, where)])

@@ -1,0 +1,138 @@
+"""One dataset: its current generation, looked after while it is used.
+
+At most every half second the folder is looked at. When a file is new, gone or another version, a new generation
+is built aside on a thread and swapped in by one assignment; until then the old one answers. Files whose version
+is known keep their index.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Lock
+
+from adapters.files.arrival import arrived
+from adapters.files.config import Dataset as DatasetConfig
+from adapters.files.content import Changed, Version
+from adapters.files.drop import TEMPORARY, Template
+from adapters.files.folder import Folder, Outside, Pattern
+from adapters.files.formats import FieldType, Format
+from adapters.files.generation import Generation
+from adapters.files.part import Budget, Part, read
+from adapters.files.quarantine import Quarantine
+
+CHECK_EVERY = 0.5
+"""Seconds between two looks at the folder."""
+
+_CONTENT_BYTES = 32 * 1024 * 1024
+_ROWS_BYTES = 2 * 1024 * 1024
+_STALE_TEMPORARY = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A dataset as configured, with its format compiled."""
+
+    name: str
+    config: DatasetConfig
+    format: Format
+    patterns: tuple[Pattern, ...]
+    template: Template | None
+
+    @property
+    def key_type(self) -> FieldType:
+        return (self.format.fields or {}).get(self.config.key, "text")
+
+
+class Dataset:
+    """The generations of one dataset. Methods block: they run on the adapter's threads, one refresh at a time."""
+
+    def __init__(self, description: Description, folder: Folder, quarantine: Quarantine) -> None:
+        self.description = description
+        self._folder = folder
+        self._quarantine = quarantine
+        self._lock = Lock()
+        self.generation: Generation | None = None
+        self._checked = 0.0
+
+    @property
+    def due(self) -> bool:
+        """Is it time to look at the folder again?"""
+        return self.generation is None or time.monotonic() - self._checked >= CHECK_EVERY
+
+    def refresh(self, *, force: bool = False) -> Generation:
+        """Looks at the folder and swaps in a new generation where something changed; raises `Unavailable`."""
+        started = time.monotonic()
+        with self._lock:
+            if self.generation is not None and not force and self._checked >= started:
+                return self.generation  # another thread looked while this one waited
+            known = {part.path: part for part in self.generation.parts} if self.generation else {}
+            parts, waiting = self._parts(known)
+            old = self.generation
+            if old is None or old.waiting != waiting or [*map(id, parts)] != [*map(id, old.parts)]:
+                self.generation = Generation(tuple(parts), self.description.key_type, waiting)
+            self._checked = time.monotonic()
+            assert self.generation is not None
+            return self.generation
+
+    def sweep(self) -> None:
+        """Removes temporary files that a killed writer left."""
+        if self.description.template is not None:
+            self._folder.sweep(self.description.template.folders, TEMPORARY, time.time() - _STALE_TEMPORARY)
+
+    def _parts(self, known: Mapping[str, Part]) -> tuple[list[Part], int]:
+        """The files that may be read, lowest precedence first, and how many may not yet."""
+        parts: list[Part] = []
+        waiting = 0
+        left = [_CONTENT_BYTES, _ROWS_BYTES]
+        seen: set[str] = set()
+        # The pattern that wins is read last: a job that puts a record there before it takes the record away
+        # from another place is then never seen in between, with the record in neither.
+        for pattern in reversed(self.description.patterns):
+            for path in self._folder.matches(pattern):
+                if path in seen:
+                    continue
+                seen.add(path)
+                part, whole = self._part(path, known.get(path), left)
+                waiting += not whole
+                if part is not None:
+                    parts.append(part)
+        return parts, waiting
+
+    def _part(self, path: str, known: Part | None, left: list[int]) -> tuple[Part | None, bool]:
+        """(the file's newest readable version, whether that is what lies there now)."""
+        try:
+            handle = self._folder.open(path)
+        except FileNotFoundError:
+            return None, True
+        except Outside:
+            return None, False
+        except OSError:
+            return known, False
+        try:
+            version = Version.of(handle)
+            if known is not None and known.version.same_bytes(version):
+                _spend(left, version.size)
+                return known, True
+            config = self.description.config
+            if not arrived(self._folder, path, handle, self.description.format, config.arrival):
+                return known, False
+            budget = Budget(*_spend(left, version.size))
+            with suppress(Changed, OSError):
+                part = read(path, os.dup(handle), self.description.format, config.key, budget)
+                self._quarantine.add(self.description.name, path, part.bad)
+                return part, True
+            return known, False
+        finally:
+            os.close(handle)
+
+
+def _spend(left: list[int], size: int) -> tuple[bool, bool]:
+    """Takes a file's size from what may be kept in memory; answers what of it may be: its bytes, its records."""
+    fits = (size <= left[0], size <= left[1])
+    left[0] -= size if fits[0] else 0
+    left[1] -= size if fits[1] else 0
+    return fits

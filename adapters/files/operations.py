@@ -1,0 +1,71 @@
+"""What a dataset can be asked for: `<dataset>.get`, `.list` and, where it may be written, `.append`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters.contract import Effect, Operation
+from adapters.files.dataset import Description
+from adapters.files.query import MAX_LIMIT
+
+_TYPES: dict[str, dict[str, Any]] = {
+    "text": {"type": "string"},
+    "integer": {"type": "integer"},
+    "decimal": {"type": "string", "format": "decimal"},
+}
+
+
+def key_name(description: Description) -> str:
+    """The key as `get` takes it: the last part of its dotted path."""
+    return description.config.key.rpartition(".")[2]
+
+
+def operations(description: Description) -> list[Operation]:
+    """The operations of one dataset."""
+    name, record = description.name, description.format.output_schema()
+    found = [_get(description, record), _list(name, record)]
+    if description.template is not None:
+        found.append(
+            Operation(
+                f"{name}.append",
+                Effect.WRITE,
+                description.format.input_schema(),
+                record,
+                f"Writes one record of {name} into a file of its own, whole and lasting. Fields that are left out "
+                "become spaces or zero. A key that exists already is a conflict.",
+            )
+        )
+    return found
+
+
+def _get(description: Description, record: dict[str, Any]) -> Operation:
+    key = key_name(description)
+    schema = {
+        "type": "object",
+        "properties": {key: _TYPES[description.key_type]},
+        "required": [key],
+        "additionalProperties": False,
+    }
+    return Operation(
+        f"{description.name}.get", Effect.READ, schema, record, f"One record of {description.name} by its {key}."
+    )
+
+
+def _list(name: str, record: dict[str, Any]) -> Operation:
+    schema = {
+        "type": "object",
+        "properties": {
+            "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
+            "after": {},
+            "sort": {"type": "array", "items": {"type": "string"}},
+            "where": {"type": "array", "items": {"type": "array", "minItems": 3, "maxItems": 3}},
+        },
+    }
+    page = {
+        "type": "object",
+        "properties": {"items": {"type": "array", "items": record}, "next": {}},
+        "required": ["items", "next"],
+    }
+    return Operation(
+        f"{name}.list", Effect.READ, schema, page, f"Records of {name}, filtered, sorted and paged.", is_list=True
+    )

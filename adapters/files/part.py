@@ -1,0 +1,110 @@
+"""One version of one file, read once: where each record is, under which key, and what couldn't be decoded."""
+
+from __future__ import annotations
+
+import io
+import os
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import BinaryIO
+
+from adapters.contract import Json
+from adapters.files.content import Changed, Content, InMemory, OnDisk, Version
+from adapters.files.formats import Bad, Format, Reader, Record, at
+from adapters.files.undecodable import Undecodable
+
+KEPT_BAD = 10_000
+"""Undecodable records of a file that are remembered one by one; further ones are counted."""
+
+_BUFFER = 1 << 20
+
+
+@dataclass(slots=True)
+class Part:
+    """The index of one file. `rows` are the decoded records while the dataset is small, else None."""
+
+    path: str
+    version: Version
+    as_of: datetime
+    content: Content
+    reader: Reader | None
+    keys: list[Json] = field(default_factory=list)
+    starts: array[int] = field(default_factory=lambda: array("Q"))
+    ends: array[int] = field(default_factory=lambda: array("Q"))
+    rows: list[dict[str, Json]] | None = None
+    bad: list[Bad] = field(default_factory=list)
+    undecodable: int = 0
+
+    def span(self, ordinal: int) -> tuple[int, int]:
+        """The bytes [start, end) of a record."""
+        return self.starts[ordinal], self.ends[ordinal]
+
+    def value(self, ordinal: int) -> dict[str, Json]:
+        """A record, decoded anew, so that nobody shares it; raises `Changed`."""
+        if self.reader is None:
+            raise Changed
+        try:
+            return self.reader.decode(self.content.read(*self.span(ordinal)))
+        except Undecodable as error:  # it was decodable when it was indexed
+            raise Changed from error
+
+    def row(self, ordinal: int) -> dict[str, Json]:
+        """A record to look at only; raises `Changed`."""
+        return self.value(ordinal) if self.rows is None else self.rows[ordinal]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What may be kept in memory of one file: its bytes, and its decoded records."""
+
+    content: bool
+    rows: bool
+
+
+def read(path: str, handle: int, format: Format, key: str, budget: Budget) -> Part:
+    """Indexes an open file and takes over its handle; raises `Changed` when it was written to meanwhile."""
+    version = Version.of(handle)
+    as_of = datetime.fromtimestamp(version.modified_ns / 1e9, UTC)
+    if budget.content:
+        with open(handle, "rb", closefd=True) as file:
+            data = file.read()
+            if len(data) != version.size or not version.same_bytes(Version.of(file.fileno())):
+                raise Changed
+        part = Part(path, version, as_of, InMemory(data), None)
+        _index(part, io.BytesIO(data), format, key, rows=budget.rows)
+        return part
+    part = Part(path, version, as_of, OnDisk(handle, version), None)
+    with open(os.dup(handle), "rb", buffering=_BUFFER) as file:
+        _index(part, file, format, key, rows=budget.rows)
+    if not version.same_bytes(Version.of(handle)):
+        raise Changed
+    return part
+
+
+def _index(part: Part, file: BinaryIO, format: Format, key: str, *, rows: bool) -> None:
+    part.rows = [] if rows else None
+    for found in _scan(part, file, format):
+        if isinstance(found, Record):
+            name = at(found.value, key)
+            if name is not None and name != "":
+                part.keys.append(name)
+                part.starts.append(found.start)
+                part.ends.append(found.end)
+                if part.rows is not None:
+                    part.rows.append(found.value)
+                continue
+            found = Bad(found.start, found.end, f"its key {key} is empty")
+        part.undecodable += 1
+        if len(part.bad) < KEPT_BAD:
+            part.bad.append(found)
+
+
+def _scan(part: Part, file: BinaryIO, format: Format) -> Iterator[Record | Bad]:
+    try:
+        part.reader = format.reader(file, part.version.size)
+    except Undecodable as error:
+        yield Bad(0, part.version.size, str(error))
+        return
+    yield from part.reader.scan(file)

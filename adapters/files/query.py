@@ -1,0 +1,234 @@
+"""A page of a dataset: typed filters, sort, and a position that stays good when a new generation comes.
+
+The position behind an item is the list of its sort values, the key last. It names no byte and no ordinal, so it
+continues rightly in a generation that has other records.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import total_ordering
+from typing import Any, TypeAlias
+
+from adapters.contract import Condition, Json, ListRequest
+from adapters.errors import FieldError, Invalid
+from adapters.files.formats import FieldType, at
+from adapters.files.generation import Found, Generation
+from adapters.files.values import comparable, given
+
+MAX_LIMIT = 1000
+MAX_CONDITIONS = 20
+
+_Test: TypeAlias = Callable[[Mapping[str, Json]], bool]
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "eq": lambda value, wanted: bool(value == wanted),
+    "ne": lambda value, wanted: bool(value != wanted),
+    "lt": lambda value, wanted: bool(value < wanted),
+    "le": lambda value, wanted: bool(value <= wanted),
+    "gt": lambda value, wanted: bool(value > wanted),
+    "ge": lambda value, wanted: bool(value >= wanted),
+    "in": lambda value, wanted: value in wanted,
+}
+
+
+@total_ordering
+@dataclass(frozen=True, slots=True)
+class _Rank:
+    """A sort value that may be NULL or descend; NULL is less than any value."""
+
+    value: Any
+    descending: bool
+
+    def __lt__(self, other: _Rank) -> bool:
+        one, two = (other, self) if self.descending else (self, other)
+        if one.value is None or two.value is None:
+            return one.value is None and two.value is not None
+        return bool(one.value < two.value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    path: str
+    kind: FieldType
+    descending: bool
+
+    def rank(self, value: Json) -> _Rank:
+        return _Rank(None if value is None else comparable(self.kind)(value), self.descending)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Items with where they came from, and the position behind the last one, None at the end."""
+
+    found: list[Found]
+    next: Json
+
+
+class Query:
+    """A list request, checked against the dataset's fields once; raises `Invalid`, naming every fault."""
+
+    def __init__(self, request: ListRequest, fields: Mapping[str, FieldType], key: str) -> None:
+        faults: list[FieldError] = []
+        if isinstance(request.limit, bool) or not isinstance(request.limit, int) or not 1 <= request.limit <= MAX_LIMIT:
+            faults.append(FieldError("/limit", f"must be 1 to {MAX_LIMIT}"))
+        if len(request.where) > MAX_CONDITIONS:
+            faults.append(FieldError("/where", f"must have at most {MAX_CONDITIONS} conditions"))
+        self._limit = request.limit
+        self._order = _orders(request.sort, fields, key, faults)
+        self._tests = [
+            test
+            for number, condition in enumerate(request.where[:MAX_CONDITIONS])
+            if (test := _test(condition, fields, f"/where/{number}", faults)) is not None
+        ]
+        self._after = _position(request.after, self._order, faults)
+        if faults:
+            raise Invalid("the list can't be asked for like that", errors=faults)
+
+    def page(self, generation: Generation) -> Page:
+        """The page of a generation; decodes only what it must. Raises `Changed`."""
+        chosen = self._by_key(generation) if len(self._order) == 1 else self._by_fields(generation)
+        more = len(chosen) > self._limit
+        chosen = chosen[: self._limit]
+        last = chosen[-1] if more else None
+        return Page(chosen, None if last is None else self._values(last.part.row(last.ordinal)))
+
+    def _by_key(self, generation: Generation) -> list[Found]:
+        """In key order: the sorted keys are walked from the position on."""
+        chosen: list[Found] = []
+        for _, number, ordinal in self._walk(generation):
+            found = Found(generation.parts[number], ordinal)
+            if self._passes(found):
+                chosen.append(found)
+                if len(chosen) > self._limit:
+                    break
+        return chosen
+
+    def _walk(self, generation: Generation) -> Iterator[tuple[Any, int, int]]:
+        ordered = generation.ordered()
+        order = self._order[0]
+        low, high = 0, len(ordered)
+        if self._after is not None:
+            key = self._after[0].value
+            if order.descending:
+                high = bisect_left(ordered, key, key=lambda entry: entry[0])
+            else:
+                low = bisect_right(ordered, key, key=lambda entry: entry[0])
+        places = range(high - 1, low - 1, -1) if order.descending else range(low, high)
+        return (ordered[place] for place in places)
+
+    def _by_fields(self, generation: Generation) -> list[Found]:
+        """In another order: every record is looked at, the first ones of the order are kept."""
+        candidates = (
+            (ranks, found)
+            for _, number, ordinal in generation.ordered()
+            if self._passes(found := Found(generation.parts[number], ordinal))
+            and ((ranks := self._ranks(found)) > self._after if self._after is not None else True)
+        )
+        return [found for _, found in heapq.nsmallest(self._limit + 1, candidates, key=lambda entry: entry[0])]
+
+    def _passes(self, found: Found) -> bool:
+        if not self._tests:
+            return True
+        row = found.part.row(found.ordinal)
+        return all(test(row) for test in self._tests)
+
+    def _ranks(self, found: Found) -> list[_Rank]:
+        row = found.part.row(found.ordinal)
+        return [order.rank(at(row, order.path)) for order in self._order]
+
+    def _values(self, row: Mapping[str, Json]) -> list[Json]:
+        return [at(row, order.path) for order in self._order]
+
+
+def _orders(sort: Sequence[str], fields: Mapping[str, FieldType], key: str, faults: list[FieldError]) -> list[_Order]:
+    orders: list[_Order] = []
+    for number, text in enumerate(sort):
+        path = text.removeprefix("-")
+        if path not in fields:
+            faults.append(FieldError(f"/sort/{number}", f"'{path}' isn't a field to sort by"))
+        elif path not in {order.path for order in orders}:
+            orders.append(_Order(path, fields[path], text.startswith("-")))
+            if path == key:
+                return orders
+    return [*orders, _Order(key, fields[key], False)]
+
+
+def _position(after: Json, orders: Sequence[_Order], faults: list[FieldError]) -> list[_Rank] | None:
+    if after is None:
+        return None
+    if not isinstance(after, list) or len(after) != len(orders):
+        faults.append(FieldError("/after", "isn't a position of this list in this order"))
+        return None
+    try:
+        return [
+            order.rank(None if value is None else given(value, order.kind))
+            for order, value in zip(orders, after, strict=True)
+        ]
+    except ValueError:
+        faults.append(FieldError("/after", "isn't a position of this list in this order"))
+        return None
+
+
+def _test(
+    condition: Condition, fields: Mapping[str, FieldType], pointer: str, faults: list[FieldError]
+) -> _Test | None:
+    kind = fields.get(condition.field)
+    if kind is None:
+        faults.append(FieldError(pointer, f"'{condition.field}' isn't a field to filter by"))
+        return None
+    try:
+        return _predicate(condition, kind)
+    except ValueError as error:
+        faults.append(FieldError(pointer, f"{condition.field} {error}"))
+        return None
+
+
+def _predicate(condition: Condition, kind: FieldType) -> _Test:
+    """NULL passes no comparison, as in SQL; only `null` asks for it."""
+    path, value = condition.field, condition.value
+    if condition.op == "null":
+        if not isinstance(value, bool):
+            raise ValueError("null must be true or false")
+        return lambda row: (at(row, path) is None) is value
+    if condition.op == "like":
+        if kind != "text" or not isinstance(value, str):
+            raise ValueError("like needs a text field and a pattern")
+        matches = _like(value)
+        return lambda row: isinstance(text := at(row, path), str) and matches(text)
+    compare = _COMPARE.get(condition.op)
+    if compare is None:
+        raise ValueError(f"has no operator '{condition.op}'")
+    convert = comparable(kind)
+    if condition.op == "in":
+        if not isinstance(value, list | tuple) or len(value) > MAX_LIMIT:
+            raise ValueError(f"in needs a list of at most {MAX_LIMIT} values")
+        wanted: Any = frozenset(convert(given(item, kind)) for item in value)
+    else:
+        wanted = convert(given(value, kind))
+    return lambda row: (found := at(row, path)) is not None and compare(convert(found), wanted)
+
+
+def _like(pattern: str) -> Callable[[str], bool]:
+    """SQL's LIKE: % any characters, _ one. Pieces between % are found from left to right: no backtracking."""
+    pieces = pattern.split("%")
+    compiled = ["".join("." if c == "_" else re.escape(c) for c in piece) for piece in pieces]
+    head, *middle, tail = [
+        re.compile(piece, re.DOTALL) for piece in (compiled if len(compiled) > 1 else [*compiled, ""])
+    ]
+    whole, tail_length = len(pieces) == 1, len(pieces[-1])
+
+    def matches(text: str) -> bool:
+        if whole:
+            return head.fullmatch(text) is not None
+        found = head.match(text)
+        for piece in middle:
+            found = piece.search(text, found.end()) if found else None
+        start = len(text) - tail_length
+        return found is not None and start >= found.end() and tail.match(text, start) is not None
+
+    return matches
