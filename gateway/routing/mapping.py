@@ -8,28 +8,18 @@ replies as in a PATCH.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, cast
+from difflib import get_close_matches
 
 import jmespath
 from jmespath.exceptions import JMESPathError
-from jmespath.parser import ParsedResult
 
 from adapters.contract import Json
+from gateway.routing.closures import ABSENT, Node, Step, children_of, compile_node, is_compiled
+from gateway.routing.functions import arities
 from gateway.routing.model import Expression, MappingFailed
 from gateway.routing.paths import Chain, chains
-
-Node: TypeAlias = Mapping[str, Any]
-_Step: TypeAlias = Callable[[Json], Any]
-
-
-class _Absent:
-    def __bool__(self) -> bool:
-        return False
-
-
-_ABSENT: Any = _Absent()
 
 
 class BadExpression(ValueError):
@@ -41,7 +31,7 @@ class Mapped:
     """A compiled expression (see `model.Expression`)."""
 
     source: str
-    _step: _Step = field(repr=False)
+    _step: Step = field(repr=False)
     node: Node = field(repr=False)
     """The expression's syntax tree, as `jmespath` parses it."""
     compiled: bool = True
@@ -54,7 +44,7 @@ class Mapped:
             raise MappingFailed(f"{self.source}: {error}") from error
         except TypeError as error:  # jmespath compares and sorts without looking at every type
             raise MappingFailed(f"{self.source}: the values don't fit the expression") from error
-        return None if value is _ABSENT else value
+        return None if value is ABSENT else value
 
     def names(self) -> frozenset[str]:
         return frozenset(chain[0] for chain in self.chains() if chain)
@@ -69,11 +59,31 @@ def expression(source: str) -> Mapped:
     try:
         node = jmespath.compile(source).parsed
     except JMESPathError as error:
-        sentence = " ".join(str(error).split())
+        sentence = " ".join(str(error).split()).partition(", for expression")[0]
         raise BadExpression(f"{source!r} isn't JMESPath: {sentence}") from error
     except RecursionError as error:
         raise BadExpression("the expression is nested too deep") from error
-    return Mapped(source, _compile(node), node, _is_compiled(node))
+    for each in _functions(node):
+        _check_call(each)
+    return Mapped(source, compile_node(node), node, is_compiled(node))
+
+
+def _functions(node: Node) -> Iterator[Node]:
+    if node["type"] == "function_expression":
+        yield node
+    for child in children_of(node):
+        yield from _functions(child)
+
+
+def _check_call(node: Node) -> None:
+    # jmespath itself would only tell at the first call.
+    name, given = node["value"], len(node["children"])
+    if name not in _ARITIES:
+        near = get_close_matches(name, _ARITIES, 1)
+        raise BadExpression(f"there is no function {name}(){f': did you mean {near[0]}()?' if near else ''}")
+    wanted, variadic = _ARITIES[name]
+    if given < wanted or (given > wanted and not variadic):
+        raise BadExpression(f"{name}() takes {wanted} arguments, not {given}")
 
 
 def literal(value: Json) -> Mapped:
@@ -98,176 +108,4 @@ def _renaming_hash(node: Node) -> Node | None:
     return _renaming_hash(children[-1]) if kind == "subexpression" else None
 
 
-def _compile(node: Node) -> _Step:
-    compiler = _COMPILERS.get(node["type"])
-    if compiler is None or _mixes(node):
-        return _interpreted(node)
-    return compiler(node)
-
-
-def _mixes(node: Node) -> bool:
-    # An interpreted part must never see a hash of ours, whose absent members it would miss.
-    if node["type"] in ("multi_select_dict", "multi_select_list", "key_val_pair"):
-        return False
-    hashes = any(_contains(child, lambda kind: kind == "multi_select_dict") for child in node["children"])
-    if not hashes:
-        return False
-    truth = node["type"] in ("or_expression", "and_expression", "not_expression")
-    return truth or any(_contains(child, lambda kind: kind not in _SAFE) for child in node["children"][1:])
-
-
-def _contains(node: Node, wanted: Callable[[str], bool]) -> bool:
-    children = node["children"] if node["type"] != "slice" else []
-    return wanted(node["type"]) or any(_contains(child, wanted) for child in children)
-
-
-def _is_compiled(node: Node) -> bool:
-    if node["type"] not in _SAFE or _mixes(node):
-        return False
-    return all(_is_compiled(child) for child in node["children"])
-
-
-def _interpreted(node: Node) -> _Step:
-    search = ParsedResult("", cast(Any, node)).search
-    return lambda value: search(None if value is _ABSENT else value)
-
-
-def _field(node: Node) -> _Step:
-    name = node["value"]
-
-    def step(value: Json) -> Any:
-        return value.get(name, _ABSENT) if isinstance(value, dict) else _ABSENT
-
-    return step
-
-
-def _same(node: Node) -> _Step:
-    return lambda value: value
-
-
-def _literal(node: Node) -> _Step:
-    constant = node["value"]
-    return lambda value: constant
-
-
-def _index(node: Node) -> _Step:
-    position = node["value"]
-
-    def step(value: Json) -> Any:
-        if isinstance(value, list) and -len(value) <= position < len(value):
-            return value[position]
-        return _ABSENT
-
-    return step
-
-
-def _in_turn(node: Node) -> _Step:
-    first, *rest = (_compile(child) for child in node["children"])
-    if len(rest) == 1:
-        second = rest[0]
-        return lambda value: second(first(value))
-
-    def step(value: Json) -> Any:
-        value = first(value)
-        for each in rest:
-            value = each(value)
-        return value
-
-    return step
-
-
-def _hash(node: Node) -> _Step:
-    members = tuple((pair["value"], _compile(pair["children"][0])) for pair in node["children"])
-
-    def step(value: Json) -> Any:
-        if value is None or value is _ABSENT:
-            return value
-        collected = {}
-        for name, member in members:
-            found = member(value)
-            if found is not _ABSENT:
-                collected[name] = found
-        return collected
-
-    return step
-
-
-def _list(node: Node) -> _Step:
-    members = tuple(_compile(child) for child in node["children"])
-
-    def step(value: Json) -> Any:
-        if value is None or value is _ABSENT:
-            return value
-        return [None if (found := member(value)) is _ABSENT else found for member in members]
-
-    return step
-
-
-def _projection(node: Node) -> _Step:
-    base, each = _compile(node["children"][0]), _compile(node["children"][1])
-
-    def step(value: Json) -> Any:
-        items = base(value)
-        if not isinstance(items, list):
-            return _ABSENT if items is _ABSENT else None
-        return [found for item in items if (found := each(item)) is not None and found is not _ABSENT]
-
-    return step
-
-
-def _flatten(node: Node) -> _Step:
-    base = _compile(node["children"][0])
-
-    def step(value: Json) -> Any:
-        items = base(value)
-        if not isinstance(items, list):
-            return _ABSENT if items is _ABSENT else None
-        if not any(isinstance(item, list) for item in items):
-            return items
-        return [inner for item in items for inner in (item if isinstance(item, list) else (item,))]
-
-    return step
-
-
-def _or(node: Node) -> _Step:
-    left, right = (_compile(child) for child in node["children"])
-
-    def step(value: Json) -> Any:
-        found = left(value)
-        return right(value) if _false(found) else found
-
-    return step
-
-
-def _and(node: Node) -> _Step:
-    left, right = (_compile(child) for child in node["children"])
-
-    def step(value: Json) -> Any:
-        found = left(value)
-        return found if _false(found) else right(value)
-
-    return step
-
-
-def _false(value: Json) -> bool:
-    # JMESPath's truth: 0 is true.
-    return value is None or value is False or value is _ABSENT or (isinstance(value, (str, list, dict)) and not value)
-
-
-_COMPILERS: Mapping[str, Callable[[Node], _Step]] = {
-    "field": _field,
-    "identity": _same,
-    "current": _same,
-    "literal": _literal,
-    "index": _index,
-    "subexpression": _in_turn,
-    "index_expression": _in_turn,
-    "pipe": _in_turn,
-    "multi_select_dict": _hash,
-    "multi_select_list": _list,
-    "projection": _projection,
-    "flatten": _flatten,
-    "or_expression": _or,
-    "and_expression": _and,
-}
-_SAFE = frozenset(_COMPILERS) | {"key_val_pair"}
+_ARITIES = arities()
