@@ -1,0 +1,205 @@
+"""The SOAP adapter: validates, renders, sends, decodes. zeep has no part in a request."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from adapters.client import ClientOptions, HttpClient, HttpReply, http_client
+from adapters.contract import Context, Json, Operation, Probe, Result, Source, Workspace
+from adapters.errors import AdapterError, BadReply, DoNotRetry, FieldError, Invalid, Unavailable, UnknownOutcome
+from adapters.soap.compiler import form_of
+from adapters.soap.config import Config
+from adapters.soap.decode import Notes
+from adapters.soap.faults import error_of
+from adapters.soap.form import Form, PortForm
+from adapters.soap.plan import Operations, Plan, pointer
+from adapters.soap.ports import address, chosen
+from adapters.soap.reply import Caller, Fault, body_of
+from adapters.soap.values import BadValue
+from adapters.soap.wsse import username_token
+
+_INLINE = 64 * 1024
+"""Replies of more bytes than this are decoded on a thread."""
+_DECODERS = 2
+_PROBE_SECONDS = 2.0
+_NONCE_BYTES = 16
+
+
+def build(name: str, config: Config, workspace: Workspace) -> SoapAdapter:
+    """The adapter of upstream `name`: no network, zeep only when the WSDL has changed. Raises `ConfigError`."""
+    form = form_of(config.wsdl, workspace)
+    port = chosen(form, config, workspace)
+    options = ClientOptions(
+        connections=config.connections or config.concurrency or ClientOptions().connections,
+        keep_alive=config.keep_alive,
+        max_body=config.max_body,
+    )
+    return SoapAdapter(name, config, form, port, address(config, port), http_client(options))
+
+
+class SoapAdapter:
+    """One port of one SOAP service. `left_out` says which operations can't be called, and what they use."""
+
+    def __init__(self, name: str, config: Config, form: Form, port: PortForm, address: str, client: HttpClient) -> None:
+        self._name = name
+        self._config = config
+        self._port = port
+        self._address = address
+        self._client = client
+        self._operations = Operations(form, port, ZoneInfo(config.time_zone))
+        self._threads: ThreadPoolExecutor | None = None
+
+    @property
+    def name(self) -> str:
+        """The upstream's name."""
+        return self._name
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Operation → what it uses that can't be expressed, such as "rpc/encoded messages"."""
+        return self._port.left_out
+
+    def operations(self) -> Mapping[str, Operation]:
+        """The port's operations, each compiled when first asked for."""
+        return self._operations
+
+    async def open(self) -> None:
+        """Checks that what the configuration refers to is set; connections are made by the first call."""
+        self._credentials()
+
+    async def close(self) -> None:
+        """Closes connections and threads; a later call opens new ones."""
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait=False, cancel_futures=True)
+        await self._client.close()
+
+    async def invoke(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
+        """Calls `operation`; the value is the content of the reply's wrapper."""
+        plan = await self._plan(operation)
+        body = self._rendered(plan, input)
+        caller = Caller(self._name, plan.operation.effect, plan.form.output is not None)
+        try:
+            reply = await self._client.send(
+                "POST", self._address, headers=self._headers(plan, context), body=body, deadline=context.deadline
+            )
+            as_of = datetime.now(UTC)
+            value, warnings = await self._decoded(plan, caller, reply, context)
+        except Fault as fault:
+            raise error_of(fault, caller, self._config.faults, plan.detail(fault)) from fault
+        source = Source(self._name, self._object(plan), as_of=as_of)
+        return Result(value, as_of, (source,), warnings)
+
+    async def probe(self, context: Context) -> Probe:
+        """Makes the configured call, or fetches the address with `?wsdl`; any answer that isn't an outage will do."""
+        start = time.monotonic()
+        deadline = min(context.deadline, start + _PROBE_SECONDS)
+        facts = {"operations": len(self._operations), "left_out": len(self.left_out), "soap": self._port.soap}
+        try:
+            detail = await self._probed(Context(deadline, context.traceparent))
+        except AdapterError as error:
+            return Probe(False, error.message, time.monotonic() - start, facts)
+        return Probe(True, detail, time.monotonic() - start, facts)
+
+    async def _probed(self, context: Context) -> str:
+        self._credentials()
+        call = self._config.probe
+        if call is not None:
+            await self.invoke(call.operation, call.input, context)
+            return f"{call.operation} answered"
+        headers = {"Authorization": self._basic()} if self._config.auth and self._config.auth.basic else {}
+        reply = await self._client.send("GET", f"{self._address}?wsdl", headers=headers, deadline=context.deadline)
+        if reply.status >= 500:
+            raise Unavailable(f"{self._name} answered HTTP {reply.status}")
+        return f"answered HTTP {reply.status}"
+
+    async def _plan(self, name: str) -> Plan:
+        if name not in self._operations:
+            reason = self.left_out.get(name)
+            raise DoNotRetry(
+                f"{self._name} has no operation '{name}'"
+                if reason is None
+                else f"operation '{name}' of {self._name} can't be called: it uses {reason}"
+            )
+        if self._operations.ready(name):
+            return self._operations.plan(name)
+        return await asyncio.to_thread(self._operations.plan, name)
+
+    def _rendered(self, plan: Plan, input: Mapping[str, Json]) -> bytes:
+        """The request, after every check that can be made before a byte leaves."""
+        errors = plan.errors(input)
+        if errors:
+            raise Invalid(f"the input of {plan.operation.name} breaks its schema", errors=errors)
+        header = self._credentials()
+        try:
+            return plan.envelope(input, header)
+        except BadValue as error:
+            found = FieldError(pointer(error.path), error.message)
+            raise Invalid(f"the input of {plan.operation.name} breaks its schema", errors=[found]) from None
+
+    def _credentials(self) -> str:
+        """The wsse:Security header, or ""; raises `Unavailable` when something referred to isn't set."""
+        auth = self._config.auth
+        if not self._address:
+            raise Unavailable(f"the address of {self._name} isn't set")
+        for way in (auth.wsse, auth.basic) if auth else ():
+            if way is not None and not (way.username and way.password.get_secret_value()):
+                raise Unavailable(f"the credentials of {self._name} aren't set")
+        if auth is None or auth.wsse is None:
+            return ""
+        password = auth.wsse.password.get_secret_value()
+        nonce = os.urandom(_NONCE_BYTES)
+        return username_token(auth.wsse.username, password, auth.wsse.type, nonce=nonce, created=datetime.now(UTC))
+
+    def _headers(self, plan: Plan, context: Context) -> dict[str, str]:
+        headers = plan.headers()
+        if context.traceparent is not None:
+            headers["traceparent"] = context.traceparent
+        if self._config.auth is not None and self._config.auth.basic is not None:
+            headers["Authorization"] = self._basic()
+        return headers
+
+    def _basic(self) -> str:
+        basic = self._config.auth.basic if self._config.auth else None
+        pair = "" if basic is None else f"{basic.username}:{basic.password.get_secret_value()}"
+        return "Basic " + base64.b64encode(pair.encode()).decode()
+
+    async def _decoded(
+        self, plan: Plan, caller: Caller, reply: HttpReply, context: Context
+    ) -> tuple[Json, tuple[str, ...]]:
+        if len(reply.body) <= _INLINE:
+            return _decode(plan, caller, reply)
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_DECODERS, f"soap-{self._name}")
+        work = asyncio.get_running_loop().run_in_executor(self._threads, _decode, plan, caller, reply)
+        try:
+            return await asyncio.wait_for(work, context.remaining())
+        except TimeoutError:
+            raise UnknownOutcome(f"{self._name} answered too late for its reply to be read in time") from None
+
+    def _object(self, plan: Plan) -> str:
+        parts = plan.form.output.parts if plan.form.output is not None else ()
+        element = f"/{parts[0].name}" if parts else ""
+        return f"{self._port.service}.{plan.operation.name}{element}"
+
+
+def _decode(plan: Plan, caller: Caller, reply: HttpReply) -> tuple[Json, tuple[str, ...]]:
+    """The reply's value and warnings; raises `Fault` or what `adapters.errors` defines."""
+    nodes = body_of(reply, caller)
+    if not caller.answers:
+        return {}, ()
+    notes = Notes()
+    try:
+        value = plan.decoder.body(nodes, notes)
+    except BadValue as error:
+        place = pointer(error.path)
+        what = f"a value at {place} that {error.message}" if place else f"a message that {error.message}"
+        raise BadReply(f"{caller.system} answered {what}") from None
+    return value, notes.warnings(caller.system)

@@ -1,0 +1,261 @@
+"""Compiles complex types of XML Schema (part 1) into the form: inheritance laid out, groups resolved, names checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lxml import etree
+
+from adapters.soap.content import arranged
+from adapters.soap.form import BUILTIN, Attribute, Complex, Element, Group, Particle, Simple, Type, Wildcard, builtin
+from adapters.soap.resolver import SchemaSource
+from adapters.soap.simple_types import SimpleTypes
+from adapters.soap.xsd import (
+    CannotExpress,
+    Schemas,
+    child,
+    children,
+    documentation,
+    flag,
+    local,
+    occurs,
+    qualified,
+)
+
+_MODELS = ("sequence", "choice", "all", "group")
+_DEPTH = 200
+
+
+class Types:
+    """Compiles types on demand. `types` is the table of the form; `broken` says which types have no form, and why."""
+
+    def __init__(self, schemas: Schemas) -> None:
+        self._schemas = schemas
+        self.types: dict[str, Type] = {}
+        self.broken: dict[str, str] = {}
+        self._simple = SimpleTypes(schemas, self.types)
+        self._waiting: list[str] = []
+        self._open: list[str] = []
+
+    def need(self, key: str) -> None:
+        """Compiles the type called `key` and all that it reaches."""
+        self._waiting.append(key)
+        while self._waiting:
+            self._one(self._waiting.pop())
+
+    def global_element(self, name: str) -> Element:
+        """The global element called "{namespace}local"; raises `CannotExpress`."""
+        component = self._schemas.get("element", name)
+        return self._declared(component.node, component.source, name + "#element", qualified_name=True)
+
+    def _one(self, key: str) -> None:
+        if key.startswith(BUILTIN) or key in self.types or key in self.broken:
+            return
+        try:
+            self._compile(key)
+        except CannotExpress as error:
+            self.broken[key] = str(error)
+
+    def _compile(self, key: str) -> Simple | Complex:
+        known = builtin(key) if key.startswith(BUILTIN) else self.types.get(key)
+        if known is not None:
+            return known
+        component = self._schemas.type(key)
+        if local(component.node) == "simpleType":
+            return self._simple.named(key)
+        return self._complex(component.node, key, component.source)
+
+    def _complex(self, node: etree._Element, key: str, source: SchemaSource) -> Complex:
+        if key in self._open or len(self._open) > _DEPTH:
+            raise CannotExpress(f"type {key}, which is derived from itself or nested too deep")
+        self._open.append(key)
+        try:
+            compiled = replace(
+                self._body(node, key, source),
+                name=node.get("name", ""),
+                namespace=source.namespace,
+                abstract=flag(node, "abstract"),
+                derived=tuple(self._derived(key)),
+                documentation=documentation(node),
+            )
+        finally:
+            self._open.pop()
+        self.types[key] = compiled
+        self._waiting.extend(compiled.derived)
+        return compiled
+
+    def _derived(self, key: str) -> Iterator[str]:
+        for near in self._schemas.derived.get(key, ()):
+            yield near
+            yield from self._derived(near)
+
+    def _body(self, node: etree._Element, key: str, source: SchemaSource) -> Complex:
+        simple = child(node, "simpleContent")
+        if simple is not None:
+            return self._simple_content(simple, key, source)
+        content = child(node, "complexContent")
+        if content is None:
+            empty = Complex("", "", mixed=flag(node, "mixed"))
+            return self._laid_out(node, empty, key, source)
+        derivation = child(content, "extension", "restriction")
+        if derivation is None:
+            raise CannotExpress(f"type {key}, whose content is empty")
+        base = self._compile(qualified(derivation.get("base", ""), derivation, source))
+        if not isinstance(base, Complex):
+            raise CannotExpress(f"type {key}, which derives complex content from a simple type")
+        mixed = flag(node, "mixed") or flag(content, "mixed")
+        if local(derivation) == "extension":
+            return self._laid_out(derivation, replace(base, mixed=mixed or base.mixed), key, source)
+        return self._laid_out(derivation, replace(base, mixed=mixed, content=None), key, source)
+
+    def _laid_out(self, node: etree._Element, base: Complex, key: str, source: SchemaSource) -> Complex:
+        """`base` followed by the content and attributes in `node`."""
+        model = child(node, *_MODELS)
+        own = None if model is None else self._particle(model, key, source)
+        parts = tuple(each for each in (base.content, own) if each is not None)
+        content = arranged(Group("sequence", parts), key) if parts else None
+        return replace(base, content=content, attributes=self._attributes(node, base.attributes, key, source))
+
+    def _simple_content(self, node: etree._Element, key: str, source: SchemaSource) -> Complex:
+        derivation = child(node, "extension", "restriction")
+        if derivation is None:
+            raise CannotExpress(f"type {key}, whose content is empty")
+        base = self._compile(qualified(derivation.get("base", ""), derivation, source))
+        attributes: tuple[Attribute, ...] = ()
+        if isinstance(base, Simple):
+            text = qualified(derivation.get("base", ""), derivation, source)
+        elif base.text is None:
+            raise CannotExpress(f"type {key}, which derives simple content from complex content")
+        else:
+            text, attributes = base.text, base.attributes
+        if local(derivation) == "restriction":
+            narrowed = self._simple.restricted(derivation, self._simple.named(text))
+            text = key + "/#text"
+            self.types[text] = narrowed
+        return Complex("", "", text=text, attributes=self._attributes(derivation, attributes, key, source))
+
+    def _particle(self, node: etree._Element, key: str, source: SchemaSource) -> Particle:
+        kind = local(node)
+        least, most = occurs(node)
+        if kind == "any":
+            return Wildcard(least, most)
+        if kind == "element":
+            return self._element(node, key, source)
+        if kind == "group":
+            return self._group(node, key, source)
+        items = tuple(self._particle(each, key, source) for each in children(node))
+        order = {"sequence": "sequence", "choice": "choice", "all": "all"}[kind]
+        return Group(order, items, least, most)  # type: ignore[arg-type]
+
+    def _group(self, node: etree._Element, key: str, source: SchemaSource) -> Particle:
+        name = qualified(node.get("ref", ""), node, source)
+        component = self._schemas.get("group", name)
+        model = child(component.node, *_MODELS)
+        if model is None or name in self._open or len(self._open) > _DEPTH:
+            raise CannotExpress(f"group {name}, which is empty or contains itself")
+        self._open.append(name)
+        try:
+            content = self._particle(model, key, component.source)
+        finally:
+            self._open.pop()
+        least, most = occurs(node)
+        return content if (least, most) == (1, 1) else Group("sequence", (content,), least, most)
+
+    def _element(self, node: etree._Element, key: str, source: SchemaSource) -> Particle:
+        least, most = occurs(node)
+        reference = node.get("ref")
+        if reference is None:
+            declared = self._declared(node, source, f"{key}/{node.get('name')}", qualified_name=False)
+            return replace(declared, least=least, most=most)
+        name = qualified(reference, node, source)
+        element = replace(self.global_element(name), least=least, most=most)
+        substitutes = tuple(self._substitutes(name))
+        if not substitutes:
+            return element
+        heads = (
+            () if flag(self._schemas.get("element", name).node, "abstract") else (replace(element, least=1, most=1),)
+        )
+        return Group("choice", (*heads, *substitutes), least, most)
+
+    def _substitutes(self, name: str) -> Iterator[Element]:
+        for substitute in self._schemas.substitutes.get(name, ()):
+            if not flag(self._schemas.get("element", substitute).node, "abstract"):
+                yield self.global_element(substitute)
+            yield from self._substitutes(substitute)
+
+    def _declared(self, node: etree._Element, source: SchemaSource, key: str, *, qualified_name: bool) -> Element:
+        form = node.get("form", source.root.get("elementFormDefault", "unqualified"))
+        return Element(
+            name=node.get("name", ""),
+            namespace=source.namespace if qualified_name or form == "qualified" else "",
+            type=self._type_of(node, source, key),
+            nillable=flag(node, "nillable"),
+            default=node.get("default"),
+            fixed=node.get("fixed"),
+            documentation=documentation(node),
+        )
+
+    def _type_of(self, node: etree._Element, source: SchemaSource, key: str) -> str:
+        """The key of an element's or attribute's type, which is compiled, or will be."""
+        named = node.get("type")
+        inline = child(node, "complexType", "simpleType")
+        head = node.get("substitutionGroup")
+        if named is not None:
+            found = qualified(named, node, source)
+            self._waiting.append(found)
+            return found
+        if inline is None:
+            return self.global_element(qualified(head, node, source)).type if head else BUILTIN + "anyType"
+        if key.endswith("#element") and (key in self.types or key in self._open):
+            return key
+        key = self._free(key)
+        if local(inline) == "simpleType":
+            self._simple.compile(inline, key, source)
+        else:
+            self._complex(inline, key, source)
+        return key
+
+    def _free(self, key: str) -> str:
+        """`key`, or a variant when two anonymous types below one owner share it."""
+        free, number = key, 2
+        while not key.endswith("#element") and (free in self.types or free in self._open):
+            free, number = f"{key}~{number}", number + 1
+        return free
+
+    def _attributes(
+        self, node: etree._Element, inherited: tuple[Attribute, ...], key: str, source: SchemaSource
+    ) -> tuple[Attribute, ...]:
+        found = {each.tag: each for each in inherited}
+        for each in children(node):
+            if local(each) == "attribute":
+                attribute = self._attribute(each, key, source)
+                if each.get("use") == "prohibited":
+                    found.pop(attribute.tag, None)
+                else:
+                    found[attribute.tag] = attribute
+            elif local(each) == "attributeGroup":
+                name = qualified(each.get("ref", ""), each, source)
+                component = self._schemas.get("attributeGroup", name)
+                found.update((one.tag, one) for one in self._attributes(component.node, (), name, component.source))
+        return tuple(found.values())
+
+    def _attribute(self, node: etree._Element, key: str, source: SchemaSource) -> Attribute:
+        reference = node.get("ref")
+        required = node.get("use") == "required"
+        if reference is not None:
+            name = qualified(reference, node, source)
+            component = self._schemas.get("attribute", name)
+            declared = self._attribute(component.node, name + "#attribute", component.source)
+            return replace(declared, required=required, namespace=component.source.namespace)
+        form = node.get("form", source.root.get("attributeFormDefault", "unqualified"))
+        named = node.get("type") is not None or child(node, "simpleType") is not None
+        return Attribute(
+            name=node.get("name", ""),
+            namespace=source.namespace if form == "qualified" else "",
+            type=self._type_of(node, source, f"{key}/@{node.get('name')}") if named else BUILTIN + "anySimpleType",
+            required=required,
+            default=node.get("default"),
+            fixed=node.get("fixed"),
+            documentation=documentation(node),
+        )

@@ -1,0 +1,92 @@
+"""The configuration of a SOAP upstream."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from adapters.secret import Secret
+from adapters.soap.faults import Meaning
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Wsse(_Model):
+    """WS-Security UsernameToken."""
+
+    username: str = Field(description="The user that the token names.")
+    password: Secret = Field(description="A reference to the password.")
+    type: Literal["digest", "text"] = Field("digest", description="How the password travels; text only over TLS.")
+
+
+class Basic(_Model):
+    """HTTP basic authentication (RFC 7617)."""
+
+    username: str = Field(description="The user.")
+    password: Secret = Field(description="A reference to the password.")
+
+    @field_validator("username")
+    @classmethod
+    def _no_colon(cls, username: str) -> str:
+        if ":" in username:
+            raise ValueError("a user of HTTP basic authentication can't hold a colon")
+        return username
+
+
+class Auth(_Model):
+    """How the gateway proves who it is."""
+
+    wsse: Wsse | None = Field(None, description="WS-Security UsernameToken.")
+    basic: Basic | None = Field(None, description="HTTP basic authentication.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Auth:
+        if self.wsse is None and self.basic is None:
+            raise ValueError("name wsse or basic")
+        return self
+
+
+class ProbeCall(_Model):
+    """A call that tells whether the service is well; it must not change anything."""
+
+    operation: str = Field(description="An operation that only reads.")
+    input: dict[str, Any] = Field(default_factory=dict, description="Its input.")
+
+
+class Config(_Model):
+    """A SOAP service, as its WSDL describes it."""
+
+    wsdl: str = Field(description="The WSDL's path in the workspace.")
+    address: str | None = Field(None, description="Where the service is, instead of the address in the WSDL.")
+    service: str | None = Field(None, description="The WSDL's service to use, where it has several.")
+    port: str | None = Field(None, description="The service's port to use; otherwise its first SOAP 1.1, then 1.2 one.")
+    auth: Auth | None = Field(None, description="How the gateway proves who it is.")
+    time_zone: str = Field("UTC", description="The IANA time zone of a dateTime in a reply that names no offset.")
+    connections: int | None = Field(
+        None, ge=1, le=256, description="Connections at most; otherwise `concurrency`, or 8."
+    )
+    concurrency: int | None = Field(
+        None, ge=1, description="Calls at once; the gateway's own key, read for its number."
+    )
+    keep_alive: bool = Field(
+        True, description="Whether connections are kept; false for servers that serve one at a time."
+    )
+    max_body: int = Field(16 * 2**20, ge=1024, description="Bytes of a reply at most, counted after decompression.")
+    faults: dict[str, Meaning] = Field(
+        default_factory=dict,
+        description="What faults mean, by the name of the detail's element, the fault or the code.",
+    )
+    probe: ProbeCall | None = Field(None, description="A call to probe with, instead of fetching the address.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"'{name}' isn't an IANA time zone, such as Europe/Berlin") from None
+        return name

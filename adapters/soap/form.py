@@ -1,0 +1,212 @@
+"""The intermediate form: what a WSDL says, as plain values of our own that go through JSON unchanged.
+
+Types refer to each other by key, so recursion needs no cycles. A key is `{namespace}Name` for a named type, a path
+below its owner for an anonymous one, and `xsd:name` for a built-in of XML Schema (those have no entry in the table).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+from pydantic_core import to_json
+
+FORM_VERSION = 1
+"""Goes up whenever the form or its compiler changes: stored forms of another version are rebuilt."""
+
+BUILTIN = "xsd:"
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One element within a content model. `most` is None for unbounded."""
+
+    name: str
+    namespace: str
+    type: str
+    least: int = 1
+    most: int | None = 1
+    nillable: bool = False
+    default: str | None = None
+    fixed: str | None = None
+    documentation: str = ""
+    kind: Literal["element"] = "element"
+
+    @property
+    def repeated(self) -> bool:
+        """Whether it is an array in JSON."""
+        return self.most is None or self.most > 1
+
+    @property
+    def tag(self) -> str:
+        """Its name as lxml spells it."""
+        return f"{{{self.namespace}}}{self.name}" if self.namespace else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Wildcard:
+    """`xsd:any`: elements that the schema doesn't name, kept as XML text under `#any`."""
+
+    least: int = 1
+    most: int | None = 1
+    kind: Literal["any"] = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A sequence, choice or all. A repeated one has a `key`: the property that holds its repetitions in order."""
+
+    order: Literal["sequence", "choice", "all"]
+    items: tuple[Particle, ...]
+    least: int = 1
+    most: int | None = 1
+    key: str = ""
+    kind: Literal["group"] = "group"
+
+
+Particle: TypeAlias = Annotated[Element | Wildcard | Group, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """An attribute; `@name` in JSON."""
+
+    name: str
+    namespace: str
+    type: str
+    required: bool = False
+    default: str | None = None
+    fixed: str | None = None
+    documentation: str = ""
+
+    @property
+    def tag(self) -> str:
+        """Its name as lxml spells it."""
+        return f"{{{self.namespace}}}{self.name}" if self.namespace else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Simple:
+    """A simple type. `members` are the item type of a list, or the member types of a union."""
+
+    name: str
+    namespace: str
+    primitive: str
+    """The built-in that it descends from, such as "decimal"."""
+    variety: Literal["atomic", "list", "union"] = "atomic"
+    members: tuple[str, ...] = ()
+    enumeration: tuple[str, ...] = ()
+    patterns: tuple[tuple[str, ...], ...] = ()
+    """A value matches at least one pattern of each step of derivation."""
+    facets: Mapping[str, str] = Field(default_factory=dict)
+    """minLength, maxLength, length, minInclusive, maxInclusive, minExclusive, maxExclusive, totalDigits,
+    fractionDigits, whiteSpace."""
+    documentation: str = ""
+    kind: Literal["simple"] = "simple"
+
+
+@dataclass(frozen=True, slots=True)
+class Complex:
+    """A complex type with what it inherits already laid out: base content first, then its own."""
+
+    name: str
+    namespace: str
+    content: Group | None = None
+    text: str | None = None
+    """The key of the simple type of its text, when it has simple content."""
+    attributes: tuple[Attribute, ...] = ()
+    mixed: bool = False
+    abstract: bool = False
+    derived: tuple[str, ...] = ()
+    """Keys of the named types that may stand in for it by xsi:type, near and far."""
+    documentation: str = ""
+    kind: Literal["complex"] = "complex"
+
+
+Type: TypeAlias = Annotated[Simple | Complex, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What stands in soap:Body. `unwrapped`: there is one element of complex type, whose content is the value."""
+
+    parts: tuple[Element, ...] = ()
+    unwrapped: bool = False
+    rpc: bool = False
+    """An rpc wrapper, which a server may name as it likes in its reply (WS-I Basic Profile 1.1, R2729)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultForm:
+    """A fault that an operation declares: its name and the element in the detail."""
+
+    name: str
+    element: Element
+
+
+@dataclass(frozen=True, slots=True)
+class OperationForm:
+    """One operation of a port; `output` is None for a one-way operation."""
+
+    name: str
+    action: str
+    input: Message
+    output: Message | None
+    faults: tuple[FaultForm, ...] = ()
+    documentation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PortForm:
+    """One port of a service: where it is, which SOAP it speaks, what it can do and what it leaves out, and why."""
+
+    service: str
+    name: str
+    soap: Literal["1.1", "1.2"]
+    address: str
+    operations: tuple[OperationForm, ...]
+    left_out: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A whole WSDL: its ports in the document's order, and the types that their operations reach."""
+
+    ports: tuple[PortForm, ...]
+    types: Mapping[str, Type]
+
+    def type(self, key: str) -> Simple | Complex:
+        """The type called `key`, built-ins included."""
+        return builtin(key) if key.startswith(BUILTIN) else self.types[key]
+
+
+# The built-in list types of XML Schema part 2, section 3.3, and what they are lists of.
+_LISTS = {"NMTOKENS": "NMTOKEN", "IDREFS": "IDREF", "ENTITIES": "ENTITY"}
+
+
+def builtin(key: str) -> Simple | Complex:
+    """The built-in type called `xsd:name`; `xsd:anyType` is a complex type of mixed content."""
+    name = key.removeprefix(BUILTIN)
+    if name == "anyType":
+        return Complex(name=name, namespace=BUILTIN, mixed=True)
+    if name in _LISTS:
+        return Simple(name, BUILTIN, "string", variety="list", members=(BUILTIN + _LISTS[name],))
+    return Simple(name, BUILTIN, name)
+
+
+_FORM = TypeAdapter(Form)
+
+
+def dump(form: Form) -> bytes:
+    """`form` as JSON."""
+    return to_json(form)
+
+
+def load(data: bytes) -> Form:
+    """The form that `dump` wrote; raises `ValueError` when it isn't one."""
+    try:
+        return _FORM.validate_json(data)
+    except ValidationError as error:
+        raise ValueError("not a stored form") from error

@@ -1,0 +1,167 @@
+"""Everything that one operation needs at request time, made once: schemas, validator, renderer, decoders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+import jsonschema_rs
+
+from adapters.contract import Effect, Json, Operation
+from adapters.errors import FieldError
+from adapters.soap.decode import Decoder, Notes
+from adapters.soap.faults import Detail
+from adapters.soap.form import FaultForm, Form, Message, OperationForm, PortForm
+from adapters.soap.render import Renderer
+from adapters.soap.reply import ENVELOPES, Fault
+from adapters.soap.schema import input_schema, output_schema
+from adapters.soap.values import BadValue
+
+# The verb must end where the next word begins: "GetOrder", "get_order", but not "Getaway" or "Listen".
+_READS = re.compile(
+    r"(?:get|list|find|search|query|read|fetch|lookup|describe|count|exists|retrieve|select|view|ping|echo)"
+    r"(?!(?-i:[a-z]))",
+    re.IGNORECASE,
+)
+_MOST_ERRORS = 50
+_MOST_TEXT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One operation, ready to be called."""
+
+    operation: Operation
+    form: OperationForm
+    soap: str
+    validator: jsonschema_rs.Validator
+    renderer: Renderer
+    decoder: Decoder
+    faults: Mapping[str, tuple[FaultForm, Decoder]]
+    """Tag of the detail's element → the fault and the detail's decoder."""
+
+    def errors(self, input: Mapping[str, Json]) -> tuple[FieldError, ...]:
+        """What in `input` breaks the operation's schema; empty when nothing does."""
+        if self.validator.is_valid(input):
+            return ()
+        found: list[FieldError] = []
+        for error in self.validator.iter_errors(input):
+            found.append(FieldError(pointer(error.instance_path), error.message[:_MOST_TEXT]))
+            if len(found) == _MOST_ERRORS:
+                break
+        return tuple(found)
+
+    def envelope(self, input: Mapping[str, Json], header: str) -> bytes:
+        """The whole request; `header` is the content of soap:Header. Raises `BadValue`."""
+        body = self.renderer.body(input)
+        head = f"<e:Header>{header}</e:Header>" if header else ""
+        return (
+            '<?xml version="1.0" encoding="utf-8"?>'
+            f'<e:Envelope xmlns:e="{ENVELOPES[self.soap]}"{self.renderer.namespaces}>'
+            f"{head}<e:Body>{body}</e:Body></e:Envelope>"
+        ).encode()
+
+    def headers(self) -> dict[str, str]:
+        """The HTTP headers that SOAP asks for (SOAP 1.1, section 6.1; SOAP 1.2 part 2, section 7)."""
+        action = _header_text(self.form.action)
+        if self.soap == "1.1":
+            return {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{action}"'}
+        parameter = f'; action="{action}"' if action else ""
+        return {"Content-Type": f"application/soap+xml; charset=utf-8{parameter}"}
+
+    def detail(self, fault: Fault) -> Detail:
+        """What the fault's detail says. An element that the WSDL declares tells something only when it is as declared:
+        PHP sends an empty one of the only declared fault with every other fault, too."""
+        names: list[str] = []
+        for node in fault.detail:
+            tag = str(node.tag)
+            known = self.faults.get(tag)
+            if known is None:
+                names.append(tag.rpartition("}")[2])
+                continue
+            form, decoder = known
+            notes = Notes()
+            try:
+                value = decoder.body([node], notes)
+            except BadValue:
+                continue
+            if not notes.missing:
+                return Detail((form.element.name, form.name), value[form.element.name])
+        return Detail(tuple(names), None)
+
+
+class Operations(Mapping[str, Operation]):
+    """A port's operations by name, each compiled when it is first asked for. Safe for use by several threads."""
+
+    def __init__(self, form: Form, port: PortForm, zone: tzinfo) -> None:
+        self._form = form
+        self._port = port
+        self._zone = zone
+        self._by_name = {operation.name: operation for operation in port.operations}
+        self._plans: dict[str, Plan] = {}
+
+    def plan(self, name: str) -> Plan:
+        """The plan of the operation called `name`; raises `KeyError`."""
+        found = self._plans.get(name)
+        # Two threads may both compile a plan; one of two equal ones is kept.
+        return found or self._plans.setdefault(name, self._compile(self._by_name[name]))
+
+    def ready(self, name: str) -> bool:
+        """Whether `plan` answers at once."""
+        return name in self._plans or name not in self._by_name
+
+    def __getitem__(self, name: str) -> Operation:
+        return self.plan(name).operation
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def _compile(self, form: OperationForm) -> Plan:
+        input = input_schema(self._form, form.input)
+        operation = Operation(
+            name=form.name,
+            effect=effect_of(form.name),
+            input=input,
+            output=output_schema(self._form, form.output),
+            description=form.documentation,
+        )
+        return Plan(
+            operation=operation,
+            form=form,
+            soap=self._port.soap,
+            validator=_validator(input),
+            renderer=Renderer(self._form, form.input),
+            decoder=Decoder(self._form, form.output or Message(), self._zone),
+            faults={fault.element.tag: (fault, self._fault(Message((fault.element,)))) for fault in form.faults},
+        )
+
+    def _fault(self, message: Message) -> Decoder:
+        return Decoder(self._form, message, self._zone)
+
+
+def effect_of(name: str) -> Effect:
+    """A guess by the verb that an operation's name begins with; SOAP itself doesn't say, a contract's binding does."""
+    return Effect.READ if _READS.match(name) else Effect.WRITE
+
+
+def pointer(path: list[Any]) -> str:
+    """A JSON Pointer (RFC 6901)."""
+    return "".join("/" + str(each).replace("~", "~0").replace("/", "~1") for each in path)
+
+
+def _validator(schema: Mapping[str, Any]) -> jsonschema_rs.Validator:
+    make: Callable[..., jsonschema_rs.Validator] = jsonschema_rs.Draft202012Validator
+    return make(dict(schema), validate_formats=True)
+
+
+def _header_text(text: str) -> str:
+    return "".join(each for each in text if each.isprintable()).replace("\\", "").replace('"', "")

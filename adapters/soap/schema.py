@@ -1,0 +1,230 @@
+"""JSON Schemas (Draft 2020-12) from the form: one for an operation's input, one for its output, each with only the
+types that it reaches.
+
+An element is a property, an attribute `@name`, text beside attributes `#text`, a repeated group `#items`, a type that
+stands in for another `@xsi:type`. Optional is not required, nillable allows null, repeated is always an array. The two
+directions differ: input takes numbers for decimals; output always has its arrays, empty ones too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from adapters.contract import JsonSchema
+from adapters.soap.content import always_arrays, members, required_names, wild
+from adapters.soap.form import BUILTIN, Attribute, Complex, Element, Form, Group, Message, Particle, Simple
+from adapters.soap.simple_schema import fixed, simple_schema
+
+_Schema: TypeAlias = dict[str, Any]
+
+TYPE = "@xsi:type"
+TEXT = "#text"
+WILD = "#any"
+XML_TEXT: JsonSchema = {"type": "string", "contentMediaType": "application/xml"}
+
+
+def input_schema(form: Form, message: Message) -> JsonSchema:
+    """What `invoke` takes for a request of this shape."""
+    return _Schemas(form, output=False).message(message)
+
+
+def output_schema(form: Form, message: Message | None) -> JsonSchema:
+    """What a reply of this shape becomes; a one-way operation answers an empty object."""
+    return _Schemas(form, output=True).message(message or Message())
+
+
+def type_names(form: Form, keys: tuple[str, ...]) -> dict[str, str]:
+    """Key → the name by which `@xsi:type` names the type: its local name, with its namespace where that is shared."""
+    found = [(key, form.type(key)) for key in keys]
+    local = [each.name for _, each in found]
+    return {
+        key: each.name if local.count(each.name) == 1 else f"{{{each.namespace}}}{each.name}" for key, each in found
+    }
+
+
+class _Schemas:
+    def __init__(self, form: Form, *, output: bool) -> None:
+        self._form = form
+        self._output = output
+        self._names: dict[tuple[str, bool], str] = {}
+        self._definitions: dict[str, _Schema] = {}
+
+    def message(self, message: Message) -> JsonSchema:
+        """The schema of a message's content, with `$defs`."""
+        if message.unwrapped:
+            key = message.parts[0].type
+            found = self._complex(key)
+            root = {"type": "object", **self._family(key, found)} if found.derived else self._object(found)
+        else:
+            root = self._object(Complex("", "", content=Group("sequence", message.parts)))
+        return {**root, "$defs": self._definitions} if self._definitions else root
+
+    def _complex(self, key: str) -> Complex:
+        found = self._form.type(key)
+        if not isinstance(found, Complex):
+            raise TypeError(f"{key} isn't a complex type")
+        return found
+
+    def _reference(self, key: str) -> _Schema:
+        """The schema of the type called `key`, by reference unless it is a plain built-in."""
+        found = self._form.type(key)
+        if key.startswith(BUILTIN):
+            return self._type(key)
+        if isinstance(found, Complex) and found.derived:
+            return self._family(key, found)
+        return self._define(key, named=False)
+
+    def _define(self, key: str, *, named: bool) -> _Schema:
+        """A reference to the definition of `key`; `named`: the variant that must say its `@xsi:type`."""
+        name = self._names.get((key, named))
+        if name is None:
+            name = self._free(key)
+            self._names[key, named] = name
+            self._definitions[name] = {}  # Holds the place: the type may reach itself.
+            self._definitions[name] = self._type(key)
+        return {"$ref": f"#/$defs/{name}"}
+
+    def _free(self, key: str) -> str:
+        """A definition's name: readable, free of characters that a JSON Pointer would escape."""
+        wanted = self._form.type(key).name or key.rpartition("/")[2].removesuffix("#element").rpartition("}")[2]
+        wanted = "".join(each if each.isascii() and (each.isalnum() or each in "._-") else "_" for each in wanted)
+        name, number = wanted, 2
+        while name in self._definitions:
+            name, number = f"{wanted}_{number}", number + 1
+        return name
+
+    def _family(self, key: str, base: Complex) -> _Schema:
+        """A type that others may stand in for: each of those says so by `@xsi:type`."""
+        name = "family of " + key
+        if (name, False) not in self._names:
+            wanted = self._free(key)
+            self._names[name, False] = wanted
+            self._definitions[wanted] = {}
+            names = type_names(self._form, (key, *base.derived))
+            concrete = [each for each in names if not self._complex(each).abstract]
+            self._definitions[wanted] = {"oneOf": [self._member(each, names[each], each == key) for each in concrete]}
+        return {"$ref": f"#/$defs/{self._names[name, False]}"}
+
+    def _member(self, key: str, name: str, own: bool) -> _Schema:
+        schema = self._object(self._complex(key))
+        properties = {TYPE: {"const": name}, **schema["properties"]}
+        required = schema.get("required", []) if own else [TYPE, *schema.get("required", [])]
+        return {**schema, "properties": properties, **({"required": required} if required else {})}
+
+    def _type(self, key: str) -> _Schema:
+        found = self._form.type(key)
+        if isinstance(found, Simple):
+            return simple_schema(self._form, found, output=self._output)
+        return dict(XML_TEXT) if key == BUILTIN + "anyType" else self._object(found)
+
+    def _object(self, found: Complex) -> _Schema:
+        properties: _Schema = {}
+        required: list[str] = []
+        for attribute in found.attributes:
+            properties["@" + attribute.name] = self._attribute(attribute)
+            if attribute.required:
+                required.append("@" + attribute.name)
+        if found.text is not None or found.mixed:
+            properties[TEXT] = dict(XML_TEXT) if found.text is None else self._reference(found.text)
+            required.append(TEXT)
+        rules: list[_Schema] = []
+        if found.content is not None and not found.mixed:
+            properties.update(self._properties(found.content))
+            required += self._required(found.content)
+            rules = list(self._rules(found.content))
+        schema: _Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+        if found.documentation:
+            schema["description"] = found.documentation
+        if required:
+            schema["required"] = required
+        if len(rules) == 1:
+            schema.update(rules[0])
+        elif rules:
+            schema["allOf"] = rules
+        return schema
+
+    def _properties(self, content: Group) -> _Schema:
+        found: _Schema = {}
+        for member in members(content):
+            if isinstance(member, Element):
+                found[member.name] = self._element(member)
+            else:
+                found[member.key] = self._items(member)
+        if wild(content):
+            found[WILD] = {"type": "array", "items": dict(XML_TEXT)}
+        return found
+
+    def _element(self, element: Element) -> _Schema:
+        schema = self._reference(element.type)
+        if element.fixed is not None:
+            schema = {**schema, **fixed(self._form.type(element.type), element.fixed)}
+        if element.nillable:
+            schema = {"anyOf": [schema, {"type": "null"}]}
+        if element.repeated:
+            schema = {"type": "array", "items": schema, **_span(element)}
+        if element.documentation:
+            schema = {**schema, "description": element.documentation}
+        return schema
+
+    def _items(self, group: Group) -> _Schema:
+        """A repeated group: an array of objects, one a repetition."""
+        item = self._object(Complex("", "", content=replace(group, key="", least=1, most=1)))
+        return {"type": "array", "items": item, **_span(group)}
+
+    def _attribute(self, attribute: Attribute) -> _Schema:
+        schema = self._reference(attribute.type)
+        if attribute.fixed is not None:
+            schema = {**schema, **fixed(self._form.type(attribute.type), attribute.fixed)}
+        return {**schema, "description": attribute.documentation} if attribute.documentation else schema
+
+    def _required(self, content: Group) -> list[str]:
+        arrays = always_arrays(content) if self._output else ()
+        return list(dict.fromkeys([*required_names(content), *arrays]))
+
+    def _rules(self, particle: Particle) -> Iterator[_Schema]:
+        """What `required` can't say: choices, and groups that may be left out as a whole."""
+        if not isinstance(particle, Group) or particle.key:
+            return
+        if particle.order != "choice" and particle.least > 0:
+            for item in particle.items:
+                yield from self._rules(item)
+            return
+        branches = particle.items if particle.order == "choice" else (replace(particle, least=1),)
+        rules = self._branches(branches, optional=particle.least == 0)
+        if rules is not None:
+            yield rules
+
+    def _branches(self, branches: Sequence[Particle], *, optional: bool) -> _Schema | None:
+        names = [list(_names(branch)) for branch in branches]
+        needs = [list(required_names(branch)) for branch in branches]
+        everything = list(dict.fromkeys(name for each in names for name in each))
+        # One required property a branch excludes all others by itself.
+        single = all(len(own) == 1 and own == need for own, need in zip(names, needs, strict=True))
+        rules: list[_Schema] = []
+        for branch, own, need in zip(branches, names, needs, strict=True):
+            inner = list(self._rules(branch))
+            others = [] if single else [name for name in everything if name not in own]
+            rules.append(_branch(need, others, inner))
+        if optional:
+            rules.append(_branch([], everything, []))
+        exclusive = all(needs) and len(everything) == sum(map(len, names))
+        return {"oneOf" if exclusive else "anyOf": rules} if any(rules) else None
+
+
+def _branch(required: list[str], absent: list[str], inner: list[_Schema]) -> _Schema:
+    rule: _Schema = {"required": required} if required else {}
+    if absent:
+        rule["properties"] = dict.fromkeys(absent, False)
+    return {**rule, "allOf": inner} if inner else rule
+
+
+def _names(particle: Particle) -> Iterator[str]:
+    for member in members(particle):
+        yield member.name if isinstance(member, Element) else member.key
+
+
+def _span(particle: Element | Group) -> _Schema:
+    span: _Schema = {"minItems": particle.least} if particle.least else {}
+    return span if particle.most is None else {**span, "maxItems": particle.most}
