@@ -1,0 +1,224 @@
+"""What governance costs: CPU time per request and latency of a governed route, a bare FastAPI route and raw ASGI.
+
+One worker each, 64 connections of wrk, rounds interleaved so that a noisy machine is noisy for all. The governed route
+has an API key, a policy, validation both ways and an audit record on disk; its adapter answers from memory.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROUNDS, SECONDS, CONNECTIONS = 5, 3, 64
+_TICK = os.sysconf("SC_CLK_TCK")
+
+GATEWAY = """
+upstreams:
+  shelf: {kind: memory}
+identity: {api_keys: true}
+"""
+CONTRACT = """
+openapi: 3.1.0
+info: {title: Shelf, version: "1"}
+paths:
+  /items/{sku}:
+    get:
+      operationId: get_item
+      summary: One item
+      parameters:
+        - {name: sku, in: path, required: true, schema: {type: string, pattern: "^[A-Z0-9-]{1,20}$"}}
+      responses:
+        "200":
+          description: The item.
+          content:
+            application/json:
+              schema:
+                type: object
+                required: [sku, name, on_hand]
+                properties:
+                  sku: {type: string}
+                  name: {type: string}
+                  on_hand: {type: integer, minimum: 0}
+      x-gateway:
+        effect: read
+        group: items
+        legacy:
+          upstream: shelf
+          operation: item.get
+          input: {sku: path.sku}
+          output: "{sku: sku, name: name, on_hand: on_hand}"
+"""
+POLICY = """
+permit (principal in Role::"reader", action in Action::"read", resource);
+"""
+
+RAW = """
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    body = b'{"sku":"BRG-6204","name":"Deep groove ball bearing","on_hand":42}'
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": body})
+"""
+BARE = """
+from fastapi import FastAPI
+app = FastAPI()
+
+@app.get("/items/{sku}")
+async def get_item(sku: str):
+    return {"sku": sku, "name": "Deep groove ball bearing", "on_hand": 42}
+"""
+
+
+@dataclass
+class Server:
+    """A server under load and what was measured of it."""
+
+    name: str
+    pid: int
+    port: int
+    header: str = "x-none: 1"
+    cpu: list[float] = field(default_factory=list)
+    p50: list[float] = field(default_factory=list)
+    p99: list[float] = field(default_factory=list)
+
+    def load(self, seconds: int = SECONDS) -> tuple[int, float, float]:
+        """Requests answered, p50 and p99 in ms."""
+        url = f"http://127.0.0.1:{self.port}/items/BRG-6204"
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-H", self.header, url]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        if "Non-2xx" in text:
+            raise RuntimeError(f"{self.name} answered errors:\n{text}")
+        requests = int(re.search(r"(\d+) requests in", text)[1])  # type: ignore[index]
+        return requests, _milliseconds(text, "50%"), _milliseconds(text, "99%")
+
+    def round(self) -> None:
+        """One measured round."""
+        before = _cpu_seconds(self.pid)
+        requests, p50, p99 = self.load()
+        self.cpu.append((_cpu_seconds(self.pid) - before) / requests * 1e6)
+        self.p50.append(p50)
+        self.p99.append(p99)
+
+
+def _milliseconds(text: str, percentile: str) -> float:
+    number, unit = re.search(rf"{percentile}\s+([0-9.]+)(us|ms|s)", text).groups()  # type: ignore[union-attr]
+    return float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICK
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _process(command: list[str], port: int, **options: object) -> Iterator[int]:
+    process = subprocess.Popen(command, **options)  # type: ignore[call-overload]
+    try:
+        _wait(process, port)
+        yield process.pid
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+def _wait(process: subprocess.Popen[bytes], port: int) -> None:
+    for _ in range(200):
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with {process.returncode}")
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=1)
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return
+        except OSError:
+            pass
+        else:
+            return
+        time.sleep(0.1)
+    raise RuntimeError("the server didn't start")
+
+
+@contextmanager
+def _asgi(name: str, source: str, folder: Path) -> Iterator[Server]:
+    (folder / f"{name}.py").write_text(source)
+    port = _free_port()
+    command = [sys.executable, "-m", "uvicorn", f"{name}:app", "--port", str(port), "--no-access-log"]
+    with _process([*command, "--log-level", "warning"], port, cwd=folder) as pid:
+        yield Server(name, pid, port)
+
+
+@contextmanager
+def _governed(folder: Path) -> Iterator[Server]:
+    figway = [sys.executable, "-m", "gateway"]
+    environment = {**os.environ, "PYTHONPATH": str(HERE / "plugin"), "FIGWAY_LOG": "warning"}
+    for name, text in (("gateway.yaml", GATEWAY), ("openapi/shelf.yaml", CONTRACT), ("policies/access.cedar", POLICY)):
+        path = folder / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(text)
+    create = [*figway, "key", "create", "--principal", "bench", "--role", "reader", "--json", "--workspace", folder]
+    key = re.search(r"figway_[A-Za-z0-9_-]+", subprocess.check_output(create, env=environment, text=True))
+    assert key is not None
+    port = _free_port()
+    with _process([*figway, "serve", "--port", str(port), "--workspace", str(folder)], port, env=environment) as pid:
+        yield Server("governed", pid, port, f"Authorization: Bearer {key[0]}")
+
+
+def measure() -> list[dict[str, object]]:
+    """The figures: CPU time per request in µs, p50 and p99 in ms, and their ratios to the bare FastAPI route."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        (folder / "workspace").mkdir()
+        servers = [
+            stack.enter_context(_governed(folder / "workspace")),
+            stack.enter_context(_asgi("bare_fastapi", BARE, folder)),
+            stack.enter_context(_asgi("raw_asgi", RAW, folder)),
+        ]
+        for server in servers:
+            server.load(1)
+        for _ in range(ROUNDS):
+            for server in servers:
+                server.round()
+    governed, bare, raw = servers
+    return [
+        *(_figure(each, "CPU per request", "cpu", "µs", bare) for each in (governed, bare, raw)),
+        _figure(governed, "CPU per request", "cpu", "µs", raw),
+        *(_figure(each, "p50, 64 connections", "p50", "ms", bare) for each in (governed, bare, raw)),
+        *(_figure(each, "p99, 64 connections", "p99", "ms", bare) for each in (governed, bare, raw)),
+    ]
+
+
+def _figure(server: Server, what: str, attribute: str, unit: str, versus: Server) -> dict[str, object]:
+    own, other = getattr(server, attribute), getattr(versus, attribute)
+    ratios = [a / b for a, b in zip(own, other, strict=True)]
+    return {
+        "name": f"{server.name.replace('_', ' ')}: {what}",
+        "value": statistics.median(own),
+        "unit": unit,
+        "versus": versus.name.replace("_", " "),
+        "ratio": statistics.median(ratios),
+    }
