@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
-from aiohttp.http_exceptions import ContentLengthError, HttpProcessingError
+from aiohttp.http_exceptions import ContentLengthError, HttpProcessingError, TransferEncodingError
 from yarl import URL
 
 from adapters.errors import BadReply, ConfigError, ConfigProblem, Invalid, Unavailable, UnknownOutcome
@@ -211,7 +211,9 @@ def _told(error: Exception, sent: bool) -> Unavailable | UnknownOutcome | BadRep
     if not sent:
         return Unavailable("The upstream can't be reached.", detail=detail)
     cause = error.__cause__
-    malformed = isinstance(cause, HttpProcessingError) and not isinstance(cause, ContentLengthError)
+    # These two say that the body ended too early; every other one, that it isn't HTTP.
+    short = isinstance(cause, (ContentLengthError, TransferEncodingError))
+    malformed = isinstance(cause, HttpProcessingError) and not short
     if isinstance(error, aiohttp.ClientResponseError) or malformed:
         return BadReply("The upstream's reply isn't HTTP.", detail=detail)
     return UnknownOutcome("The upstream broke the connection before its answer was complete.", detail=detail)

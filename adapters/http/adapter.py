@@ -18,18 +18,16 @@ from adapters.http.template import Template, template
 class HttpAdapter:
     """A REST API. Operations are named by the bindings, "GET /v2/customers/{id}": see `accepts`."""
 
-    def __init__(self, name: str, config: Config, client: HttpClient, credential: tuple[str, str] | None) -> None:
+    def __init__(
+        self, name: str, config: Config, client: HttpClient, credential: Mapping[str, str], missing: str
+    ) -> None:
+        """`credential` is the header that authenticates; `missing` names what the environment left unset, or is ""."""
         self._name = name
         self._config = config
         self._client = client
-        self._headers = {"Accept": "application/json, application/problem+json"}
-        self._missing = "" if config.base_url else "its base_url"
-        self._own: frozenset[str] = frozenset()
-        if credential is not None:
-            header, value = credential
-            self._headers[header] = value
-            self._own = frozenset({header.lower()})
-            self._missing = self._missing or ("" if value else "its credential")
+        self._headers = {"Accept": "application/json, application/problem+json", **credential}
+        self._own = frozenset(header.lower() for header in credential)
+        self._missing = missing
 
     @property
     def name(self) -> str:
@@ -103,16 +101,29 @@ class LookupHttpAdapter(HttpAdapter):
 
 def build(name: str, config: Config, workspace: Workspace) -> HttpAdapter:
     """The adapter for a validated configuration; raises `ConfigError`."""
-    problems: list[ConfigProblem] = []
-    credential = _credential(config.auth) if config.auth else None
-    if credential is not None and not credential[1].isprintable():
+    tls, key = config.tls or Tls(), ""
+    problems = [
+        ConfigProblem(f"there is no file {path} in the workspace", where)
+        for path, where in ((tls.ca, "/tls/ca"), (tls.cert, "/tls/cert"))
+        if path is not None and path not in workspace.files
+    ]
+    header, secret = _credential(config.auth) if config.auth else ("", "")
+    if not secret.isprintable():
         problems.append(ConfigProblem("the secret holds a line break or another control character", "/auth"))
-    ca, certificate, key = _pem(config.tls, workspace, problems)
     if problems:
         raise ConfigError(problems)
+    if tls.key is not None:
+        key = tls.key.get_secret_value()
+    ca, certificate = _pem(tls.ca, workspace), _pem(tls.cert, workspace) if key else None
     client = http_client(ClientOptions(config.concurrency, config.keep_alive, config.max_body, ca, certificate, key))
+    wanted = {
+        "its base_url": config.base_url,
+        "its credential": secret or not header,
+        "its TLS key": key or not tls.key,
+    }
+    missing = next((what for what, given in wanted.items() if not given), "")
     kind = HttpAdapter if config.lookup is None else LookupHttpAdapter
-    return kind(name, config, client, credential)
+    return kind(name, config, client, {header: secret} if header else {}, missing)
 
 
 def _credential(auth: Auth) -> tuple[str, str]:
@@ -128,22 +139,5 @@ def _credential(auth: Auth) -> tuple[str, str]:
     return auth.api_key.header, auth.api_key.value.get_secret_value()
 
 
-def _pem(
-    tls: Tls | None, workspace: Workspace, problems: list[ConfigProblem]
-) -> tuple[str | None, str | None, str | None]:
-    """The texts of ca, cert and key. An unset key leaves the certificate out: the handshake will say so."""
-    if tls is None:
-        return None, None, None
-    ca = _text(tls.ca, "/tls/ca", workspace, problems)
-    certificate = _text(tls.cert, "/tls/cert", workspace, problems)
-    key = tls.key.get_secret_value() if tls.key is not None else ""
-    return ca, (certificate if key else None), key
-
-
-def _text(path: str | None, where: str, workspace: Workspace, problems: list[ConfigProblem]) -> str | None:
-    if path is None:
-        return None
-    if path not in workspace.files:
-        problems.append(ConfigProblem(f"there is no file {path} in the workspace", where))
-        return None
-    return workspace.files[path].decode("ascii", "replace")
+def _pem(path: str | None, workspace: Workspace) -> str | None:
+    return None if path is None else workspace.files[path].decode("ascii", "replace")

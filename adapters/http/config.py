@@ -32,9 +32,9 @@ class ApiKey(_Model):
 class Auth(_Model):
     """How the gateway shows who it is; exactly one of them."""
 
-    bearer: Secret | None = Field(None, description="Reference to a bearer token (RFC 6750).")
-    basic: Basic | None = Field(None, description="User and password.")
-    api_key: ApiKey | None = Field(None, description="A key in a header.")
+    bearer: Secret | None = Field(default=None, description="Reference to a bearer token (RFC 6750).")
+    basic: Basic | None = Field(default=None, description="User and password.")
+    api_key: ApiKey | None = Field(default=None, description="A key in a header.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Auth:
@@ -46,9 +46,13 @@ class Auth(_Model):
 class Tls(_Model):
     """Whom to trust, and a certificate to show (mutual TLS)."""
 
-    ca: str | None = Field(None, description="Workspace file of trusted authorities (PEM), instead of the system's.")
-    cert: str | None = Field(None, description="Workspace file of the gateway's certificate chain (PEM).")
-    key: Secret | None = Field(None, description="Reference to the certificate's unencrypted private key (PEM).")
+    ca: str | None = Field(
+        default=None, description="Workspace file of trusted authorities (PEM), instead of the system's."
+    )
+    cert: str | None = Field(default=None, description="Workspace file of the gateway's certificate chain (PEM).")
+    key: Secret | None = Field(
+        default=None, description="Reference to the certificate's unencrypted private key (PEM)."
+    )
 
     @model_validator(mode="after")
     def _pair(self) -> Tls:
@@ -79,11 +83,11 @@ class Config(_Model):
     base_url: Annotated[str, BeforeValidator(_base_url)] = Field(
         description="The API's address, http or https; paths of operations are appended to its own."
     )
-    auth: Auth | None = Field(None, description="How the gateway shows who it is.")
-    tls: Tls | None = Field(None, description="Certificates, for https.")
+    auth: Auth | None = Field(default=None, description="How the gateway shows who it is.")
+    tls: Tls | None = Field(default=None, description="Certificates, for https.")
     probe: str = Field("/", pattern=r"^/[!-~]*$", description="Path that health checks GET.")
     lookup: str | None = Field(
-        None,
+        default=None,
         description='Operation that tells what became of a write, such as "GET /operations/by-key/{idempotency_key}"; '
         "404 means that it never happened.",
     )

@@ -1,0 +1,113 @@
+"""A scripted HTTP server on a raw socket: it answers exactly the bytes that a test gives it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from ssl import SSLContext
+
+import pytest
+
+
+@dataclass
+class Seen:
+    """One request as it came over the wire."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Wire:
+    """The server: what it saw, and how it answers. `answer` returns the reply's bytes, or None to say nothing and
+    close the connection; `closes` closes it after a reply as well."""
+
+    answer: Callable[[Seen], Awaitable[bytes | None]]
+    url: str = ""
+    seen: list[Seen] = field(default_factory=list)
+    connections: int = 0
+    closes: bool = False
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a request has been read."""
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a client closed its connection."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await self._answers(reader, writer)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async def _answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while request := await self._request(reader):
+            self.seen.append(request)
+            self.arrived.set()
+            answering = asyncio.ensure_future(self.answer(request))
+            leaving = asyncio.ensure_future(reader.read(1))
+            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if leaving.done():
+                answering.cancel()
+                self.left.set()
+                return
+            leaving.cancel()
+            await asyncio.wait({leaving})
+            reply = answering.result()
+            if reply is None:
+                return
+            writer.write(reply)
+            await writer.drain()
+            if self.closes:
+                return
+
+    async def _request(self, reader: asyncio.StreamReader) -> Seen | None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        except asyncio.IncompleteReadError:
+            self.left.set()
+            return None
+        method, target, _ = head[0].split(" ")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
+        return Seen(method, target, headers, await reader.readexactly(int(headers.get("content-length", 0))))
+
+
+Start = Callable[..., Awaitable[Wire]]
+
+
+@pytest.fixture
+async def wire() -> AsyncIterator[Start]:
+    """Starts a server: `await wire(answer)`, where `answer` is bytes, None or a coroutine function of the request."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(
+            answer: bytes | Callable[[Seen], Awaitable[bytes | None]] | None, ssl: SSLContext | None = None
+        ) -> Wire:
+            async def fixed(_: Seen) -> bytes | None:
+                assert not callable(answer)
+                return answer
+
+            served = Wire(answer if callable(answer) else fixed)
+            server = await asyncio.start_server(served.serve, "127.0.0.1", 0, ssl=ssl)
+            port = server.sockets[0].getsockname()[1]
+            served.url = f"{'https' if ssl else 'http'}://127.0.0.1:{port}"
+            stack.push_async_callback(server.wait_closed)
+            stack.callback(server.close)
+            return served
+
+        yield start
+
+
+def _reply(status: str, body: bytes, *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+@pytest.fixture
+def reply() -> Callable[..., bytes]:
+    """`reply("200 OK", b"{}", "Age: 3")`: the bytes of a whole reply."""
+    return _reply
