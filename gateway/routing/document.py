@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from gateway.routing.contracts import METHODS
+from gateway.routing.refs import local
 from gateway.routing.report import Document, Report
 
 _PROBLEM_TYPE = "application/problem+json"
@@ -74,9 +75,9 @@ def _merge_components(
     own = document.data.get("components")
     for section, entries in own.items() if isinstance(own, dict) else ():
         for name, value in entries.items() if isinstance(entries, dict) else ():
-            kept = components.setdefault(section, {}).setdefault(name, value)
+            kept = components.setdefault(section, {}).setdefault(name, local(value))
             first = origin.setdefault((section, name), document)
-            if kept != value:
+            if kept != local(value):
                 sentence = f"'{name}' is another thing in {first.file}: give one of them another name"
                 report.add(document, ("components", section, name), sentence)
 
@@ -104,7 +105,8 @@ def _public(operation: Mapping[str, Any], shared: list[Any]) -> dict[str, Any]:
         code: _told(code, each) for code, each in (responses if isinstance(responses, dict) else {}).items()
     }
     public["responses"].setdefault("default", _ANY_PROBLEM)
-    return public
+    made: dict[str, Any] = local(public)
+    return made
 
 
 def _told(code: str, response: Any) -> Any:

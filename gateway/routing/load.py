@@ -68,7 +68,7 @@ def compile_workspace(
     upstreams = build_upstreams(models or {}, around, report)
     documents = read_contracts(files, report)
     operations = exposed(documents, report)
-    routes = compile_routes(operations, upstreams, report)
+    routes = compile_routes(operations, {each.file: each for each in documents}, upstreams, report)
     lint(routes, operations, upstreams, report)
     policy = read_policies(files, Policed.of([each.operation_id for each in operations], routes), report)
     document = merged(documents, report)

@@ -11,6 +11,7 @@ import jsonschema_rs
 from adapters.contract import JsonSchema
 from gateway.routing.contracts import Exposed
 from gateway.routing.model import Body, Parameter
+from gateway.routing.paths import resolve
 from gateway.routing.refs import Components, subschemas
 from gateway.routing.report import Document, Place, Report, texts
 
@@ -24,9 +25,9 @@ _JSON = re.compile(r"application/(json|[A-Za-z0-9.+-]+\+json)")
 class Messages:
     """Compiles the messages of one contract's operations; what is wrong goes into the report."""
 
-    def __init__(self, document: Document, report: Report) -> None:
+    def __init__(self, document: Document, documents: Mapping[str, Document], report: Report) -> None:
         self._document, self._report = document, report
-        self._components = Components(document, report)
+        self._components = Components(document, documents, report)
         self._check_components()
 
     def parameters(self, operation: Exposed) -> tuple[Parameter, ...]:
@@ -110,7 +111,7 @@ class Messages:
             return None
         required = data.get("required") is True
         explode = data.get("explode", where == "query") is True
-        return Parameter(name, where, schema, required, explode, schema.get("default"))
+        return Parameter(name, where, _unfolded(schema), required, explode, _unfolded(schema).get("default"))
 
     def _check_parameter(self, data: Mapping[str, Any], where: str, name: str, place: Place) -> None:
         for key in data:
@@ -192,6 +193,15 @@ class Messages:
 
     def _say(self, place: Place, sentence: str) -> None:
         self._report.add(self._document, place, sentence)
+
+
+def _unfolded(schema: JsonSchema) -> JsonSchema:
+    """A schema that is a mere reference, with what it refers to in its place: a parameter's type must show."""
+    for _ in range(len(schema.get("$defs", ()))):
+        target = resolve(schema.get("$ref"), schema)
+        if isinstance(target, Mapping):
+            schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+    return schema
 
 
 def _without_references(schema: Any) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from adapters.contract import JsonSchema
 from gateway.routing.report import Document, Place, Report, place_of
 
-_SCHEMAS = "#/components/schemas/"
+_SCHEMA = re.compile(r"(?P<file>[^#/]*|\./[^#/]*)#/components/schemas/(?P<name>[A-Za-z0-9._-]+)")
 _MAX_HOPS = 20
 
 # JSON Schema keywords: what holds one schema, a list of them, and a mapping of names to them.
@@ -34,11 +35,25 @@ def subschemas(schema: Any, place: Place = ()) -> Iterator[tuple[Place, Mapping[
                 yield from subschemas(each, (*place, key, name))
 
 
-class Components:
-    """The `components` of one contract, as its `$ref`s see them."""
+def local(value: Any) -> Any:
+    """A deep copy in which `FILE.yaml#/components/…` has become `#/components/…`, as in the merged document."""
+    if isinstance(value, list):
+        return [local(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _SCHEMA.sub(r"#/components/schemas/\g<name>", each)
+        if key == "$ref" and isinstance(each, str)
+        else local(each)
+        for key, each in value.items()
+    }
 
-    def __init__(self, document: Document, report: Report) -> None:
-        self._document, self._report = document, report
+
+class Components:
+    """The `components` of one contract, as its `$ref`s see them; schemas may be other contracts' too."""
+
+    def __init__(self, document: Document, documents: Mapping[str, Document], report: Report) -> None:
+        self._document, self._documents, self._report = document, documents, report
 
     def follow(self, value: Any, place: Place) -> tuple[Any, Place]:
         """`value`, or what its `$ref` leads to, and where that stands; None when it leads nowhere."""
@@ -71,34 +86,41 @@ class Components:
     def bundle(self, schema: Any, place: Place) -> JsonSchema | None:
         """A copy of `schema` whose `$ref`s all lead into its own `$defs`; None, with findings, when one can't."""
         definitions: dict[str, Any] = {}
-        waiting, whole = [(schema, place)], True
+        waiting, whole = [(schema, place, self._document)], True
         while waiting:
-            part, at = waiting.pop()
+            part, at, document = waiting.pop()
             for inner, each in subschemas(part, at):
-                name = self._component(each, inner) if "$ref" in each else ""
-                whole = whole and name is not None
-                if name and name not in definitions:
-                    definitions[name] = self._document.data["components"]["schemas"][name]
-                    waiting.append((definitions[name], ("components", "schemas", name)))
-        if not whole or not isinstance(schema, (dict, bool)):
+                if "$ref" not in each:
+                    continue
+                found = self._component(each["$ref"], (*inner, "$ref"), document)
+                whole = whole and found is not None
+                if found is not None and found[0] not in definitions:
+                    name, home = found
+                    definitions[name] = home.data["components"]["schemas"][name]
+                    waiting.append((definitions[name], ("components", "schemas", name), home))
+        if not whole:
             return None
         bundled = _rewritten(schema) if isinstance(schema, dict) else ({} if schema else {"not": {}})
         if definitions:
             bundled["$defs"] = {name: _rewritten(each) for name, each in sorted(definitions.items())}
         return bundled
 
-    def _component(self, schema: Mapping[str, Any], place: Place) -> str | None:
-        reference = schema["$ref"]
-        if not isinstance(reference, str) or not reference.startswith(_SCHEMAS):
-            sentence = f"the $ref {reference!r} of a schema must lead to '#/components/schemas/…' of this file"
-            self._report.add(self._document, (*place, "$ref"), sentence)
+    def _component(self, reference: object, place: Place, document: Document) -> tuple[str, Document] | None:
+        """The name and the home of the schema that `reference` in `document` leads to."""
+        match = _SCHEMA.fullmatch(reference) if isinstance(reference, str) else None
+        if match is None:
+            sentence = f"the $ref {reference!r} of a schema must lead to '#/components/schemas/NAME'"
+            self._report.add(document, place, f"{sentence}, in this file or in another by 'FILE.yaml#/…'")
             return None
-        if self._lookup(reference) is None:
-            name = reference.removeprefix(_SCHEMAS)
-            sentence = f"the $ref leads nowhere: there is no schema '{name}' under components.schemas of this file"
-            self._report.add(self._document, (*place, "$ref"), sentence)
+        file = f"openapi/{match['file'].removeprefix('./')}" if match["file"] else document.file
+        home, name = self._documents.get(file), match["name"]
+        components = home.data.get("components") if home is not None else None
+        schemas = components.get("schemas") if isinstance(components, dict) else None
+        if home is None or not isinstance(schemas, dict) or name not in schemas:
+            missing = f"there is no contract {file}" if home is None else f"{file} has no components.schemas.{name}"
+            self._report.add(document, place, f"the $ref leads nowhere: {missing}")
             return None
-        return place_of(reference)[2]
+        return name, home
 
 
 def _rewritten(schema: Any) -> Any:
@@ -110,7 +132,7 @@ def _rewritten(schema: Any) -> Any:
     copy = {}
     for key, value in schema.items():
         if key == "$ref" and isinstance(value, str):
-            copy[key] = value.replace(_SCHEMAS, "#/$defs/", 1)
+            copy[key] = _SCHEMA.sub(r"#/$defs/\g<name>", value)
         elif key in ("example", "examples", "default", "const", "enum"):
             copy[key] = value
         else:

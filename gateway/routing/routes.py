@@ -13,7 +13,7 @@ from gateway.routing.invalid import note_invalid
 from gateway.routing.messages import Messages
 from gateway.routing.model import Route
 from gateway.routing.paths import declared
-from gateway.routing.report import Report
+from gateway.routing.report import Document, Report
 from gateway.routing.schema import Extension
 from gateway.routing.upstreams import Upstreams
 
@@ -26,13 +26,12 @@ class _Draft:
     signature: Signature
 
 
-def compile_routes(operations: list[Exposed], upstreams: Upstreams, report: Report) -> tuple[Route, ...]:
+def compile_routes(
+    operations: list[Exposed], documents: Mapping[str, Document], upstreams: Upstreams, report: Report
+) -> tuple[Route, ...]:
     """Every operation as a route; what is wrong goes into the report."""
-    messages: dict[str, Messages] = {}
-    drafts = []
-    for each in operations:
-        reader = messages.setdefault(each.document.file, Messages(each.document, report))
-        drafts.append(_draft(each, reader, report))
+    messages = {name: Messages(document, documents, report) for name, document in documents.items()}
+    drafts = [_draft(each, messages[each.document.file], report) for each in operations]
     signatures = {draft.operation.operation_id: draft.signature for draft in drafts}
     routes = [_route(draft, signatures, upstreams, report) for draft in drafts]
     return tuple(route for route in routes if route is not None)
