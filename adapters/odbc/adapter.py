@@ -1,0 +1,130 @@
+"""The `odbc` adapter: tables and named SQL of one database, through a pool of one thread a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from adapters.contract import Context, Effect, Json, Operation, Probe, Result, Source
+from adapters.errors import AdapterError, ConfigError, DoNotRetry, Refused, Unavailable
+from adapters.odbc.config import Config
+from adapters.odbc.dialects import DIALECTS, Dialect, recognise
+from adapters.odbc.model import Model, compiled
+from adapters.odbc.pool import Pool
+from adapters.odbc.session import Session
+from adapters.odbc.tableops import Action, Job, Plan
+from adapters.secret import Reference
+
+_OPEN = 10.0
+"""Seconds that opening may take."""
+
+
+class OdbcAdapter:
+    """One database. Reads run in autocommit on a read-only session, each write in a transaction of its own."""
+
+    def __init__(self, name: str, config: Config, model: Model) -> None:
+        self._name = name
+        self._config = config
+        self._model = model
+        self._zone = UTC if config.time_zone == "UTC" else ZoneInfo(config.time_zone)
+        self._pool: Pool | None = None
+        self._opening = asyncio.Lock()
+        self._dialect = DIALECTS[config.dialect] if config.dialect else recognise(str(config.dsn))
+        self._actions = compiled(model, self._dialect, self._zone) if self._dialect is not None else None
+
+    @property
+    def name(self) -> str:
+        """The upstream's name."""
+        return self._name
+
+    def operations(self) -> Mapping[str, Operation]:
+        """By name: `TABLE.get|list|insert|update|delete` and the named queries."""
+        return self._model.operations
+
+    async def open(self) -> None:
+        """Connects once, so that a wrong connection string shows now; learns the dialect where it isn't known."""
+        pool = self._connected()
+        async with self._opening:
+            dialect = await pool.run(
+                lambda session: (session.ping(), session.dialect)[1], time.monotonic() + _OPEN, write=False
+            )
+            if self._actions is None:
+                self._actions = await asyncio.to_thread(self._compile, dialect)
+                self._dialect = dialect
+
+    def _compile(self, dialect: Dialect) -> Mapping[str, Action]:
+        try:
+            return compiled(self._model, dialect, self._zone)
+        except ConfigError as error:
+            detail = "; ".join(f"{each.file}:{each.line}: {each.message}" for each in error.problems)
+            raise Refused(f"a named query doesn't suit the database, which is {dialect.name}", detail=detail) from error
+
+    def _connected(self) -> Pool:
+        if self._pool is None:
+            if isinstance(self._config.dsn, Reference) and self._config.dsn.missing:
+                raise Unavailable("the connection string is not set", detail=f"{self._config.dsn.ref} is missing")
+            self._pool = Pool(
+                functools.partial(Session, str.__str__(self._config.dsn), self._dialect), self._config.concurrency
+            )
+        return self._pool
+
+    async def close(self) -> None:
+        """Waits for the calls under way, each of which ends by its deadline, and disconnects."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    async def invoke(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
+        """Runs one operation. A cancelled read is cancelled in the database; a cancelled write is left to finish."""
+        action, plan = await self._planned(operation, input)
+        write = action.effect is not Effect.READ
+        return await self._run(functools.partial(_transact, plan.job) if write else plan.job, plan, context, write)
+
+    async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
+        """Runs a table's write in a transaction that is rolled back: `{"before": row | null, "after": row | null}`."""
+        _, plan = await self._planned(operation, input)
+        if plan.before is None:
+            raise DoNotRetry(f"{operation} can't be tried without doing it")
+        return await self._run(functools.partial(_tried, plan.before, plan.job), plan, context, True)
+
+    async def _planned(self, operation: str, input: Mapping[str, Json]) -> tuple[Action, Plan]:
+        if operation not in self._model.operations:
+            raise DoNotRetry(f"upstream {self._name} has no operation {operation}")
+        if self._actions is None:
+            await self.open()
+        action = (self._actions or {})[operation]
+        return action, action.plan(input)
+
+    async def _run(self, job: Job, plan: Plan, context: Context, write: bool) -> Result:
+        at, value = await self._connected().run(functools.partial(_stamped, job), context.deadline, write=write)
+        return Result(value, at, (Source(self._name, plan.object, plan.key, as_of=at),))
+
+    async def probe(self, context: Context) -> Probe:
+        """The smallest statement on one connection; facts: the dialect and the pool's counts."""
+        started = time.monotonic()
+        try:
+            await self._connected().run(Session.ping, context.deadline, write=False)
+        except AdapterError as error:
+            return Probe(False, error.message, time.monotonic() - started, self._facts())
+        return Probe(True, "answers", time.monotonic() - started, self._facts())
+
+    def _facts(self) -> dict[str, Json]:
+        counts: dict[str, Json] = dict(self._pool.facts) if self._pool is not None else {}
+        return {"dialect": self._dialect.name if self._dialect is not None else None, **counts}
+
+
+def _stamped(job: Job, session: Session) -> tuple[datetime, Any]:
+    return datetime.now(UTC), job(session)
+
+
+def _transact(job: Job, session: Session) -> Json:
+    return session.transaction(job)
+
+
+def _tried(before: Job, job: Job, session: Session) -> Json:
+    return session.transaction(lambda open_: {"before": before(open_), "after": job(open_)}, keep=False)

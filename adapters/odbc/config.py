@@ -1,0 +1,53 @@
+"""What `gateway.yaml` says of an upstream of kind `odbc`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from adapters.secret import Reference
+
+_PASSWORD = re.compile(r"(^|;)\s*(pwd|password)\s*=", re.IGNORECASE)
+
+
+def _no_literal_password(value: Any) -> Any:
+    if isinstance(value, str) and not isinstance(value, Reference) and _PASSWORD.search(value):
+        raise ValueError("holds a password: give the whole connection string as a reference (env:NAME, file:/path)")
+    return value
+
+
+def _known_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"'{value}' is no time zone of the IANA database, such as Europe/Berlin") from error
+    return value
+
+
+class Config(BaseModel):
+    """An ODBC data source."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    dsn: Annotated[Any, BeforeValidator(_no_literal_password)] = Field(
+        description="ODBC connection string (Driver=…;Server=…) or the name of a data source; "
+        "a string that holds a password must be a reference.",
+        json_schema_extra={"type": "string"},
+    )
+    read_only: bool = Field(True, description="Offer reads alone, and make every session read-only.")
+    dialect: Literal["postgresql", "mariadb", "sqlite", "generic"] | None = Field(
+        None, description="Which database it is; told from the connection string or the connection when left out."
+    )
+    tables: str | None = Field(
+        None, description="Introspection file in the workspace; default openapi/sources/NAME/tables.yaml, if there."
+    )
+    queries: str | None = Field(
+        None, description="Folder of named SQL files (*.sql); default openapi/sources/NAME/queries, if there."
+    )
+    concurrency: int = Field(4, ge=1, le=64, description="Connections at most, each with a thread of its own.")
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        "UTC", description="IANA zone of times that the database keeps without one."
+    )

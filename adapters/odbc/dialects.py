@@ -1,0 +1,199 @@
+"""What differs between databases and their ODBC drivers, as one table a driver.
+
+Everything else in this room is written against `Dialect`; nothing asks which database it talks to. A driver that
+isn't here is served by `GENERIC`: SQL:2008, what ODBC itself promises, and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from adapters.odbc.failures import Codes, Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One driver's facts. In templates `{c}` is a quoted column, `{type}` the neutral type's SQL arguments."""
+
+    name: str
+    grammar: str = ""
+    """sqlglot's name of the SQL dialect; "" is its own."""
+    quote: str = '"'
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Connection-string attributes that are set unless the configuration sets them."""
+    encoding: str | None = None
+    """For drivers whose SQLWCHAR isn't UTF-16."""
+    session: tuple[str, ...] = ()
+    """Statements on every new connection; the session is read-only afterwards where the database can be."""
+    begin_write: tuple[str, ...] = ()
+    end_write: tuple[str, ...] = ()
+    deadline: tuple[str, ...] = ()
+    """Templates over `{ms}` and `{s}` (whole seconds, at least 1) that bound a statement at the server."""
+    ping: str = "SELECT 1"
+    read: Mapping[str, str] = field(default_factory=dict)
+    """By neutral type: the expression to select, giving text where the driver's own conversion loses something."""
+    stored: Mapping[str, str] = field(default_factory=dict)
+    """By neutral type, where `read` isn't text: the expression that compares equal with the column again."""
+    bind: Mapping[str, str] = field(default_factory=dict)
+    """By neutral type: the parameter, cast where the database would otherwise compare inexactly."""
+    ascending: str = "CASE WHEN {c} IS NULL THEN 1 ELSE 0 END, {c}"
+    descending: str = "CASE WHEN {c} IS NULL THEN 0 ELSE 1 END, {c} DESC"
+    """Sort terms of a nullable column: NULL is greater than every value, everywhere."""
+    limit: str = ""
+    """Behind the ORDER BY, with one parameter; "" fetches only the rows wanted and closes the cursor."""
+    empty_insert: str = "DEFAULT VALUES"
+    returning: str = ""
+    """Behind an INSERT, over `{columns}`."""
+    last_id: str = ""
+    """Where there is no RETURNING: the query of the key that the last insert generated."""
+    digits: int | None = None
+    """The most significant digits that a decimal keeps, where that is fewer than its type says."""
+    rolls_back: bool = False
+    """A connection that breaks before COMMIT is certain to leave nothing behind."""
+    extras: str = ""
+    """What SQLColumns doesn't tell, over the schema ("": the current one) and the table: name, filled, boolean."""
+    system_schemas: tuple[str, ...] = ()
+    codes: Codes = field(default_factory=Codes)
+
+
+POSTGRESQL = Dialect(
+    name="postgresql",
+    grammar="postgres",
+    options={
+        "BoolsAsChar": "0",
+        # An error ends the transaction; the driver's default wraps every statement in a savepoint.
+        "Protocol": "7.4-1",
+        "pqopt": "{connect_timeout=10 keepalives_idle=30 keepalives_interval=10 keepalives_count=3}",
+    },
+    session=(
+        "SET TIME ZONE 'UTC'",
+        "SET datestyle = 'ISO'",
+        "SET extra_float_digits = 1",
+        "SET idle_in_transaction_session_timeout = '60s'",
+        "SET default_transaction_read_only = on",
+    ),
+    begin_write=("SET TRANSACTION READ WRITE",),
+    deadline=("SET statement_timeout = {ms}",),
+    read=dict.fromkeys(("text", "char", "date", "time", "timestamp", "timestamptz"), "CAST({c} AS text)"),
+    stored={"float": "CAST({c} AS double precision)"},
+    bind={
+        "integer": "CAST(? AS bigint)",
+        "decimal": "CAST(? AS numeric)",
+        "date": "CAST(? AS date)",
+        "time": "CAST(? AS time)",
+        "timestamp": "CAST(? AS timestamp)",
+        "timestamptz": "CAST(? AS timestamptz)",
+        "float": "CAST(? AS double precision)",
+    },
+    # PostgreSQL sorts NULL as the greatest value, so that a plain index serves.
+    ascending="{c}",
+    descending="{c} DESC",
+    limit="LIMIT ?",
+    returning="RETURNING {columns}",
+    rolls_back=True,
+    extras="SELECT column_name, CAST(is_identity = 'YES' OR is_generated = 'ALWAYS' AS int), 0 "
+    "FROM information_schema.columns WHERE table_schema = COALESCE(NULLIF(?, ''), current_schema()) AND table_name = ?",
+    system_schemas=("pg_catalog", "information_schema"),
+    codes=Codes(
+        messages=(
+            ("password authentication failed", Failure.REFUSED),
+            ("no pg_hba.conf entry", Failure.REFUSED),
+            ("permission denied", Failure.REFUSED),
+            ("remaining connection slots are reserved", Failure.BUSY),
+            ("too many clients already", Failure.BUSY),
+            ("cached plan must not change result type", Failure.BUSY),
+            ("terminating connection", Failure.LOST),
+            ("server closed the connection", Failure.LOST),
+        )
+    ),
+)
+
+MARIADB = Dialect(
+    name="mariadb",
+    grammar="mysql",
+    quote="`",
+    # OPTION 2: an UPDATE counts the rows it found, not only those that it changed.
+    options={"OPTION": "2", "CHARSET": "utf8mb4", "CONN_TIMEOUT": "10"},
+    session=(
+        "SET time_zone = '+00:00'",
+        # Named: ANSI_QUOTES or NO_BACKSLASH_ESCAPES would change what a statement means.
+        "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+        "SET SESSION idle_write_transaction_timeout = 60",
+        "SET SESSION TRANSACTION READ ONLY",
+    ),
+    begin_write=("SET TRANSACTION READ WRITE",),
+    deadline=("SET SESSION max_statement_time = {s}", "SET SESSION innodb_lock_wait_timeout = {s}"),
+    # The driver drops the fraction of a TIME, gives 0000-00-00 as NULL and a FLOAT with the digits of a double.
+    read=dict.fromkeys(("date", "time", "timestamp", "timestamptz", "float"), "CAST({c} AS CHAR)"),
+    bind={"decimal": "CAST(? AS DECIMAL{type})"},
+    limit="LIMIT ?",
+    empty_insert="() VALUES ()",
+    returning="RETURNING {columns}",
+    extras="SELECT column_name, extra <> '', column_type = 'tinyint(1)' FROM information_schema.columns "
+    "WHERE table_schema = COALESCE(NULLIF(?, ''), DATABASE()) AND table_name = ?",
+    system_schemas=("mysql", "information_schema", "performance_schema", "sys"),
+    codes=Codes(
+        natives={
+            **dict.fromkeys((1062, 1451, 1452, 1169, 1557, 1586), Failure.CONFLICT),
+            **dict.fromkeys((1048, 1364, 4025, 3819, 1264, 1265, 1292, 1366, 1406, 1644), Failure.INVALID),
+            **dict.fromkeys((1205, 1213, 1020, 1040, 1203, 1226, 1637), Failure.BUSY),
+            **dict.fromkeys((1044, 1045, 1142, 1143, 1227, 1290, 1370, 1698, 1792), Failure.REFUSED),
+            **dict.fromkeys((2002, 2003, 2005, 2012), Failure.UNREACHABLE),
+            **dict.fromkeys((1053, 1077, 1927, 1158, 1159, 1160, 1161, 2006, 2013, 2026, 2055, 4031), Failure.LOST),
+            **dict.fromkeys((1317, 1969, 3024), Failure.TIMEOUT),
+        }
+    ),
+)
+
+SQLITE = Dialect(
+    name="sqlite",
+    grammar="sqlite",
+    # NoCreat: a mistyped path is an error instead of a new, empty database.
+    options={"NoCreat": "1", "FKSupport": "1", "BigInt": "1", "Timeout": "1000"},
+    encoding="utf-8",
+    session=("PRAGMA foreign_keys = ON", "PRAGMA query_only = ON"),
+    begin_write=("PRAGMA query_only = OFF",),
+    end_write=("PRAGMA query_only = ON",),
+    deadline=("PRAGMA busy_timeout = {ms}",),
+    # Columns hold what was stored, whatever they declare: read it as stored and judge it here.
+    read=dict.fromkeys(
+        ("integer", "decimal", "text", "char", "boolean", "date", "time", "timestamp", "timestamptz"),
+        "CAST({c} AS TEXT)",
+    ),
+    bind={"decimal": "CAST(? AS NUMERIC)"},
+    ascending="{c} ASC NULLS LAST",
+    descending="{c} DESC NULLS FIRST",
+    limit="LIMIT ?",
+    last_id="SELECT last_insert_rowid()",
+    digits=15,
+    rolls_back=True,
+    codes=Codes(
+        messages=(
+            ("UNIQUE constraint failed", Failure.CONFLICT),
+            ("FOREIGN KEY constraint failed", Failure.CONFLICT),
+            ("constraint failed", Failure.INVALID),
+        ),
+        natives={
+            5: Failure.BUSY, 6: Failure.BUSY, 8: Failure.REFUSED, 9: Failure.TIMEOUT, 14: Failure.UNREACHABLE,
+            18: Failure.INVALID, 19: Failure.CONFLICT, 20: Failure.INVALID, 23: Failure.REFUSED,
+        },
+    ),
+)  # fmt: skip
+
+GENERIC = Dialect(name="generic")
+
+DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (POSTGRESQL, MARIADB, SQLITE, GENERIC)}
+
+# Fragments of a driver's file or product name, lower case.
+_SIGNS = {"psqlodbc": "postgresql", "postgres": "postgresql", "maodbc": "mariadb", "mariadb": "mariadb",
+          "mysql": "mariadb", "myodbc": "mariadb", "sqlite": "sqlite"}  # fmt: skip
+
+
+def recognise(*names: str) -> Dialect | None:
+    """The dialect that a driver's or a product's name tells, or None."""
+    for name in names:
+        for sign, dialect in _SIGNS.items():
+            if sign in name.lower():
+                return DIALECTS[dialect]
+    return None

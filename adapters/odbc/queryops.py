@@ -1,0 +1,112 @@
+"""The operations of named SQL files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from adapters.contract import Json, JsonSchema, Operation
+from adapters.errors import BadReply, FieldError, Invalid, NotFound
+from adapters.odbc.dialects import Dialect
+from adapters.odbc.named import Parameter, Query, prepare
+from adapters.odbc.session import Session
+from adapters.odbc.statements import pointer, to_bind
+from adapters.odbc.tableops import Action, Plan
+from adapters.odbc.values import decode, schema, spell
+
+ROWS = 10_000
+"""Rows that a named query answers at most; one that finds more is refused rather than cut."""
+
+
+def describe(query: Query) -> Operation:
+    """The operation of a named SQL file."""
+    parameters = query.parameters.values()
+    taken: JsonSchema = {
+        "type": "object",
+        "properties": {each.name: schema(each.type, each.nullable) for each in parameters},
+        "required": [each.name for each in parameters if not each.nullable],
+        "additionalProperties": False,
+    }
+    about = query.description or f"Named query {query.name}"
+    return Operation(query.name, query.effect, taken, _answer(query), about)
+
+
+def _answer(query: Query) -> JsonSchema:
+    if query.result == "count":
+        return {"type": "object", "properties": {"rows": {"type": "integer"}}, "required": ["rows"]}
+    row: JsonSchema = {
+        "type": "object",
+        "properties": {name: schema(kind, nullable=True) for name, kind in query.columns.items()},
+    }
+    if query.result == "one":
+        return row
+    return {"type": "object", "properties": {"items": {"type": "array", "items": row}, "next": {"type": "null"}}}
+
+
+def action(query: Query, dialect: Dialect, zone: tzinfo) -> Action:
+    """How a dialect runs a named SQL file; raises `ConfigError` where it may not or can't."""
+    prepared = prepare(query, dialect)
+
+    def plan(input: Mapping[str, Json]) -> Plan:
+        bound = _bound(query.parameters, input, dialect, zone)
+        values = [bound[name] for name in prepared.markers]
+        return Plan(lambda session: _run(session, query, prepared.sql, values, zone), query.name)
+
+    return Action(query.effect, plan)
+
+
+def _bound(
+    parameters: Mapping[str, Parameter], input: Mapping[str, Json], dialect: Dialect, zone: tzinfo
+) -> dict[str, Any]:
+    errors = [FieldError(pointer(name), "is not taken here") for name in input if name not in parameters]
+    bound: dict[str, Any] = {}
+    for name, parameter in parameters.items():
+        value = input.get(name)
+        bound[name] = None
+        if value is None:
+            if not parameter.nullable:
+                errors.append(FieldError(pointer(name), "is required"))
+            continue
+        try:
+            bound[name] = to_bind(parameter.type, value, dialect, zone)
+        except ValueError as error:
+            errors.append(FieldError(pointer(name), str(error)))
+    if errors:
+        raise Invalid("the input doesn't fit the query's parameters", errors=errors)
+    return bound
+
+
+def _run(session: Session, query: Query, sql: str, values: Sequence[Any], zone: tzinfo) -> Json:
+    cursor = session.execute(sql, values)
+    count, items = session.results(cursor, ROWS + 1)
+    if query.result == "count":
+        return {"rows": max(count, len(items))}
+    if len(items) > ROWS:
+        raise BadReply(f"the query finds more than {ROWS} rows; narrow it")
+    made = [_item(query, names, row, zone) for names, row in items]
+    if query.result == "many":
+        return {"items": made, "next": None}
+    if not made:
+        raise NotFound(f"{query.name} finds nothing")
+    if len(made) > 1:
+        raise BadReply(f"{query.name} finds more than one row, and is declared to find one")
+    return made[0]
+
+
+def _item(query: Query, names: Sequence[str], row: Sequence[Any], zone: tzinfo) -> dict[str, Json]:
+    if len(set(names)) != len(names):
+        raise BadReply(f"two result columns of {query.name} have the same name")
+    return {name: _value(query, name, raw, zone) for name, raw in zip(names, row, strict=True)}
+
+
+def _value(query: Query, name: str, raw: Any, zone: tzinfo) -> Json:
+    kind = query.columns.get(name)
+    if kind is not None:
+        return decode(kind, raw, zone)
+    if isinstance(raw, datetime) and str(zone) != str(UTC):
+        raise BadReply(
+            f"it can't be told whether column {name} of {query.name} is an instant or a local time",
+            detail=f"add '-- column {name}: timestamp' or '-- column {name}: timestamptz' to {query.file}",
+        )
+    return spell(raw, zone)

@@ -1,0 +1,231 @@
+"""One connection as its own thread sees it: set up once, statements prepared once, transactions ended every time."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import pyodbc
+
+from adapters.odbc.dialects import DIALECTS, Dialect, recognise
+from adapters.odbc.failures import DatabaseError, Failure, classify
+
+T = TypeVar("T")
+
+# unixODBC's own pooling hands a session's state to the next user.
+pyodbc.pooling = False
+
+# A GUID as itself: the driver's text of one is in upper case, the database's in lower.
+pyodbc.native_uuid = True
+
+_ATTRIBUTE = re.compile(r"([^=;{}]+)=(\{(?:[^}]|\}\})*\}|[^;]*)")
+_PREPARED = 64
+"""Statements kept prepared per connection."""
+
+
+def attributes(dsn: str) -> dict[str, str]:
+    """A connection string's attributes, names in lower case; a bare data source name is `DSN=name`."""
+    text = dsn if "=" in dsn else f"DSN={dsn}"
+    return {key.strip().lower(): value.strip() for key, value in _ATTRIBUTE.findall(text)}
+
+
+def connection_string(dsn: str, dialect: Dialect | None) -> str:
+    """The full connection string: the dialect's options wherever it doesn't set them."""
+    text = dsn if "=" in dsn else f"DSN={dsn}"
+    given = attributes(dsn)
+    options = dialect.options if dialect is not None else {}
+    more = [f"{key}={value}" for key, value in options.items() if key.lower() not in given]
+    return ";".join([text.rstrip(";"), *more])
+
+
+class Session:
+    """A connection. Only its own thread calls it, `cancel` excepted."""
+
+    def __init__(self, dsn: str, dialect: Dialect | None) -> None:
+        """Connects; raises `DatabaseError`. Without a dialect the driver's name and then the product's tells it."""
+        dialect = dialect or recognise(dsn)
+        self._cursors: OrderedDict[str, Any] = OrderedDict()
+        self._bound_ms = 0
+        self.running: Any = None
+        self.broken = False
+        codes = (dialect or DIALECTS["generic"]).codes
+        try:
+            self._connection = pyodbc.connect(connection_string(dsn, dialect), autocommit=True, timeout=10)
+        except pyodbc.Error as error:
+            failure = classify(codes, error)
+            raise DatabaseError(
+                failure if failure in (Failure.REFUSED, Failure.BUSY) else Failure.UNREACHABLE, str(error)
+            ) from error
+        self.dialect = dialect or self._detected()
+        self._set_up()
+
+    def _detected(self) -> Dialect:
+        names = [str(self._connection.getinfo(kind)) for kind in (pyodbc.SQL_DBMS_NAME, pyodbc.SQL_DRIVER_NAME)]
+        return recognise(*names) or DIALECTS["generic"]
+
+    def _set_up(self) -> None:
+        if self.dialect.encoding is not None:
+            for kind in (pyodbc.SQL_CHAR, pyodbc.SQL_WCHAR):
+                self._connection.setdecoding(kind, encoding=self.dialect.encoding)
+            self._connection.setencoding(encoding=self.dialect.encoding)
+        try:
+            for statement in self.dialect.session:
+                self.statement(statement)
+        except DatabaseError:
+            self.close()
+            raise
+
+    def bound(self, seconds: float) -> None:
+        """Has the server end a statement after `seconds`; rounded up, so that it is seldom told anew."""
+        milliseconds = 1 << max(8, int(seconds * 1000).bit_length())
+        if milliseconds == self._bound_ms or not self.dialect.deadline:
+            return
+        for template in self.dialect.deadline:
+            self.statement(template.format(ms=milliseconds, s=max(1, milliseconds // 1000)))
+        self._bound_ms = milliseconds
+
+    def statement(self, sql: str) -> None:
+        """Runs a statement of the dialect's own, unprepared."""
+        with self._told(), contextlib.closing(self._connection.cursor()) as cursor:
+            cursor.execute(sql)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except pyodbc.Error as error:
+            raise DatabaseError(classify(self.dialect.codes, error), str(error)) from error
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """Runs a prepared statement and answers its cursor, to be read before the next call; raises `DatabaseError`."""
+        cursor = self._cursors.pop(sql, None)
+        self.running = cursor = self._connection.cursor() if cursor is None else cursor
+        with self._told():
+            cursor.execute(sql, *parameters)
+        # One that failed is not kept: its plan may be what is wrong.
+        self._cursors[sql] = cursor
+        if len(self._cursors) > _PREPARED:
+            self._cursors.popitem(last=False)[1].close()
+        return cursor
+
+    def rows(self, sql: str, parameters: Sequence[Any], limit: int) -> list[Any]:
+        """At most `limit` rows of a query."""
+        cursor = self.execute(sql, parameters)
+        with self._told():
+            found: list[Any] = cursor.fetchmany(limit)
+            if len(found) == limit:
+                self._cursors.pop(sql, None)
+                cursor.close()
+        return found
+
+    def one(self, sql: str, parameters: Sequence[Any]) -> Any:
+        """The only row of a query by key, or None."""
+        cursor = self.execute(sql, parameters)
+        with self._told():
+            found = cursor.fetchall()
+        return found[0] if found else None
+
+    def results(self, cursor: Any, limit: int) -> tuple[int, list[tuple[list[str], Any]]]:
+        """Rows affected, and the rows (with their column names) of the first result set; drains the others.
+
+        A procedure's undrained results would break the transaction's end.
+        """
+        found: list[tuple[list[str], Any]] = []
+        seen = False
+        with self._told():
+            count = int(cursor.rowcount)
+            while True:
+                if cursor.description is not None and not seen:
+                    names = [str(column[0]) for column in cursor.description]
+                    found, seen = [(names, row) for row in cursor.fetchmany(limit)], True
+                if not cursor.nextset():
+                    return count, found
+
+    def transaction(self, job: Callable[[Session], T], *, keep: bool = True) -> T:
+        """Runs `job` in one read-write transaction: committed before it answers, or (`keep` False) rolled back.
+
+        A `DatabaseError` raised before anything was sent has `sent` False; else `undone` says what is certain.
+        """
+        self._begin()
+        committing = False
+        try:
+            answer = job(self)
+            if keep:
+                committing = True
+                with self._told():
+                    self._connection.commit()
+        except DatabaseError as error:
+            error.sent, error.undone = True, self._undone(error.failure, committing)
+            raise
+        finally:
+            self._end()
+        return answer
+
+    def _begin(self) -> None:
+        with self._told():
+            self._connection.autocommit = False
+        for statement in self.dialect.begin_write:
+            self.statement(statement)
+
+    def _undone(self, failure: Failure, committing: bool) -> bool:
+        # A driver may report success when it rolls back over a connection that is gone.
+        if failure is not Failure.LOST:
+            with contextlib.suppress(pyodbc.Error):
+                self._connection.rollback()
+                return True
+        return self.dialect.rolls_back and not committing
+
+    def _end(self) -> None:
+        """Back to autocommit and read-only; after a commit the rollback has nothing to do."""
+        try:
+            self._connection.rollback()
+            self._connection.autocommit = True
+            for statement in self.dialect.end_write:
+                self.statement(statement)
+        except (pyodbc.Error, DatabaseError):
+            self.broken = True
+
+    def catalogue(self, function: str, **place: str | None) -> list[Any]:
+        """The rows of one of ODBC's catalogue functions; raises pyodbc's errors."""
+        with contextlib.closing(self._connection.cursor()) as cursor:
+            rows: list[Any] = getattr(cursor, function)(**place).fetchall()
+        return rows
+
+    def extras(self, schema: str | None, table: str) -> list[Any]:
+        """What the catalogue functions leave out of a table's columns: (name, filled by the database, boolean)."""
+        if not self.dialect.extras:
+            return []
+        with contextlib.closing(self._connection.cursor()) as cursor:
+            rows: list[Any] = cursor.execute(self.dialect.extras, schema or "", table).fetchall()
+        return rows
+
+    @property
+    def catalog_name(self) -> str:
+        """The database that unqualified names are looked up in."""
+        return str(self._connection.getinfo(pyodbc.SQL_DATABASE_NAME))
+
+    def failed(self, error: pyodbc.Error) -> DatabaseError:
+        """A driver's error with its meaning."""
+        return DatabaseError(classify(self.dialect.codes, error), str(error))
+
+    def ping(self) -> float:
+        """Seconds that the smallest statement takes."""
+        started = time.monotonic()
+        self.statement(self.dialect.ping)
+        return time.monotonic() - started
+
+    def cancel(self) -> None:
+        """Asks the server to end the running statement; from another thread, may hang as long as the server does."""
+        cursor = self.running
+        if cursor is not None:
+            with contextlib.suppress(pyodbc.Error):
+                cursor.cancel()
+
+    def close(self) -> None:
+        """Ends the connection; what was open is rolled back."""
+        with contextlib.suppress(pyodbc.Error):
+            self._connection.close()

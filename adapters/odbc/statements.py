@@ -1,0 +1,160 @@
+"""SQL over one table: identifiers quoted from the validated description, values bound, nothing else.
+
+Also the passage of a table's rows: what to select for each column, and how a row becomes an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+from adapters.contract import Json
+from adapters.errors import FieldError, Invalid
+from adapters.odbc.dialects import Dialect
+from adapters.odbc.tables import Column, Table
+from adapters.odbc.values import ColumnType, decode, encode
+
+
+def pointer(name: str) -> str:
+    """The JSON Pointer (RFC 6901) of a member."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
+def marker(kind: ColumnType, dialect: Dialect) -> str:
+    """The parameter for a value of a type."""
+    return dialect.bind.get(kind.name, "?").format(type=f"({kind.size},{kind.scale})" if kind.size else "(65,30)")
+
+
+def to_bind(kind: ColumnType, given: Json, dialect: Dialect, zone: tzinfo) -> Any:
+    """What to bind for a JSON value that isn't null; raises ValueError with a sentence."""
+    bound = encode(kind, given, zone)
+    if kind.name == "decimal" and dialect.digits is not None:
+        significant = bound.replace(".", "").lstrip("-0").rstrip("0") if "." in bound else bound.lstrip("-0")
+        if len(significant) > dialect.digits:
+            raise ValueError(f"must have at most {dialect.digits} significant digits in this database")
+    return bound
+
+
+@dataclass(frozen=True, slots=True)
+class TableSql:
+    """One table in one dialect."""
+
+    name: str
+    table: Table
+    dialect: Dialect
+    zone: tzinfo
+
+    def quoted(self, identifier: str) -> str:
+        """An identifier between the dialect's quotes."""
+        quote = self.dialect.quote
+        return quote + identifier.replace(quote, quote * 2) + quote
+
+    @property
+    def source(self) -> str:
+        """The table's quoted name."""
+        own = self.quoted(self.table.table or self.name)
+        return f"{self.quoted(self.table.schema_)}.{own}" if self.table.schema_ else own
+
+    @property
+    def keys(self) -> tuple[Column, ...]:
+        """The primary key's columns."""
+        return tuple(self.must(name) for name in self.table.primary_key)
+
+    def must(self, name: str) -> Column:
+        """A column that the validated description is known to have."""
+        column = self.table.column(name)
+        if column is None:
+            raise KeyError(name)
+        return column
+
+    def read(self, column: Column) -> str:
+        """The expression that selects a column without loss."""
+        template = self.dialect.read.get(column.type.name, "{c}")
+        return template.format(c=self.quoted(column.name))
+
+    def textual(self, column: Column) -> bool:
+        """The column is read as text, in the database's own spelling."""
+        return column.type.name in self.dialect.read and column.type.name != "float"
+
+    def stored(self, column: Column) -> str:
+        """The expression that selects a column for a position, exact enough to compare with the column again."""
+        return (
+            self.read(column)
+            if self.textual(column)
+            else self.dialect.stored.get(column.type.name, "{c}").format(c=self.quoted(column.name))
+        )
+
+    def selected(self, columns: Sequence[Column]) -> str:
+        """A select list."""
+        return ", ".join(self.read(column) for column in columns)
+
+    def bound(self, column: Column) -> str:
+        """The parameter for a value of a column."""
+        return marker(column.type, self.dialect)
+
+    def equals(self, columns: Sequence[Column]) -> str:
+        """A condition that all `columns` equal their parameters."""
+        return " AND ".join(f"{self.quoted(column.name)} = {self.bound(column)}" for column in columns)
+
+    def value(self, column: Column, given: Json) -> Any:
+        """What to bind for a JSON value that isn't null; raises ValueError with a sentence."""
+        return to_bind(column.type, given, self.dialect, self.zone)
+
+    def values(self, columns: Sequence[Column], input: Mapping[str, Json]) -> list[Any]:
+        """What to bind for `columns`; raises `Invalid` naming every fault."""
+        errors: list[FieldError] = []
+        bound = [self._checked(column, input.get(column.name), errors) for column in columns]
+        if errors:
+            raise Invalid("the input doesn't fit the table's columns", errors=errors)
+        return bound
+
+    def _checked(self, column: Column, given: Json, errors: list[FieldError]) -> Any:
+        if given is None:
+            if not column.nullable:
+                errors.append(FieldError(pointer(column.name), "must not be null"))
+            return None
+        try:
+            return self.value(column, given)
+        except ValueError as error:
+            errors.append(FieldError(pointer(column.name), str(error)))
+            return None
+
+    def item(self, row: Sequence[Any]) -> dict[str, Json]:
+        """The object of a row that selected all columns."""
+        return {
+            column.name: decode(column.type, raw, self.zone)
+            for column, raw in zip(self.table.columns, row, strict=False)
+        }
+
+    @property
+    def get(self) -> str:
+        """SELECT of one row by key."""
+        return f"SELECT {self.selected(self.table.columns)} FROM {self.source} WHERE {self.equals(self.keys)}"  # noqa: S608 - quoted names, bound values
+
+    def insert(self, columns: Sequence[Column]) -> str:
+        """INSERT of `columns`, answering the key where the dialect can."""
+        if columns:
+            names = ", ".join(self.quoted(column.name) for column in columns)
+            what = f"({names}) VALUES ({', '.join(self.bound(column) for column in columns)})"
+        else:
+            what = self.dialect.empty_insert
+        returning = (
+            " " + self.dialect.returning.format(columns=self.selected(self.keys)) if self.dialect.returning else ""
+        )
+        return f"INSERT INTO {self.source} {what}{returning}"
+
+    def update(self, changed: Sequence[Column], version: Column | None) -> str:
+        """UPDATE of one row by key, and by the version that the caller read."""
+        terms = [f"{self.quoted(column.name)} = {self.bound(column)}" for column in changed]
+        kept = self.table.column(self.table.version) if self.table.version else None
+        if kept is not None and kept.type.name == "integer":
+            terms.append(f"{self.quoted(kept.name)} = {self.quoted(kept.name)} + 1")
+        where = self.equals([*self.keys, *([version] if version else [])])
+        return f"UPDATE {self.source} SET {', '.join(terms)} WHERE {where}"  # noqa: S608 - quoted names, bound values
+
+    @property
+    def delete(self) -> str:
+        """DELETE of one row by key."""
+        return f"DELETE FROM {self.source} WHERE {self.equals(self.keys)}"  # noqa: S608 - quoted names, bound values

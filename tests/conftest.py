@@ -1,0 +1,46 @@
+"""Fixtures that all tests share: real servers, started when first asked for and ended with the run."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+
+def _load(name: str) -> ModuleType:
+    """A plain module beside this file; by path, because `tests` is no package."""
+    spec = importlib.util.spec_from_file_location(f"figway_tests_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+_servers = _load("servers")
+
+
+@pytest.fixture(scope="session")
+def servers() -> ModuleType:
+    """tests/servers.py: `postgres_server()`, `mariadb_server()`, `driver()`, `sqlite_dsn()`, `free_port()`."""
+    return _servers
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A private PostgreSQL server (`servers.Server`), shared by the whole run."""
+    with _servers.postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Any]:
+    """A private MariaDB server (`servers.Server`), shared by the whole run."""
+    with _servers.mariadb_server() as server:
+        yield server
