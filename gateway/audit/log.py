@@ -57,6 +57,11 @@ class AuditLog:
         since = self._committing_since
         return self._writable and (since is None or time.monotonic() - since < _STALL_SECONDS)
 
+    @property
+    def crowded(self) -> bool:
+        """Half of what can be kept is waiting for the disk: callers should wait for it, too."""
+        return len(self._queue) * 2 >= self._capacity
+
     def append(self, record: Record) -> None:
         """Queues a record, to be on the disk some 10 ms later; raises `AuditError` when no more can be kept."""
         self._put(record, None)

@@ -86,7 +86,7 @@ class HttpIngress:
     async def _exchange(self, serving: Serving, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
         call = _blank(scope, serving, started)
-        reply: Reply | Problem = InternalError("The call ended without a reply.")
+        reply: Reply | Problem | None = None
         left = False
         try:
             reply = await self._reply(serving, call, scope, receive)
@@ -98,7 +98,7 @@ class HttpIngress:
             logger.exception("call %s of %s failed", call.id, call.operation or "no route")
             reply = InternalError("The gateway failed; the operator can find the call by its id.")
         finally:
-            response = Response(call, reply, head=call.method == "HEAD")
+            response = Response(call, reply or _cut_off(left), head=call.method == "HEAD")
             if left:
                 response.status = _CLIENT_LEFT
             response = await self._record(call, response, time.monotonic() - started)
@@ -135,7 +135,7 @@ class HttpIngress:
             raise AuditUnavailable("Writes are refused while the audit log can't be written.", retry_after=5)
 
     async def _record(self, call: Call, response: Response, seconds: float) -> Response:
-        """Writes the audit record: denials and writes durably before the reply, reads as fast as the log takes them."""
+        """Writes the audit record: for denials and writes durably before the reply. No record, no reply."""
         record = record_of(
             call,
             time=time.time() - seconds,
@@ -149,19 +149,21 @@ class HttpIngress:
             reply_bytes=len(response.body),
         )
         try:
-            if call.writes or response.status in _DENIED:
+            if call.writes or response.status in _DENIED or self._audit.crowded:
                 await asyncio.shield(self._audit.append_durable(record))
             else:
                 self._audit.append(record)
         except AuditError:
-            logger.critical("the audit record of call %s can't be written now", call.id)
-            if call.writes or response.status in _DENIED:
-                return Response(call, _unrecorded(call), head=False)
+            return Response(call, _unrecorded(call), head=False)
         return response
 
 
+def _cut_off(left: bool) -> Problem:
+    return InternalError("The caller left." if left else "The gateway stopped before the call ended.")
+
+
 def _unrecorded(call: Call) -> Problem:
-    if not call.upstream_calls:
+    if not (call.writes and call.upstream_calls):
         return AuditUnavailable("The call can't be recorded, so it isn't answered.", retry_after=5)
     return UnknownOutcome(
         "The call reached the system behind the route, but its audit record can't be written.",
