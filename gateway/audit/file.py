@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO, Self
 
@@ -27,12 +27,12 @@ class AuditError(Exception):
 class AuditFile:
     """A writer's file, open for adding. The next process that takes the same file carries its chain on."""
 
-    def __init__(self, path: Path, lock: IO[bytes]) -> None:
+    def __init__(self, writer: str, connection: sqlite3.Connection, lock: IO[bytes]) -> None:
         self._lock = lock
-        self._connection = connect(path)
-        self._connection.execute(_TABLE)
-        count, last = self._connection.execute(_LAST).fetchone() or (0, b"")
-        self.head = Head(path.stem, count, last) if count else Head.first(path.stem)
+        self._connection = connection
+        connection.execute(_TABLE)
+        count, last = connection.execute(_LAST).fetchone() or (0, b"")
+        self.head = Head(writer, count, last) if count else Head.first(writer)
 
     @classmethod
     def claim(cls, folder: Path) -> Self:
@@ -43,10 +43,18 @@ class AuditFile:
                 path = folder / f"writer-{number}.db"
                 lock = _locked(path.with_suffix(".lock"))
                 if lock is not None:
-                    return cls(path, lock)
+                    return cls._open(path, lock)
         except (OSError, sqlite3.Error) as error:
             raise AuditError(f"the audit in {folder} can't be opened: {error}") from error
         raise AuditError(f"{_WRITERS} processes write the audit in {folder} already")
+
+    @classmethod
+    def _open(cls, path: Path, lock: IO[bytes]) -> Self:
+        with ExitStack() as opened:
+            opened.enter_context(lock)
+            file = cls(path.stem, opened.enter_context(closing(connect(path))), lock)
+            opened.pop_all()
+            return file
 
     def add(self, bodies: Iterable[bytes]) -> None:
         """Adds records in one transaction, on the disk when it returns; raises `AuditError`, nothing being added."""

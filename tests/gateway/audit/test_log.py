@@ -1,0 +1,192 @@
+"""Writing: who waits is told the truth, who doesn't wait is bounded, and a broken disk is noticed and survived."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.audit import log as log_module
+from gateway.audit.file import AuditError, AuditFile
+from gateway.audit.log import AuditLog
+from gateway.audit.record import Record
+from gateway.audit.verify import records, verify
+
+Make = Callable[[int], Record]
+
+
+class Disk(AuditFile):
+    """A file whose disk can be broken and can hang."""
+
+    broken = False
+    gate: threading.Event | None = None
+
+    def add(self, bodies: Iterable[bytes]) -> None:
+        if self.gate is not None:
+            self.gate.wait(30)
+        if self.broken:
+            raise AuditError("the audit can't be written: disk I/O error")
+        super().add(bodies)
+
+
+@pytest.fixture
+def disk(folder: Path) -> Disk:
+    return Disk.claim(folder)
+
+
+def _ids(folder: Path) -> list[str]:
+    return [record["id"] for record in records(folder)]
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - it comes true on the writer's thread
+            await asyncio.sleep(0.01)
+
+
+async def test_a_durable_record_is_on_the_disk_when_the_caller_goes_on(log: AuditLog, folder: Path, make: Make) -> None:
+    await log.append_durable(make(1))
+    assert _ids(folder) == ["call-1"]
+    assert log.healthy
+
+
+def test_what_is_queued_is_written_at_the_end(log: AuditLog, folder: Path, make: Make) -> None:
+    for number in range(3000):
+        log.append(make(number))
+    log.close()
+    assert _ids(folder) == [f"call-{number}" for number in range(3000)]
+    assert verify(folder / "writer-0.db").broken is None
+
+
+async def test_what_nobody_waits_for_is_written_too(log: AuditLog, folder: Path, make: Make) -> None:
+    log.append(make(1))
+    await _until(lambda: _ids(folder) == ["call-1"])
+
+
+async def test_many_callers_share_commits_in_the_order_they_came(
+    disk: Disk, folder: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits: list[int] = []
+    add = disk.add
+
+    def counted(bodies: Iterable[bytes]) -> None:
+        group = list(bodies)
+        commits.append(len(group))
+        add(group)
+
+    monkeypatch.setattr(disk, "add", counted)
+    log = AuditLog(disk)
+    await asyncio.gather(*(log.append_durable(make(number)) for number in range(500)))
+    log.close()
+    assert _ids(folder) == [f"call-{number}" for number in range(500)]
+    assert len(commits) < 100
+
+
+async def test_several_event_loops_may_wait(log: AuditLog, folder: Path, make: Make) -> None:
+    def elsewhere(number: int) -> None:
+        asyncio.run(log.append_durable(make(number)))
+
+    await asyncio.gather(*(asyncio.to_thread(elsewhere, number) for number in range(8)), log.append_durable(make(8)))
+    assert sorted(_ids(folder)) == [f"call-{number}" for number in range(9)]
+
+
+async def test_a_caller_that_leaves_harms_nobody(disk: Disk, folder: Path, make: Make) -> None:
+    disk.gate = threading.Event()
+    log = AuditLog(disk)
+    left, stays = (asyncio.create_task(log.append_durable(make(number))) for number in range(2))
+    await asyncio.sleep(0)
+    left.cancel()
+    disk.gate.set()
+    await stays
+    log.close()
+    assert sorted(_ids(folder)) == ["call-0", "call-1"]
+
+
+async def test_a_broken_disk_is_told_and_survived(
+    disk: Disk, folder: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "_RETRY_SECONDS", 0.01)
+    log = AuditLog(disk)
+    await log.append_durable(make(0))
+    disk.broken = True
+    with pytest.raises(AuditError, match="disk I/O error"):
+        await log.append_durable(make(1))
+    assert not log.healthy
+    with pytest.raises(AuditError, match="at present"):
+        await log.append_durable(make(2))
+    log.append(make(3))
+    disk.broken = False
+    await _until(lambda: log.healthy)
+    await log.append_durable(make(4))
+    log.close()
+    assert _ids(folder) == [f"call-{number}" for number in range(5)]
+    assert verify(folder / "writer-0.db").broken is None
+
+
+async def test_a_hung_disk_counts_as_broken_while_it_hangs(
+    disk: Disk, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "_STALL_SECONDS", 0.05)
+    disk.gate = threading.Event()
+    log = AuditLog(disk)
+    waits = asyncio.create_task(log.append_durable(make(0)))
+    await _until(lambda: not log.healthy)
+    disk.gate.set()
+    await waits
+    assert log.healthy
+    log.close()
+
+
+def test_the_queue_has_an_end(disk: Disk, folder: Path, make: Make) -> None:
+    disk.gate = threading.Event()
+    log = AuditLog(disk, capacity=10)
+    for number in range(10):
+        log.append(make(number))
+    with pytest.raises(AuditError, match="queue is full"):
+        log.append(make(10))
+    disk.gate.set()
+    log.close()
+    assert len(_ids(folder)) == 10
+
+
+def test_what_cant_be_written_at_the_end_is_counted(disk: Disk, make: Make) -> None:
+    disk.broken = True
+    log = AuditLog(disk)
+    log.append(make(0))
+    log.append(make(1))
+    with pytest.raises(AuditError, match="2 audit records couldn't be written"):
+        log.close()
+    assert not log.healthy
+
+
+async def test_a_closed_audit_takes_nothing(log: AuditLog, make: Make) -> None:
+    log.close()
+    with pytest.raises(AuditError, match="closed"):
+        log.append(make(0))
+    with pytest.raises(AuditError):
+        await log.append_durable(make(0))
+
+
+def test_a_failed_commit_leaves_the_chain_as_it_was(folder: Path) -> None:
+    file = AuditFile.claim(folder)
+    file.add([b"{}"])
+    with closing(sqlite3.connect(folder / "writer-0.db")) as other:
+        other.execute("CREATE TRIGGER full BEFORE INSERT ON records BEGIN SELECT RAISE(FAIL, 'disk full'); END")
+        with pytest.raises(AuditError, match="disk full"):
+            file.add([b"1", b"2"])
+        other.execute("DROP TRIGGER full")
+    file.add([b"3"])
+    file.close()
+    verdict = verify(folder / "writer-0.db")
+    assert (verdict.head.count, verdict.broken) == (2, None)
+
+
+def test_a_folder_that_cant_be_written_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "audit").write_text("")
+    with pytest.raises(AuditError, match="can't be opened"):
+        AuditLog.open(tmp_path / "audit")
