@@ -21,7 +21,7 @@ SOURCES = {".py", ".php", ".cob", ".cbl", ".cpy", ".sql", ".sh", ".js", ".css", 
 LARGE: dict[str, str] = {}
 
 # Where everything may be caught, as everything has to be answered for there.
-BROAD = ("gateway/ingress/", "gateway/migration/shadow.py", "gateway/background.py", "adapters/registry.py")
+BROAD = ("gateway/ingress/", "gateway/migration/shadow.py", "gateway/runtime.py", "adapters/registry.py")
 
 
 def large_files(tree: Path, allowed: Mapping[str, str] = LARGE) -> list[str]:

@@ -20,7 +20,7 @@ NAMES = {
     "setting": ("gateway/**/*.py", r"\b(FIGWAY_[A-Z_]+)\b"),
     "metric": ("gateway/**/*.py", r'"(figway_[a-z_]+)"'),
     "problem": ("gateway/errors.py", r'^    slug\b.*? = "([a-z-]+)"'),
-    "response header": ("gateway/**/*.py", r'"(?i:(figway-(?:served-by|snapshot|as-of|lineage)))"'),
+    "header": ("gateway/ingress/response.py", r'b"(figway-[a-z-]+)"'),
 }
 
 
@@ -52,8 +52,10 @@ def undocumented(tree: Path, wanted: Mapping[str, set[str]]) -> list[str]:
         tree / "README.md",
         *(page for folder in ("gateway", "adapters", "docker") for page in tree.glob(f"{folder}/**/README.md")),
     ]
-    told = {word for page in pages if page.exists() for code in _code(page.read_text()) for word in _words(code)}
-    return sorted(f"{what} {name}" for what, each in wanted.items() for name in each if name not in told)
+    told = {
+        word for page in pages if page.exists() for code in _code(page.read_text().lower()) for word in _words(code)
+    }
+    return sorted(f"{what} {name}" for what, each in wanted.items() for name in each if name.lower() not in told)
 
 
 def _code(text: str) -> Iterator[str]:

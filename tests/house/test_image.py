@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -92,13 +91,12 @@ mount -o remount,bind,ro "$root/workspace"
 
 @pytest.mark.slow
 def test_the_image_serves_with_nothing_writable_but_its_volume(
-    root: Path, image: tuple[Path, dict[str, Any]], machines: ModuleType, servers: ModuleType, tmp_path: Path
+    image: tuple[Path, dict[str, Any]], machines: ModuleType, servers: ModuleType, tmp_path: Path
 ) -> None:
     folder, config = image
     workspace, state, port = tmp_path / "workspace", tmp_path / "state", servers.free_port()
-    for name in ("openapi", "policies"):
-        shutil.copytree(root / name, workspace / name)
-    shutil.copy(root / "gateway.yaml", workspace)
+    workspace.mkdir()
+    (workspace / "gateway.yaml").write_text("upstreams: {}\n")
     state.mkdir()
     os.chown(state, 10001, 10001)
     enter = partial(
