@@ -157,6 +157,19 @@ def _projection(node: Node) -> Step:
     return step
 
 
+def _filter(node: Node) -> Step:
+    base, each, condition = (compile_node(child) for child in node["children"])
+
+    def step(value: Json) -> Any:
+        items = base(value)
+        if not isinstance(items, list):
+            return ABSENT if items is ABSENT else None
+        chosen = (each(item) for item in items if not _false(condition(item)))
+        return [found for found in chosen if found is not None and found is not ABSENT]
+
+    return step
+
+
 def _flatten(node: Node) -> Step:
     base = compile_node(node["children"][0])
 
@@ -219,9 +232,9 @@ def _call(node: Node) -> Step:
     table = _table(node)
 
     if table is not None:
-        return lambda value: lookup(_known(value_of(value)), table)
+        return lambda value: ABSENT if (found := value_of(value)) is ABSENT else lookup(found, table)
     function = _DATES[node["value"]]
-    return lambda value: function(_known(value_of(value)))
+    return lambda value: ABSENT if (found := value_of(value)) is ABSENT else function(found)
 
 
 def _table(node: Node) -> Mapping[str, Json] | None:
@@ -240,7 +253,7 @@ def _known(value: Any) -> Json:
 
 _DATES: Mapping[str, Callable[[Json], Json]] = {"iso_date": iso_date, "digits_date": digits_date}
 _OPTIONS = Options(custom_functions=MappingFunctions())
-_IN_TURN = frozenset({"subexpression", "index_expression", "pipe", "projection"})
+_IN_TURN = frozenset({"subexpression", "index_expression", "pipe", "projection", "filter_projection"})
 # What looks at the values of its children, rather than just placing them.
 _CONSUMERS = _IN_TURN | {"or_expression", "and_expression", "comparator"}
 _COMPILERS: Mapping[str, Callable[[Node], Step]] = {
@@ -255,6 +268,7 @@ _COMPILERS: Mapping[str, Callable[[Node], Step]] = {
     "multi_select_dict": _hash,
     "multi_select_list": _list,
     "projection": _projection,
+    "filter_projection": _filter,
     "flatten": _flatten,
     "or_expression": _or,
     "and_expression": _and,
