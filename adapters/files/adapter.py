@@ -173,6 +173,7 @@ class FilesAdapter:
         template = dataset.description.template
         assert template is not None
         writing = self._submit(lambda: drop(self._folder, template.folders, name, data))
+        writing.add_done_callback(lambda _: dataset.expire())
         try:
             path = await asyncio.shield(_awaited(writing))
         except asyncio.CancelledError:

@@ -7,6 +7,7 @@ is known keep their index.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -56,7 +57,7 @@ class Dataset:
         self._quarantine = quarantine
         self._lock = Lock()
         self.generation: Generation | None = None
-        self._checked = 0.0
+        self._checked = -math.inf
 
     @property
     def due(self) -> bool:
@@ -77,6 +78,10 @@ class Dataset:
             self._checked = time.monotonic()
             assert self.generation is not None
             return self.generation
+
+    def expire(self) -> None:
+        """Makes a look at the folder due, since something was written there."""
+        self._checked = -math.inf
 
     def sweep(self) -> None:
         """Removes temporary files that a killed writer left."""

@@ -53,6 +53,8 @@ class Folder:
                 names = [name for name in os.listdir(handle) if _wanted(name, pattern.name)]
         except FileNotFoundError:
             return []
+        except (Outside, OSError) as error:
+            raise Unavailable("a folder of the file drop can't be read", detail=str(error)) from error
         if len(names) > _MAX_FILES:
             raise Unavailable(f"more than {_MAX_FILES} files match one dataset")
         return ["/".join((*pattern.folders, name)) for name in sorted(names)]

@@ -123,12 +123,10 @@ class Query:
 
     def _by_fields(self, generation: Generation) -> list[Found]:
         """In another order: every record is looked at, the first ones of the order are kept."""
-        candidates = (
-            (ranks, found)
-            for _, number, ordinal in generation.ordered()
-            if self._passes(found := Found(generation.parts[number], ordinal))
-            and ((ranks := self._ranks(found)) > self._after if self._after is not None else True)
-        )
+        passed = (Found(generation.parts[number], ordinal) for _, number, ordinal in generation.ordered())
+        ranked = ((self._ranks(found), found) for found in passed if self._passes(found))
+        after = self._after
+        candidates = ranked if after is None else (entry for entry in ranked if entry[0] > after)
         return [found for _, found in heapq.nsmallest(self._limit + 1, candidates, key=lambda entry: entry[0])]
 
     def _passes(self, found: Found) -> bool:

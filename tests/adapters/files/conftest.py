@@ -1,0 +1,109 @@
+"""A files adapter over a temporary folder, and COBOL programs compiled by GnuCOBOL."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.contract import Context, Workspace
+from adapters.files import KIND
+from adapters.files.adapter import FilesAdapter
+
+TASK_COPYBOOK = """\
+       01  TASK-RECORD.
+           05  TASK-ID                PIC X(12).
+           05  TITLE                  PIC X(20).
+           05  DUE-DATE               PIC 9(8).
+           05  PRIORITY               PIC X(6).
+               88  PRIORITY-LOW       VALUE 'low'.
+               88  PRIORITY-HIGH      VALUE 'high'.
+           05  AMOUNT                 PIC S9(5)V99 COMP-3.
+           05  FILLER                 PIC X(3).
+           05  STATUS-CODE            PIC X.
+"""
+
+Build = Callable[..., FilesAdapter]
+
+
+@pytest.fixture
+def context() -> Callable[..., Context]:
+    """`context(seconds)`: a call with that much time."""
+    return lambda seconds=10.0: Context(time.monotonic() + seconds)
+
+
+@pytest.fixture
+def drop_folder(tmp_path: Path) -> Path:
+    """The root folder of the adapters that `build` makes."""
+    folder = tmp_path / "drop"
+    (folder / "in").mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+async def build(tmp_path: Path, drop_folder: Path) -> AsyncIterator[Build]:
+    """`build(datasets, files)`: an adapter over the drop folder, closed at the end."""
+    made: list[FilesAdapter] = []
+
+    def start(datasets: Mapping[str, Any], files: Mapping[str, str] | None = None, **config: Any) -> FilesAdapter:
+        texts = {"task.cpy": TASK_COPYBOOK, **(files or {})}
+        workspace = Workspace({name: text.encode() for name, text in texts.items()}, tmp_path / "cache")
+        model = KIND.config.model_validate({"root": str(drop_folder), "datasets": datasets, **config})
+        made.append(KIND.build("work", model, workspace))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield start
+    for adapter in made:
+        await adapter.close()
+
+
+@pytest.fixture
+def tasks() -> dict[str, Any]:
+    """The work queue: a master file and pending files of one record each."""
+    return {
+        "tasks": {
+            "match": ["TASKMAST.DAT", "in/TASK-*.DAT"],
+            "format": "copybook",
+            "copybook": "task.cpy",
+            "code_page": "ascii",
+            "key": "task_id",
+            "append": "in/TASK-{task_id}.DAT",
+        }
+    }
+
+
+def _task(key: str, title: str = "Call back", due: str = "20270131", amount: bytes = b"\x00\x12\x34\x5c") -> bytes:
+    return f"{key:<12}{title:<20}{due:<8}{'low':<6}".encode("latin-1") + amount + b"   Q"
+
+
+@pytest.fixture
+def task() -> Callable[..., bytes]:
+    """`task(key)`: the bytes of a task record."""
+    return _task
+
+
+@pytest.fixture(scope="session")
+def compile_cobol(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`compile_cobol(source, *flags)`: the program, compiled; GnuCOBOL is needed."""
+    assert shutil.which("cobc"), "GnuCOBOL is missing: install it with 'apt-get install gnucobol3'"
+
+    def compiled(source: str, *flags: str) -> Path:
+        folder = tmp_path_factory.mktemp("cobol")
+        program = folder / "program"
+        (folder / "program.cob").write_text(source)
+        done = subprocess.run(
+            ["cobc", "-x", *flags, "-o", str(program), str(folder / "program.cob")],
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return program
+
+    return compiled
