@@ -7,6 +7,7 @@ read; a write that has a slot runs to its end in a task of its own. Only reads a
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,6 +18,8 @@ from adapters.contract import Adapter, Context, Effect, Json, Probe, Result
 from adapters.errors import AdapterError, BadReply, DoNotRetry, Retry, Unavailable, UnknownOutcome
 from gateway.breaker import Breaker, BreakerLimits, BreakerOpen, Verdict
 from gateway.bulkhead import Busy, Cutoff, Slots
+
+logger = logging.getLogger("figway")
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[Context], Awaitable[T]]
@@ -122,8 +125,15 @@ class Upstream:
         """The attempt in a task of its own: there are never more than slots, and `close` waits for them."""
         task = asyncio.create_task(self._attempt(work, context))
         self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """Looks at the outcome, as the caller may have left; of an adapter's error the state has told already."""
+        self._writes.discard(task)
+        defect = None if task.cancelled() else task.exception()
+        if defect is not None and not isinstance(defect, AdapterError):
+            logger.error("a write to upstream %s failed unexpectedly", self.name, exc_info=defect)
 
     async def _read(self, work: Work[T], context: Context) -> T:
         attempt = 0
