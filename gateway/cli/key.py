@@ -157,8 +157,9 @@ def _now() -> datetime:
 def _state_url(workspace: Path) -> str:
     """`stores.state` of gateway.yaml; the rest of the file may be wrong."""
     try:
-        document = yaml.safe_load((workspace / "gateway.yaml").read_bytes()) or {}
-        return Stores.model_validate(document.get("stores") or {}).state
+        document = yaml.safe_load((workspace / "gateway.yaml").read_bytes())
+        stores = {} if document is None else document.get("stores", {})
+        return Stores.model_validate(stores).state
     except OSError as error:
         fail(f"{workspace / 'gateway.yaml'} can't be read: {error.strerror}; name the folder with --workspace")
     except (yaml.YAMLError, AttributeError, ValidationError):
