@@ -12,7 +12,7 @@ Tree = Callable[[Mapping[str, str]], Path]
 
 # What a text may not say, and why. Spelled with classes so that this file doesn't say it either.
 FORBIDDEN = {
-    r"/wor[k]/|/hom[e]/\w|\.\./share[d]\b": "a path of one machine",
+    r"(?<![\w.-])/wor[k]/|/hom[e]/\w|\.\./share[d]\b": "a path of one machine",
     r"pyp[i]\.org|pythonhoste[d]\.org|de[b]\.debian\.org|registry\.npm[j]s|npm[j]s\.com/": "the host of a registry",
     r"\b(TOD[O]|FIXM[E]|XX[X])\b": "work left undone",
     r"(?i)\bissue [#]?\d+\b": "a ticket's number",
