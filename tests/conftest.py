@@ -24,12 +24,19 @@ def _load(name: str) -> ModuleType:
 
 
 _servers = _load("servers")
+_running = _load("running")
 
 
 @pytest.fixture(scope="session")
 def servers() -> ModuleType:
     """tests/servers.py: `postgres_server()`, `mariadb_server()`, `driver()`, `sqlite_dsn()`, `free_port()`."""
     return _servers
+
+
+@pytest.fixture(scope="session")
+def running() -> ModuleType:
+    """tests/running.py: `serving()`, `write_workspace()`, `create_key()` and the command line `FIGWAY`."""
+    return _running
 
 
 @pytest.fixture(scope="session")

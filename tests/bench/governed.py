@@ -28,7 +28,7 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 GATEWAY = """
 upstreams:
-  shelf: {kind: memory}
+  shelf: {kind: lab}
 identity: {api_keys: true}
 """
 CONTRACT = """
@@ -175,7 +175,7 @@ def _asgi(name: str, source: str, folder: Path) -> Iterator[Server]:
 @contextmanager
 def _governed(folder: Path) -> Iterator[Server]:
     figway = [sys.executable, "-m", "gateway"]
-    environment = {**os.environ, "PYTHONPATH": str(HERE / "plugin"), "FIGWAY_LOG": "warning"}
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent / "plugin"), "FIGWAY_LOG": "warning"}
     for name, text in (("gateway.yaml", GATEWAY), ("openapi/shelf.yaml", CONTRACT), ("policies/access.cedar", POLICY)):
         path = folder / name
         path.parent.mkdir(exist_ok=True, parents=True)

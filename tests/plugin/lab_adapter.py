@@ -1,0 +1,124 @@
+"""An adapter with no system behind it, found through its entry point as a third party's would be.
+
+`item.get` answers at once; `item.list` pages through a thousand items; `item.put` writes into a journal file;
+`item.wait` answers after the seconds it is asked for, or, when `stubborn`, never, whatever the deadline; `item.fail`
+raises what it is asked for; `item.raw` answers what it is given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from adapters import errors
+from adapters.contract import Adapter, Context, Effect, Json, Kind, ListRequest, Operation, Probe, Result, Source
+from adapters.contract import Workspace as AdapterWorkspace
+
+_ANY: Mapping[str, Any] = {"type": "object"}
+_KEYED = {"type": "object", "properties": {"sku": {"type": "string"}}, "required": ["sku"]}
+COUNT = 1000
+
+
+class Config(BaseModel):
+    """`label` is part of every answer, so that one can tell which configuration gave it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    label: str = "lab"
+    journal: Path | None = None
+    down: bool = False
+
+
+class LabAdapter:
+    """Does what a test asks for."""
+
+    def __init__(self, name: str, config: Config) -> None:
+        self.name = name
+        self._config = config
+        self._operations: dict[str, Callable[[Mapping[str, Json], Context], Awaitable[Json]]] = {
+            "item.get": self._get,
+            "item.list": self._list,
+            "item.put": self._put,
+            "item.wait": self._wait,
+            "item.fail": self._fail,
+            "item.raw": self._raw,
+        }
+
+    def operations(self) -> Mapping[str, Operation]:
+        return {name: self._operation(name) for name in self._operations}
+
+    def _operation(self, name: str) -> Operation:
+        effect = Effect.WRITE if name == "item.put" else Effect.READ
+        schema = _KEYED if name in ("item.get", "item.put") else _ANY
+        return Operation(name, effect, schema, _ANY, is_list=name == "item.list")
+
+    async def open(self) -> None:
+        if self._config.down:
+            raise errors.Unavailable("The lab is closed.")
+
+    async def close(self) -> None:
+        if self._config.journal:
+            await asyncio.to_thread(self._note, "closed")
+
+    async def invoke(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
+        if self._config.down:
+            raise errors.Unavailable("The lab is closed.")
+        value = await self._operations[operation](input, context)
+        return Result(value, datetime.now(UTC), (Source(self.name, operation, str(input.get("sku"))),))
+
+    async def probe(self, context: Context) -> Probe:
+        return Probe(not self._config.down, "open" if not self._config.down else "closed", 0.0)
+
+    async def _get(self, input: Mapping[str, Json], context: Context) -> Json:
+        return {"sku": input["sku"], "name": f"Deep groove ball bearing ({self._config.label})", "on_hand": 42}
+
+    async def _list(self, input: Mapping[str, Json], context: Context) -> Json:
+        request = ListRequest.of(input)
+        start = int(request.after or 0)
+        end = min(start + request.limit, COUNT)
+        items = [
+            {"sku": f"S-{number:04}", "name": self._config.label, "on_hand": number} for number in range(start, end)
+        ]
+        return {"items": items, "next": end if end < COUNT else None, "asked": dict(input)}
+
+    async def _put(self, input: Mapping[str, Json], context: Context) -> Json:
+        await asyncio.sleep(float(input.get("seconds", 0)))
+        await asyncio.to_thread(self._note, json.dumps(input))
+        return {"sku": input["sku"], "name": "put", "on_hand": 1}
+
+    def _note(self, line: str) -> None:
+        if self._config.journal is not None:
+            with self._config.journal.open("a") as file:
+                file.write(line + "\n")
+
+    async def _wait(self, input: Mapping[str, Json], context: Context) -> Json:
+        if input.get("stubborn"):
+            await asyncio.Event().wait()
+        try:
+            async with asyncio.timeout(context.remaining()):
+                await asyncio.sleep(float(input["seconds"]))
+        except TimeoutError:
+            raise errors.UnknownOutcome("The lab didn't answer before the deadline.") from None
+        except asyncio.CancelledError:
+            await asyncio.to_thread(self._note, "cancelled")
+            raise
+        return {"sku": "waited", "name": self._config.label, "on_hand": 0}
+
+    async def _fail(self, input: Mapping[str, Json], context: Context) -> Json:
+        raise getattr(errors, str(input["error"]))("The lab failed as asked.", detail="a secret of the operator's")
+
+    async def _raw(self, input: Mapping[str, Json], context: Context) -> Json:
+        return input["value"]
+
+
+def build(name: str, config: Config, workspace: AdapterWorkspace) -> Adapter:
+    return LabAdapter(name, config)
+
+
+KIND = Kind("lab", Config, build)
