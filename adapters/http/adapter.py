@@ -119,7 +119,7 @@ def build(name: str, config: Config, workspace: Workspace) -> HttpAdapter:
     wanted = {
         "its base_url": config.base_url,
         "its credential": secret or not header,
-        "its TLS key": key or not tls.key,
+        "its TLS key": key or tls.key is None,
     }
     missing = next((what for what, given in wanted.items() if not given), "")
     kind = HttpAdapter if config.lookup is None else LookupHttpAdapter
