@@ -21,7 +21,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import jsonschema_rs
 import pytest
 import yaml
 
@@ -119,6 +121,22 @@ def unreadable_blocks(page: Path, targets: Sequence[str]) -> list[str]:
     return wrong
 
 
+def invalid_examples(page: Path, schemas: Mapping[str, Any]) -> list[str]:
+    """YAML blocks that show a part of gateway.yaml or an `x-gateway`, and break its JSON Schema."""
+    wrong = []
+    for line, language, text in blocks(page):
+        shown = yaml.safe_load(text) if language == "yaml" else None
+        if not isinstance(shown, dict):
+            continue
+        if set(shown) <= set(schemas["gateway"]["properties"]):
+            errors = jsonschema_rs.validator_for(schemas["gateway"]).iter_errors(shown)
+        else:
+            extension = shown.get("x-gateway", {"effect": "read"})
+            errors = jsonschema_rs.validator_for(schemas["x-gateway"]).iter_errors(extension)
+        wrong += [f"{page.name}:{line}: {error.message}" for error in errors]
+    return wrong
+
+
 def targets(makefile: Path) -> list[str]:
     """What `make` can be asked for."""
     return re.findall(r"^([a-z-]+):", makefile.read_text(), re.MULTILINE)
@@ -168,12 +186,32 @@ def test_the_readme_shows_what_happens(root: Path, demo: tuple[Path, int]) -> No
     assert "\n".join(wrong_steps(root / "README.md", folder, environment, port)) == ""
 
 
-def test_the_blocks_of_every_page_can_be_read(root: Path) -> None:
-    pages = [
-        *root.glob("*.md"),
-        *(page for folder in ("gateway", "adapters", "docker") for page in root.glob(f"{folder}/**/*.md")),
-    ]
-    assert [each for page in sorted(pages) for each in unreadable_blocks(page, targets(root / "Makefile"))] == []
+@pytest.fixture(scope="module")
+def pages(root: Path) -> list[Path]:
+    """Every page that ships with the project."""
+    folders = ("gateway", "adapters", "docker")
+    return sorted([*root.glob("*.md"), *(page for folder in folders for page in root.glob(f"{folder}/**/*.md"))])
+
+
+@pytest.fixture(scope="module")
+def schemas() -> dict[str, Any]:
+    """The JSON Schemas that `figway schema` prints."""
+    command = [Path(sys.executable).with_name("figway"), "schema"]
+    printed = subprocess.run(command, check=True, capture_output=True).stdout
+    parsed: dict[str, Any] = json.loads(printed)
+    return parsed
+
+
+def test_the_blocks_of_every_page_can_be_read(root: Path, pages: list[Path]) -> None:
+    assert [each for page in pages for each in unreadable_blocks(page, targets(root / "Makefile"))] == []
+
+
+def test_examples_fit_their_schemas(pages: list[Path], schemas: dict[str, Any]) -> None:
+    assert [each for page in pages for each in invalid_examples(page, schemas)] == []
+
+
+def test_commands_are_shown_where_they_are_run(root: Path, pages: list[Path]) -> None:
+    assert [page for page in pages if steps(page) and page != root / "README.md"] == []
 
 
 PAGE = """# Page
@@ -220,3 +258,20 @@ def test_a_page_that_shows_something_else_is_found(tree: Tree, page: str, wrong:
 def test_a_block_that_cannot_be_read_is_found(tree: Tree, block: str, wrong: int) -> None:
     folder = tree({"page.md": block, "Makefile": "run: ## run\n\ttrue\n"})
     assert len(unreadable_blocks(folder / "page.md", targets(folder / "Makefile"))) == wrong
+
+
+@pytest.mark.parametrize(
+    ("example", "wrong"),
+    [
+        ("upstreams: {crm: {kind: http, base_url: 'https://crm.internal'}}", 0),
+        ("upstreams: {crm: {kind: http, base_url: 'https://crm.internal', colour: red}}", 1),
+        ("x-gateway: {effect: read, legacy: {upstream: crm, operation: GetCustomer}}", 0),
+        ("x-gateway: {effect: peek}", 1),
+        ("/customers: {get: {operationId: list_customers}}", 0),
+    ],
+)
+def test_an_example_that_breaks_its_schema_is_found(
+    tree: Tree, schemas: dict[str, Any], example: str, wrong: int
+) -> None:
+    folder = tree({"page.md": f"```yaml\n{example}\n```\n"})
+    assert len(invalid_examples(folder / "page.md", schemas)) == wrong
