@@ -24,6 +24,7 @@ _LINGER = 0.01
 _RETRY_SECONDS = 0.5
 # A commit that takes longer counts as a failure while it lasts: a hung disk doesn't answer at all.
 _STALL_SECONDS = 2.0
+_PATIENCE_SECONDS = 5.0
 _CLOSE_SECONDS = 10.0
 
 
@@ -77,7 +78,11 @@ class AuditLog:
         waiter: _Waiter = asyncio.get_running_loop().create_future()
         self._put(record, waiter)
         self._hurry.set()
-        await waiter
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await waiter
+        except TimeoutError as error:
+            raise AuditError("the audit can't be written: the disk doesn't answer") from error
 
     def close(self) -> None:
         """Writes what is queued and stops; blocks. Raises `AuditError` when something couldn't be written."""

@@ -142,10 +142,24 @@ async def test_a_hung_disk_counts_as_broken_while_it_hangs(
     log.close()
 
 
+async def test_who_waits_for_a_hung_disk_is_told_in_the_end(
+    disk: Disk, folder: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "_PATIENCE_SECONDS", 0.05)
+    disk.gate = threading.Event()
+    log = AuditLog(disk)
+    with pytest.raises(AuditError, match="the disk doesn't answer"):
+        await log.append_durable(make(0))
+    disk.gate.set()
+    log.close()
+    assert _ids(folder) == ["call-0"]
+
+
 def test_the_queue_has_an_end(disk: Disk, folder: Path, make: Make) -> None:
     disk.gate = threading.Event()
     log = AuditLog(disk, capacity=10)
     for number in range(10):
+        assert log.crowded == (number >= 5)
         log.append(make(number))
     with pytest.raises(AuditError, match="queue is full"):
         log.append(make(10))
