@@ -18,11 +18,12 @@ from gateway.identity.verifier import KeyVerifier
 from gateway.ingress.body import Receive
 from gateway.ingress.http import HttpIngress, Scope, Send
 from gateway.routing.model import InvalidWorkspace
+from gateway.routing.stores import state_url
 from gateway.runtime import Means, Runtime
 from gateway.settings import Settings
 from gateway.store.contract import StoreError
 from gateway.store.offload import Offload
-from gateway.store.place import DEFAULT_URL, StateFolder, open_state
+from gateway.store.place import StateFolder, open_state
 from gateway.store.shared import Shared
 
 _OWN = ("/openapi.json", "/docs")
@@ -84,7 +85,7 @@ class Application:
 def make_means(workspace: Path, settings: Settings) -> Means:
     """Opens everything that a runtime works with; raises `StoreError`, `AuditError` or `KeyFileError`."""
     folder = StateFolder.of(workspace, settings.state)
-    state = open_state(DEFAULT_URL, workspace, folder)
+    state = open_state(state_url(workspace), workspace, folder)
     offload, shared = Offload(), Shared.open(folder.shared)
     verifier = KeyVerifier(state, load_or_create(folder.keys, "pepper"), shared, offload)
     return Means(

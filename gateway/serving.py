@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.compose import compose
@@ -35,20 +35,34 @@ def build(
 ) -> Serving:
     """Compiles every route into its handler and its place in the table."""
     policies = Policies(compiled.policy)
-    routes = {route.operation_id: route for route in compiled.routes}
-    handlers: dict[str, Handler] = {}
+
+    def admission(route: Route) -> list[Filter]:
+        return [authenticate(verifier), authorize(policies, route)]
+
+    made = handlers(compiled, upstreams, admission, cursor_key)
     table: Table[Endpoint] = Table()
     for route in compiled.routes:
-        last = compose(route, routes, handlers) if route.compose else dispatch(route, upstreams)
-        handlers[route.operation_id] = chain(_filters(route, compiled, policies, verifier, cursor_key), last)
-        table.add(route.method, route.path, _endpoint(route, compiled, handlers[route.operation_id]))
+        table.add(route.method, route.path, _endpoint(route, compiled, made[route.operation_id]))
     return Serving(version, compiled, table, policies, upstreams)
 
 
-def _filters(
-    route: Route, compiled: Compiled, policies: Policies, verifier: Verifier, cursor_key: bytes
-) -> list[Filter]:
-    filters = [authenticate(verifier), authorize(policies, route), validate_request(route)]
+def handlers(
+    compiled: Compiled,
+    upstreams: Mapping[str, Upstream],
+    admission: Callable[[Route], list[Filter]],
+    cursor_key: bytes,
+) -> dict[str, Handler]:
+    """Every route's handler by operationId; `admission` gives the filters that decide who may come in."""
+    routes = {route.operation_id: route for route in compiled.routes}
+    made: dict[str, Handler] = {}
+    for name, route in routes.items():
+        last = compose(route, routes, made) if route.compose else dispatch(route, upstreams)
+        made[name] = chain([*admission(route), *_contract_filters(route, compiled, cursor_key)], last)
+    return made
+
+
+def _contract_filters(route: Route, compiled: Compiled, cursor_key: bytes) -> list[Filter]:
+    filters = [validate_request(route)]
     if route.reply is not None and route.enforcement != "off":
         filters.append(validate_reply(route))
     if route.is_list:

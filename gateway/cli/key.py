@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
-from pydantic import ValidationError
 
 from gateway.audit.file import AuditError
 from gateway.audit.log import AuditLog
@@ -23,7 +21,7 @@ from gateway.call import new_id
 from gateway.cli.common import fail, json_option, print_json, workspace_option
 from gateway.identity import keys
 from gateway.identity.signing import KeyFileError, load_or_create
-from gateway.routing.schema import Stores
+from gateway.routing.stores import state_url
 from gateway.routing.units import seconds
 from gateway.settings import InvalidSetting, Settings
 from gateway.store.contract import State, StoredKey, StoreError
@@ -113,7 +111,7 @@ class Desk:
     def open(cls, workspace: Path) -> Iterator[Desk]:
         """The desk of a workspace; raises what opening its store does."""
         folder = StateFolder.of(workspace, Settings.from_environment(environ).state)
-        with closing(open_state(_state_url(workspace), workspace, folder)) as state:
+        with closing(open_state(state_url(workspace), workspace, folder)) as state:
             yield cls(state, folder)
 
     def create(self, *, expires: datetime | None, **who: Any) -> tuple[str, StoredKey]:
@@ -152,18 +150,6 @@ def operator() -> str:
 
 def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
-
-
-def _state_url(workspace: Path) -> str:
-    """`stores.state` of gateway.yaml; the rest of the file may be wrong."""
-    try:
-        document = yaml.safe_load((workspace / "gateway.yaml").read_bytes())
-        stores = {} if document is None else document.get("stores", {})
-        return Stores.model_validate(stores).state
-    except OSError as error:
-        fail(f"{workspace / 'gateway.yaml'} can't be read: {error.strerror}; name the folder with --workspace")
-    except (yaml.YAMLError, AttributeError, ValidationError):
-        fail(f"{workspace / 'gateway.yaml'} can't be used: 'figway check' says why")
 
 
 @contextmanager
