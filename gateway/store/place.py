@@ -39,9 +39,12 @@ class StateFolder:
         return self.path / "keys"
 
     def create(self) -> None:
-        """Makes the folder, readable by its owner only; raises `StoreError`."""
+        """Makes the folder, readable by its owner only and ignored by git; raises `StoreError`."""
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            ignore = self.path / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n")
         except OSError as error:
             raise StoreError(f"the state folder {self.path} can't be made: {error.strerror}") from error
 

@@ -34,6 +34,11 @@ def test_another_url_is_refused_in_a_sentence(tmp_path: Path, url: str) -> None:
         open_state(url, tmp_path, StateFolder.of(tmp_path))
 
 
+def test_git_never_sees_the_state(tmp_path: Path) -> None:
+    with closing(open_state(DEFAULT_URL, tmp_path, StateFolder.of(tmp_path))):
+        assert (tmp_path / ".figway" / ".gitignore").read_text() == "*\n"
+
+
 def test_a_folder_that_cant_be_made_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / ".figway").write_text("")
     with pytest.raises(StoreError, match="can't be made"):
