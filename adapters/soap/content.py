@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from adapters.soap.form import Element, Group, Particle, Wildcard
+from adapters.soap.form import WILD, Element, Group, Particle, Wildcard
 from adapters.soap.xsd import CannotExpress
 
 
@@ -62,12 +62,13 @@ def always_arrays(particle: Particle) -> Iterator[str]:
     if isinstance(particle, Element):
         if particle.repeated:
             yield particle.name
-    elif isinstance(particle, Group):
-        if particle.key:
-            yield particle.key
-        elif particle.order != "choice" and particle.least > 0:
-            for item in particle.items:
-                yield from always_arrays(item)
+    elif isinstance(particle, Wildcard):
+        yield WILD
+    elif particle.key:
+        yield particle.key
+    elif particle.order != "choice" and particle.least > 0:
+        for item in particle.items:
+            yield from always_arrays(item)
 
 
 def _repeats(group: Group) -> bool:

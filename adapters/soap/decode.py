@@ -11,25 +11,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from lxml import etree
 
 from adapters.contract import Json
 from adapters.soap.content import always_arrays, members, required_names, wild
-from adapters.soap.form import Complex, Element, Form, Group, Message, Simple
+from adapters.soap.form import TEXT, TYPE, WILD, Complex, Element, Form, Group, Message, Simple
 from adapters.soap.repetition import Place, places, repeated_groups, split
 from adapters.soap.scalars import codec
-from adapters.soap.schema import TEXT, TYPE, WILD, type_names
-from adapters.soap.values import BadValue, Decode, escape
+from adapters.soap.schema import type_names
+from adapters.soap.values import BadValue, Decode
+from adapters.soap.xml_text import XSI, inner_xml, outer_xml
 
-_XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
+_XSI = f"{{{XSI}}}"
 _NIL = _XSI + "nil"
 _XSI_TYPE = _XSI + "type"
+_TRUE = ("true", "1")
 _MOST_WARNINGS = 10
 
 _Object: TypeAlias = dict[str, Any]
 _Read: TypeAlias = Callable[[etree._Element, "Notes"], Json]
+_Slot: TypeAlias = tuple[str, Decode | None, _Read, bool]
+"""Where a child element's value goes, how its text is decoded (None: `_Read` reads it), and whether it is repeated."""
 _ReadChildren: TypeAlias = Callable[[Iterable[etree._Element], "Notes"], _Object]
 
 
@@ -47,15 +51,6 @@ class Notes:
         ]
         sentences += [f"{system} left out '{name}', which its WSDL requires" for name in self.missing]
         return tuple(sentences[:_MOST_WARNINGS])
-
-
-@dataclass(frozen=True, slots=True)
-class _Slot:
-    """What to do with a child element: where its value goes and how it is read."""
-
-    name: str
-    read: _Read
-    repeated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +106,7 @@ class Decoder:
         if isinstance(found, Simple):
             return _scalar(codec(self._form, key, self._zone).decode)
         if found.mixed and found.name == "anyType" and not found.attributes:
-            return lambda node, notes: _inner(node)
+            return lambda node, notes: inner_xml(node)
         own = self._complex(found)
         return self._family(key, found, own) if found.derived else own
 
@@ -164,7 +159,7 @@ class Decoder:
             decode = codec(self._form, found.text, self._zone).decode
             return lambda node, notes: {TEXT: _decoded(TEXT, decode, node.text or "")}
         if found.mixed:
-            return lambda node, notes: {TEXT: _inner(node)}
+            return lambda node, notes: {TEXT: inner_xml(node)}
         if found.content is None:
             return _nothing
         return self._content(found.content)
@@ -172,49 +167,82 @@ class Decoder:
     def _content(self, content: Group) -> _ReadChildren:
         """Reads child elements (an element is the sequence of its children) into an object."""
         slots = {each.tag: self._slot(each) for each in members(content) if isinstance(each, Element)}
-        groups = [
-            _Repeated(each.key, places(each), self._content(replace(each, key=""))) for each in repeated_groups(content)
-        ]
-        grouped = {tag: group for group in groups for tag in group.places}
+        others = self._others(content)
         always = tuple(always_arrays(content))
         required = frozenset(required_names(content))
         filled = tuple(required.intersection(always))
-        keep = wild(content)
 
         def read(nodes: Iterable[etree._Element], notes: Notes) -> _Object:
             value: _Object = {name: [] for name in always}
-            waiting: list[etree._Element] = []
-            for child in nodes:
-                slot = slots.get(child.tag)
-                if slot is not None:
-                    _put(value, slot, child, notes)
-                elif child.tag in grouped:
-                    waiting.append(child)
-                elif keep:
-                    value.setdefault(WILD, []).append(etree.tostring(child, encoding="unicode", with_tail=False))
-                else:
-                    notes.unknown[_local(child)] = None
-            if waiting:
-                _repetitions(value, groups, waiting, notes)
+            strangers: list[etree._Element] = []
+            name, repeated = "", False
+            try:
+                # One loop without calls between: it runs once for each element of a reply.
+                for child in nodes:
+                    slot = slots.get(child.tag)
+                    if slot is None:
+                        strangers.append(child)
+                        continue
+                    name, decode, read_child, repeated = slot
+                    text = child.text
+                    if (text is None or decode is None) and child.get(_NIL) in _TRUE:
+                        item = None
+                    elif decode is None:
+                        item = read_child(child, notes)
+                    else:
+                        item = decode(text or "") if not len(child) else _refuse_elements()
+                    if repeated:
+                        value.setdefault(name, []).append(item)
+                    elif name in value:
+                        raise BadValue("occurs twice where its WSDL says once")
+                    else:
+                        value[name] = item
+            except BadValue as error:
+                error.path[:0] = [name, len(value.get(name, ()))] if repeated else [name]
+                raise
+            if strangers:
+                others(value, strangers, notes)
             if not required <= value.keys():
                 notes.missing.update(dict.fromkeys(sorted(required - value.keys())))
-            for name in filled:
-                if not value[name]:
-                    notes.missing[name] = None
+            for each in filled:
+                if not value[each]:
+                    notes.missing[each] = None
             return value
+
+        return read
+
+    def _others(self, content: Group) -> Callable[[_Object, list[etree._Element], Notes], None]:
+        """Reads what isn't a plain property of an object: repeated groups, wildcards, strangers."""
+        groups = [
+            _Repeated(each.key, places(each), self._content(replace(each, key=""))) for each in repeated_groups(content)
+        ]
+        grouped = {tag for group in groups for tag in group.places}
+        keep = wild(content)
+
+        def read(value: _Object, nodes: list[etree._Element], notes: Notes) -> None:
+            for node in nodes:
+                if node.tag in grouped:
+                    continue
+                if keep:
+                    value.setdefault(WILD, []).append(outer_xml(node))
+                else:
+                    notes.unknown[_local(node)] = None
+            _repetitions(value, groups, nodes, notes)
 
         return read
 
     def _slot(self, element: Element) -> _Slot:
         read = self._type(element.type)
         default = element.fixed if element.default is None else element.default
-        return _Slot(element.name, read if default is None else _defaulted(read, default), element.repeated)
+        simple = isinstance(self._form.type(element.type), Simple)
+        decode = codec(self._form, element.type, self._zone).decode if simple and default is None else None
+        return element.name, decode, read if default is None else _defaulted(read, default), element.repeated
 
 
 def _repetitions(value: _Object, groups: list[_Repeated], nodes: list[etree._Element], notes: Notes) -> None:
     for group in groups:
         own = [node for node in nodes if node.tag in group.places]
-        items = value.setdefault(group.key, [])
+        items = value.setdefault(group.key, []) if own else []
         for repetition in split(own, group.places):
             try:
                 items.append(group.read(repetition, notes))
@@ -223,26 +251,9 @@ def _repetitions(value: _Object, groups: list[_Repeated], nodes: list[etree._Ele
                 raise
 
 
-def _put(value: _Object, slot: _Slot, node: etree._Element, notes: Notes) -> None:
-    name = slot.name
-    if slot.repeated:
-        items = value.get(name)
-        if items is None:
-            items = value[name] = []
-        try:
-            items.append(slot.read(node, notes) if node.get(_NIL) not in ("true", "1") else None)
-        except BadValue as error:
-            error.path[:0] = [name, len(items)]
-            raise
-    elif name in value:
-        raise BadValue(f"has <{name}> twice where its WSDL says once")
-    else:
-        value[name] = _within(name, slot.read, node, notes)
-
-
 def _within(name: str, read: _Read, node: etree._Element, notes: Notes) -> Json:
     try:
-        return read(node, notes) if node.get(_NIL) not in ("true", "1") else None
+        return read(node, notes) if node.get(_NIL) not in _TRUE else None
     except BadValue as error:
         error.path.insert(0, name)
         raise
@@ -250,11 +261,13 @@ def _within(name: str, read: _Read, node: etree._Element, notes: Notes) -> Json:
 
 def _scalar(decode: Decode) -> _Read:
     def read(node: etree._Element, notes: Notes) -> Json:
-        if len(node):
-            raise BadValue("holds elements where its WSDL says text")
-        return decode(node.text or "")
+        return decode(node.text or "") if not len(node) else _refuse_elements()
 
     return read
+
+
+def _refuse_elements() -> NoReturn:
+    raise BadValue("holds elements where its WSDL says text")
 
 
 def _defaulted(read: _Read, default: str) -> _Read:
@@ -279,12 +292,6 @@ def _decoded(name: str, decode: Decode, text: str) -> Json:
 def _nothing(nodes: Iterable[etree._Element], notes: Notes) -> _Object:
     notes.unknown.update((_local(child), None) for child in nodes)
     return {}
-
-
-def _inner(node: etree._Element) -> str:
-    """What stands between an element's tags, as XML text."""
-    inner = "".join(etree.tostring(child, encoding="unicode") for child in node)
-    return escape(node.text or "") + inner
 
 
 def _local(node: etree._Element) -> str:

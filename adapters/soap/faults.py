@@ -61,10 +61,7 @@ def error_of(fault: Fault, caller: Caller, known: Mapping[str, Meaning], detail:
     """The error that `fault` means; `known` maps names to meanings before any guess."""
     names = [*detail.names, *fault.subcodes, *([] if fault.code in _STANDARD else [fault.code])]
     meaning = next((found for found in (_meaning(name, known) for name in names) if found is not None), None)
-    if meaning is None:
-        error = _by_code(fault, caller)
-    else:
-        error = _meant(meaning, _sentence(fault, caller), detail.value)
+    error = _meant(meaning, _sentence(fault, caller), detail.value) if meaning else _by_code(fault, caller)
     facts = {"code": fault.code, "subcodes": fault.subcodes, "status": fault.status, "text": fault.text}
     error.detail = orjson.dumps({**facts, "names": detail.names, "detail": detail.value}).decode()[:_MOST_DETAIL]
     return error

@@ -18,6 +18,12 @@ FORM_VERSION = 1
 
 BUILTIN = "xsd:"
 
+TYPE = "@xsi:type"
+TEXT = "#text"
+WILD = "#any"
+"""Properties of JSON objects that aren't elements or attributes: a standing-in type, text beside attributes, XML text
+of elements that the schema doesn't name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Element:

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from adapters.contract import Json
 from adapters.soap.values import BadValue
 
-ZONE = r"(?:Z|[+-][0-9]{2}:[0-9]{2})"
+ZONE = r"(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)"
 
 _DATE_TIME = re.compile(
     rf"([0-9]{{4}})-([0-9]{{2}})-([0-9]{{2}})T([0-9]{{2}}):([0-9]{{2}}):([0-9]{{2}})(\.[0-9]+)?({ZONE})?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 
 import jsonschema_rs
@@ -11,6 +12,15 @@ import jsonschema_rs
 _NAME_START = "A-Z_a-z:\\u00C0-\\u00D6\\u00D8-\\u00F6\\u00F8-\\u02FF\\u0370-\\u037D\\u037F-\\u1FFF\\u3001-\\uD7FF"
 _NAME = _NAME_START + "0-9.\\u00B7\\u0300-\\u036F-"
 _PIECE = re.compile(r"\\(?:p\{[^}]*\}|P\{[^}]*\}|.)|.", re.DOTALL)
+
+
+# What the built-in names are made of (XML Schema part 2, sections 3.3.3 to 3.3.9).
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "language": ("[a-zA-Z]{1,8}(?:-[a-zA-Z0-9]{1,8})*",),
+    "NMTOKEN": (r"\c+",),
+    "Name": (r"\i\c*",),
+    **dict.fromkeys(("NCName", "ID", "IDREF", "ENTITY"), (r"\i\c*", "[^:]*")),
+}
 
 
 def anchored(pattern: str) -> str:

@@ -10,17 +10,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC
 from typing import TypeAlias
 
-from lxml import etree
-
 from adapters.contract import Json
 from adapters.soap.content import members
-from adapters.soap.form import Complex, Element, Form, Group, Message, Particle, Simple, Wildcard
-from adapters.soap.resolver import Unreadable, parse_document
+from adapters.soap.form import TEXT, TYPE, WILD, Complex, Element, Form, Group, Message, Particle, Simple, Wildcard
 from adapters.soap.scalars import codec
-from adapters.soap.schema import TEXT, TYPE, WILD, type_names
+from adapters.soap.schema import type_names
 from adapters.soap.values import BadValue, escape, escape_attribute
-
-XSI = "http://www.w3.org/2001/XMLSchema-instance"
+from adapters.soap.xml_text import XSI, fragment
 
 _Object: TypeAlias = Mapping[str, Json]
 _Write: TypeAlias = Callable[[Json, list[str], str], None]
@@ -40,11 +36,10 @@ class Renderer:
             self._write: _Content = lambda value, out: element(value, out)
         else:
             self._write = self._sequence(message.parts)
-
-    @property
-    def namespaces(self) -> str:
+        # All writers are made by now, and with them all prefixes.
+        declared = (f' xmlns:{prefix}="{escape_attribute(name)}"' for name, prefix in self._prefixes.items())
+        self.namespaces = "".join(declared)
         """The declarations that `body`'s prefixes need."""
-        return "".join(f' xmlns:{prefix}="{escape_attribute(name)}"' for name, prefix in self._prefixes.items())
 
     def body(self, value: _Object) -> str:
         """The content of soap:Body; raises `BadValue`."""
@@ -145,7 +140,7 @@ class Renderer:
             encode = codec(self._form, found.text, UTC).encode
             return lambda value, out: out.append(_at(TEXT, lambda text: escape(encode(text)), value[TEXT]))
         if found.mixed:
-            return lambda value, out: out.append(_at(TEXT, _fragment, value[TEXT]))
+            return lambda value, out: out.append(_at(TEXT, fragment, value[TEXT]))
         return (lambda value, out: None) if found.content is None else self._group(found.content)
 
     def _sequence(self, items: tuple[Particle, ...]) -> _Content:
@@ -234,24 +229,13 @@ def _at(key: str, encode: Callable[[Json], str], value: Json) -> str:
 
 
 def _any_type(value: Json, out: list[str], end: str) -> None:
-    out.append(f">{_fragment(value)}{end}")
+    out.append(f">{fragment(value)}{end}")
 
 
 def _wildcards(value: _Object, out: list[str]) -> None:
     for index, item in enumerate(value.get(WILD, ())):
         try:
-            out.append(_fragment(item, single=True))
+            out.append(fragment(item, single=True))
         except BadValue as error:
             error.path[:0] = [WILD, index]
             raise
-
-
-def _fragment(text: Json, *, single: bool = False) -> str:
-    """XML text from a caller, checked and written anew, so that it can't reach out of its place."""
-    try:
-        root = parse_document(f"<x>{text}</x>".encode("utf-8", "surrogatepass"))
-    except Unreadable:
-        raise BadValue("isn't well-formed XML") from None
-    if single and (len(root) != 1 or (root.text or "").strip() or (root[0].tail or "").strip()):
-        raise BadValue("isn't one XML element")
-    return escape(root.text or "") + "".join(etree.tostring(child, encoding="unicode") for child in root)

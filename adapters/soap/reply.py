@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message as Header
+from functools import lru_cache
 
 from lxml import etree
 
@@ -20,6 +21,9 @@ ENVELOPES: Mapping[str, str] = {
     "1.1": "http://schemas.xmlsoap.org/soap/envelope/",
     "1.2": "http://www.w3.org/2003/05/soap-envelope",
 }
+_ENVELOPES = frozenset(f"{{{namespace}}}Envelope" for namespace in ENVELOPES.values())
+_BODIES = frozenset(f"{{{namespace}}}Body" for namespace in ENVELOPES.values())
+_FAULTS = frozenset({"Fault", *(f"{{{namespace}}}Fault" for namespace in ENVELOPES.values())})
 _MOST_DELAY = 3600.0
 
 
@@ -60,11 +64,13 @@ def body_of(reply: HttpReply, caller: Caller) -> list[etree._Element]:
     envelope = _envelope(reply, caller)
     if envelope is None:
         return _without_soap(reply, caller)
-    body = next((each for each in envelope if _local(each) == "Body"), None)
-    if body is None:
+    for part in envelope:
+        if part.tag in _BODIES:
+            break
+    else:
         raise BadReply(f"{caller.system} answered a SOAP envelope without a body")
-    nodes = list(body)
-    if nodes and _local(nodes[0]) == "Fault" and _namespace(nodes[0]) in (*ENVELOPES.values(), ""):
+    nodes = list(part)
+    if nodes and nodes[0].tag in _FAULTS:
         raise _fault(nodes[0], reply.status)
     if reply.status >= 300:
         raise caller.failed(f"answered HTTP {reply.status} with a SOAP message that isn't a fault")
@@ -74,20 +80,19 @@ def body_of(reply: HttpReply, caller: Caller) -> list[etree._Element]:
 def _envelope(reply: HttpReply, caller: Caller) -> etree._Element | None:
     """The reply's soap:Envelope; None when it isn't XML or another kind of XML."""
     kind, charset = _content_type(reply.headers.get("content-type", ""))
-    start = reply.body[:64].lstrip(b"\xef\xbb\xbf\x00 \t\r\n")
     if kind.startswith("multipart/"):
         raise BadReply(f"{caller.system} answered with attachments, which aren't supported")
-    if not (start.startswith(b"<") or reply.body[:2] in (b"\xff\xfe", b"\xfe\xff")) or _is_page(kind, start):
-        return None
+    named = charset if charset not in (None, "utf-8") and b"encoding" not in reply.body[:100] else None
     try:
-        root = etree.fromstring(reply.body, _parser(None if b"encoding" in reply.body[:100] else charset))
+        parser = _parser(named) if named or len(reply.body) > _SMALL_BYTES else _SMALL
+        root = etree.fromstring(reply.body, parser)
     except (etree.XMLSyntaxError, LookupError) as error:
-        if reply.status >= 400:
+        if reply.status >= 400 or not _is_xml(kind, reply.body):
             return None
         raise _malformed(reply, caller, str(error)) from None
-    if root.getroottree().docinfo.internalDTD is not None:
+    if root.getroottree().docinfo.internalDTD is not None and root.tag in _ENVELOPES:
         raise BadReply(f"{caller.system} answered XML with a document type declaration, which is refused")
-    return root if _local(root) == "Envelope" and _namespace(root) in ENVELOPES.values() else None
+    return root if root.tag in _ENVELOPES else None
 
 
 def _parser(charset: str | None) -> etree.XMLParser:
@@ -102,6 +107,13 @@ def _parser(charset: str | None) -> etree.XMLParser:
     )
 
 
+# Making a parser costs more than parsing a small reply. A parser in use makes other threads wait, so that big replies
+# have one of their own.
+_SMALL = _parser(None)
+_SMALL_BYTES = 64 * 1024
+
+
+@lru_cache(maxsize=64)
 def _content_type(value: str) -> tuple[str, str | None]:
     header = Header()
     header["content-type"] = value or "text/xml"
@@ -109,8 +121,11 @@ def _content_type(value: str) -> tuple[str, str | None]:
     return header.get_content_type(), charset
 
 
-def _is_page(kind: str, start: bytes) -> bool:
-    return kind == "text/html" or start[:14].lower().startswith((b"<!doctype html", b"<html"))
+def _is_xml(kind: str, body: bytes) -> bool:
+    """Whether a body that can't be parsed was meant as XML; pages and plain text weren't."""
+    start = body[:64].lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")
+    page = kind == "text/html" or start[:14].lower().startswith((b"<!doctype html", b"<html"))
+    return start.startswith(b"<") and not page
 
 
 def _malformed(reply: HttpReply, caller: Caller, detail: str) -> BadReply:
@@ -174,7 +189,3 @@ def _name(text: str) -> str:
 
 def _local(node: etree._Element) -> str:
     return str(node.tag).rpartition("}")[2]
-
-
-def _namespace(node: etree._Element) -> str:
-    return str(node.tag).rpartition("}")[0].removeprefix("{")

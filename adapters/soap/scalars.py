@@ -40,17 +40,19 @@ SPECIAL_FLOATS = ("INF", "-INF", "NaN")
 
 # Types that stay text, by the pattern of their text.
 TEXT_PATTERNS: Mapping[str, str] = {
-    "time": rf"[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]+)?{ZONE}?",
+    "time": rf"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?{ZONE}?",
     "duration": r"-?P(?=.)(?:[0-9]+Y)?(?:[0-9]+M)?(?:[0-9]+D)?"
     r"(?:T(?=.)(?:[0-9]+H)?(?:[0-9]+M)?(?:[0-9]+(?:\.[0-9]+)?S)?)?",
     "gYear": rf"-?[0-9]{{4,}}{ZONE}?",
-    "gYearMonth": rf"-?[0-9]{{4,}}-[0-9]{{2}}{ZONE}?",
-    "gMonthDay": rf"--[0-9]{{2}}-[0-9]{{2}}{ZONE}?",
-    "gMonth": rf"--[0-9]{{2}}{ZONE}?",
-    "gDay": rf"---[0-9]{{2}}{ZONE}?",
+    "gYearMonth": rf"-?[0-9]{{4,}}-(?:0[1-9]|1[0-2]){ZONE}?",
+    "gMonthDay": rf"--(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]){ZONE}?",
+    "gMonth": rf"--(?:0[1-9]|1[0-2]){ZONE}?",
+    "gDay": rf"---(?:0[1-9]|[12][0-9]|3[01]){ZONE}?",
 }
 DECIMAL_PATTERN = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 
+_SHORT = 18
+"""Digits that fit 64 bits whatever they are."""
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(DECIMAL_PATTERN)
 _PLAIN_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
@@ -99,6 +101,8 @@ def _text(simple: Simple) -> Codec:
 
 
 def _decode_integer(text: str) -> int:
+    if len(text) <= _SHORT and text.isascii() and text.isdigit():
+        return int(text)
     text = text.strip(" \t\r\n")
     if _INTEGER.fullmatch(text) is None:
         raise BadValue("isn't an integer")

@@ -14,14 +14,24 @@ from typing import Any, TypeAlias
 
 from adapters.contract import JsonSchema
 from adapters.soap.content import always_arrays, members, required_names, wild
-from adapters.soap.form import BUILTIN, Attribute, Complex, Element, Form, Group, Message, Particle, Simple
+from adapters.soap.form import (
+    BUILTIN,
+    TEXT,
+    TYPE,
+    WILD,
+    Attribute,
+    Complex,
+    Element,
+    Form,
+    Group,
+    Message,
+    Particle,
+    Simple,
+)
 from adapters.soap.simple_schema import fixed, simple_schema
 
 _Schema: TypeAlias = dict[str, Any]
 
-TYPE = "@xsi:type"
-TEXT = "#text"
-WILD = "#any"
 XML_TEXT: JsonSchema = {"type": "string", "contentMediaType": "application/xml"}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from adapters.soap.form import Complex, Form, Simple
-from adapters.soap.patterns import anchored, translated
+from adapters.soap.patterns import NAMES, anchored, translated
 from adapters.soap.scalars import DECIMAL_PATTERN, FLOATS, INTEGERS, SPECIAL_FLOATS, TEXT_PATTERNS
 
 _Schema: TypeAlias = dict[str, Any]
@@ -104,7 +104,8 @@ def _named(simple: Simple, keywords: Mapping[str, tuple[str, ...]]) -> _Schema:
 
 def _patterns(simple: Simple) -> _Schema:
     """All steps of derivation must match; a pattern that JSON Schema's dialect has no words for is left out."""
-    steps = [pattern for pattern in map(translated, simple.patterns) if pattern is not None]
+    own = tuple((pattern,) for pattern in NAMES.get(simple.primitive, ()))
+    steps = [pattern for pattern in map(translated, own + simple.patterns) if pattern is not None]
     if len(steps) == 1:
         return {"pattern": steps[0]}
     return {"allOf": [{"pattern": pattern} for pattern in steps]} if steps else {}

@@ -1,0 +1,181 @@
+"""The test service: its WSDL, a real PHP server that serves it, adapters on it, and an independent XML Schema judge."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from adapters.contract import Context, Workspace
+from adapters.secret import Reference
+from adapters.soap import KIND, SoapAdapter
+from adapters.soap.compiler import form_of
+from adapters.soap.form import Form
+from adapters.soap.resolver import XSD, Documents
+
+HERE = Path(__file__).parent
+SERVICE = HERE / "service"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """The test service's files as a workspace, with a cache of its own."""
+    files = {f"crm/{name}": (SERVICE / name).read_bytes() for name in ("orders.wsdl", "orders.xsd")}
+    return Workspace(files, tmp_path / "cache")
+
+
+@pytest.fixture(scope="session")
+def form() -> Form:
+    """The test service's form."""
+    files = {f"crm/{name}": (SERVICE / name).read_bytes() for name in ("orders.wsdl", "orders.xsd")}
+    return form_of("crm/orders.wsdl", Workspace(files, Path("/nonexistent/cache")))
+
+
+@pytest.fixture(scope="session")
+def judge() -> Callable[[Documents], etree.XMLSchema]:
+    """Makes an XML Schema validator of libxml2 from the schemas that a WSDL embeds and imports."""
+    return _judge
+
+
+def _judge(documents: Documents) -> etree.XMLSchema:
+    texts = {f"{number}.xsd": source.root for number, source in enumerate(documents.schemas)}
+    names: dict[str, str] = {}
+    for name, source in zip(texts, documents.schemas, strict=True):
+        names.setdefault(source.namespace, name)
+    served: dict[str, bytes] = {}
+    for name, root in texts.items():
+        copy = etree.fromstring(etree.tostring(root, encoding="utf-8"))
+        for node in copy.iterfind(XSD + "import"):
+            node.set("schemaLocation", names.get(node.get("namespace", ""), ""))
+        served[name] = etree.tostring(copy, encoding="utf-8")
+    imports = "".join(f'<xs:import namespace="{space}" schemaLocation="{name}"/>' for space, name in names.items())
+    parser = etree.XMLParser(no_network=True)
+    parser.resolvers.add(_Resolver(served))
+    root = f'<xs:schema xmlns:xs="{XSD[1:-1]}">{imports}</xs:schema>'
+    return etree.XMLSchema(etree.fromstring(root.encode(), parser))
+
+
+class _Resolver(etree.Resolver):
+    def __init__(self, served: dict[str, bytes]) -> None:
+        self._served = served
+
+    def resolve(self, url: str, public_id: str, context: Any) -> Any:
+        return self.resolve_string(self._served[url], context)
+
+
+@pytest.fixture(scope="session")
+def generator() -> ModuleType:
+    """`instances.py` beside this file."""
+    spec = importlib.util.spec_from_file_location("soap_instances", HERE / "instances.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _php(password: str) -> Iterator[str]:
+    """Runs the PHP server, with its workers in a process group of its own; yields its base URL."""
+    if shutil.which("php") is None:
+        pytest.fail("php is missing: install it with 'apt-get install php-cli php-soap php-xml'")
+    port = _port()
+    environment = {**os.environ, "PHP_CLI_SERVER_WORKERS": "6", "FIGWAY_PASSWORD": password}
+    server = subprocess.Popen(
+        ["php", "-S", f"127.0.0.1:{port}", "server.php"],
+        cwd=SERVICE,
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait(port, server)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end and server.poll() is None:
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    pytest.fail("the PHP server didn't start")
+
+
+@pytest.fixture(scope="session")
+def php() -> Iterator[str]:
+    """A PHP server that lets everybody in."""
+    yield from _php("")
+
+
+@pytest.fixture(scope="session")
+def guarded_php() -> Iterator[str]:
+    """A PHP server that wants the user figway with the password "let me in"."""
+    yield from _php("let me in")
+
+
+@pytest.fixture
+async def connect(workspace: Workspace) -> AsyncIterator[Callable[..., SoapAdapter]]:
+    """Builds adapters on a base URL, and closes them."""
+    adapters: list[SoapAdapter] = []
+
+    def build(url: str, soap: str = "1.1", **options: Any) -> SoapAdapter:
+        number = soap.replace(".", "")
+        given = {"wsdl": "crm/orders.wsdl", "port": f"Orders{number}Port", "address": f"{url}/{number}", **options}
+        adapter = KIND.build("orders", KIND.config.model_validate(given), workspace)
+        assert isinstance(adapter, SoapAdapter)
+        adapters.append(adapter)
+        return adapter
+
+    yield build
+    for adapter in adapters:
+        await adapter.close()
+
+
+@pytest.fixture
+def password() -> Reference:
+    """The guarded server's password, as the workspace's loader would hand it on."""
+    return Reference("let me in", "env:CRM_PASSWORD")
+
+
+@pytest.fixture
+def within() -> Callable[[float], Context]:
+    """A context that ends in so many seconds."""
+    return lambda seconds: Context(time.monotonic() + seconds)
+
+
+@pytest.fixture
+def order() -> dict[str, Any]:
+    """A whole order, in the spelling that decoding gives back."""
+    return {
+        "@version": 1,
+        "Id": 2**40,
+        "Status": "OPEN",
+        "Customer": {"Name": "Zoë & <Co>", "Nickname": None, "Phone": "+49 30 1"},
+        "Lines": {"Line": [{"Sku": "AB-123", "Quantity": 1, "Price": "1.50", "Note": ["a", "b"]}]},
+        "Total": "1.50",
+        "Placed": "2026-01-01T00:00:00Z",
+        "Tags": ["new", "blue"],
+        "Signature": "c2lnbmVk",
+    }

@@ -1,0 +1,109 @@
+"""What the schema accepts is rendered, judged by libxml2 against the WSDL's own XSD, and decodes to the same again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from adapters.contract import Workspace
+from adapters.soap.compiler import form_of
+from adapters.soap.decode import Decoder, Notes
+from adapters.soap.form import Form, Message, OperationForm
+from adapters.soap.render import Renderer
+from adapters.soap.resolver import Documents
+from adapters.soap.schema import input_schema, output_schema
+
+STABLE = settings(deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+SERVICE = Path(__file__).parent / "service"
+
+_Check = Callable[[Any], None]
+
+
+def _checker(form: Form, message: Message, judge: etree.XMLSchema) -> _Check:
+    renderer, decoder = Renderer(form, message), Decoder(form, message, UTC)
+    validator = jsonschema_rs.validator_for(input_schema(form, message), validate_formats=True)
+    answer = jsonschema_rs.validator_for(output_schema(form, message), validate_formats=True)
+
+    def check(value: Any) -> None:
+        validator.validate(value)
+        body = etree.fromstring(f"<body{renderer.namespaces}>{renderer.body(value)}</body>".encode())
+        for node in body:
+            judge.assertValid(etree.fromstring(etree.tostring(node, encoding="utf-8")))
+        notes = Notes()
+        decoded = decoder.body(list(body), notes)
+        assert decoded == value
+        assert not notes.unknown
+        assert not notes.missing
+        answer.validate(decoded)
+
+    return check
+
+
+def _documents(path: str, files: dict[str, bytes]) -> Documents:
+    documents = Documents(files, path)
+    documents.walk()
+    return documents
+
+
+@pytest.mark.parametrize("name", ["GetOrder", "ListOrders", "PutOrder", "Notify"])
+@pytest.mark.parametrize("answer", [False, True])
+def test_own_service(
+    name: str,
+    answer: bool,
+    form: Form,
+    judge: Callable[[Documents], etree.XMLSchema],
+    generator: ModuleType,
+) -> None:
+    files = {each.name: each.read_bytes() for each in SERVICE.iterdir()}
+    schema = judge(_documents("orders.wsdl", files))
+    operation = next(each for each in form.ports[0].operations if each.name == name)
+    message = operation.output if answer else operation.input
+    if message is None:
+        return
+    _run(form, message, schema, generator, 15)
+
+
+def _run(form: Form, message: Message, schema: etree.XMLSchema, generator: ModuleType, examples: int) -> None:
+    check = _checker(form, message, schema)
+    strategy: st.SearchStrategy[Any] = generator.instances(output_schema(form, message))
+
+    @settings(STABLE, max_examples=examples)
+    @given(strategy)
+    def run(value: Any) -> None:
+        check(value)
+
+    run()
+
+
+def _corpus() -> list[Path]:
+    folder = os.environ.get("FIGWAY_CORPUS")
+    return sorted(Path(folder, "wsdl").glob("*.wsdl")) if folder else []
+
+
+def _sample(operations: tuple[OperationForm, ...]) -> list[OperationForm]:
+    """A spread of a big service's operations: the whole of it takes minutes."""
+    return list(operations[:: max(1, len(operations) // 8)])
+
+
+@pytest.mark.skipif(not _corpus(), reason="FIGWAY_CORPUS isn't set: no vendor WSDLs to try")
+@pytest.mark.parametrize("path", _corpus(), ids=lambda path: path.stem)
+def test_vendor_services(
+    path: Path, judge: Callable[[Documents], etree.XMLSchema], generator: ModuleType, tmp_path: Path
+) -> None:
+    files = {path.name: path.read_bytes()}
+    form = form_of(path.name, Workspace(files, tmp_path))
+    schema = judge(_documents(path.name, files))
+    for operation in _sample(form.ports[0].operations):
+        for message in (operation.input, operation.output):
+            if message is not None:
+                _run(form, message, schema, generator, 4)
