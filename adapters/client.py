@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _INLINE_INFLATE = 64 * 1024
 _DNS_SECONDS = 30
+# Many servers close a connection that was idle for 5 s; a request sent at that moment has an unknown outcome.
+_KEPT_SECONDS = 4.0
 _NO_HEADERS: Mapping[str, str] = {}
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None)
 
@@ -177,6 +179,7 @@ class _AiohttpClient:
         connector = _Connector(
             limit=options.connections,
             force_close=not options.keep_alive,
+            keepalive_timeout=_KEPT_SECONDS if options.keep_alive else None,
             ssl=self._tls,
             ttl_dns_cache=_DNS_SECONDS,
             resolver=aiohttp.ThreadedResolver(),

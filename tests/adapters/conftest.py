@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from ssl import SSLContext
+from typing import Any
 
 import pytest
+
+from adapters.client import ClientOptions, HttpClient, http_client
+from adapters.errors import AdapterError
 
 
 @dataclass
@@ -111,3 +116,33 @@ def _reply(status: str, body: bytes, *headers: str) -> bytes:
 def reply() -> Callable[..., bytes]:
     """`reply("200 OK", b"{}", "Age: 3")`: the bytes of a whole reply."""
     return _reply
+
+
+Make = Callable[..., HttpClient]
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Make]:
+    """`make(max_body=…)`: a client with these options, closed with the test."""
+    made: list[HttpClient] = []
+
+    def one(**options: Any) -> HttpClient:
+        made.append(http_client(ClientOptions(**options)))
+        return made[-1]
+
+    yield one
+    for client in made:
+        await client.close()
+
+
+async def _raised(client: HttpClient, url: str, seconds: float = 10.0, method: str = "GET") -> AdapterError:
+    with pytest.raises(AdapterError) as caught:
+        await client.send(method, url, deadline=time.monotonic() + seconds)
+    assert "127.0.0.1" not in caught.value.message
+    return caught.value
+
+
+@pytest.fixture
+def raised() -> Callable[..., Awaitable[AdapterError]]:
+    """`await raised(client, url, seconds, method)`: what sending raises; its message names no host."""
+    return _raised

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import gzip
 import ipaddress
 import ssl
 import time
-import zlib
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,40 +16,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from adapters.client import ClientOptions, HttpClient, HttpReply, http_client
-from adapters.errors import AdapterError, BadReply, ConfigError, Invalid, Unavailable, UnknownOutcome
+from adapters.client import ClientOptions, HttpReply, http_client
+from adapters.errors import ConfigError, Invalid, Unavailable, UnknownOutcome
 
 METHODS = ["GET", "PUT", "DELETE", "POST", "PATCH"]
 
 
-def soon(seconds: float = 5.0) -> float:
+def soon(seconds: float = 10.0) -> float:
     return time.monotonic() + seconds
 
 
-Make = Callable[..., HttpClient]
-
-
-@pytest.fixture
-async def make() -> AsyncIterator[Make]:
-    made: list[HttpClient] = []
-
-    def one(**options: Any) -> HttpClient:
-        made.append(http_client(ClientOptions(**options)))
-        return made[-1]
-
-    yield one
-    for client in made:
-        await client.close()
-
-
-async def raised(client: HttpClient, url: str, deadline: float, method: str = "GET") -> AdapterError:
-    with pytest.raises(AdapterError) as caught:
-        await client.send(method, url, deadline=deadline)
-    assert "127.0.0.1" not in caught.value.message
-    return caught.value
-
-
-async def test_a_request_and_its_reply(wire: Any, make: Make) -> None:
+async def test_a_request_and_its_reply(wire: Any, make: Any) -> None:
     server = await wire(b"HTTP/1.1 201 Created\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 2\r\n\r\nok")
     target = "/a%2Fb/%2e%C3%A9?x=1%202&y=%2B"
     reply = await make().send("POST", server.url + target, headers={"X-B": "b"}, body=b"in", deadline=soon())
@@ -64,7 +38,7 @@ async def test_a_request_and_its_reply(wire: Any, make: Make) -> None:
 @pytest.mark.parametrize(
     ("method", "status"), [("HEAD", "200 OK"), ("GET", "204 No Content"), ("GET", "304 Not Modified")]
 )
-async def test_replies_without_a_body(wire: Any, make: Make, method: str, status: str) -> None:
+async def test_replies_without_a_body(wire: Any, make: Any, method: str, status: str) -> None:
     length = "Content-Length: 99999999999\r\n" if method == "HEAD" else ""
     server = await wire(f"HTTP/1.1 {status}\r\n{length}\r\n".encode())
     client = make()
@@ -72,7 +46,7 @@ async def test_replies_without_a_body(wire: Any, make: Make, method: str, status
         assert (await client.send(method, server.url, deadline=soon())).body == b""
 
 
-async def test_redirects_and_cookies_are_left_alone(wire: Any, make: Make, reply: Any) -> None:
+async def test_redirects_and_cookies_are_left_alone(wire: Any, make: Any, reply: Any) -> None:
     server = await wire(reply("302 Found", b"", "Location: /other", "Set-Cookie: a=b"))
     client = make()
     for _ in range(2):
@@ -83,7 +57,7 @@ async def test_redirects_and_cookies_are_left_alone(wire: Any, make: Make, reply
 
 
 async def test_the_environments_proxy_is_ignored(
-    wire: Any, make: Make, reply: Any, monkeypatch: pytest.MonkeyPatch
+    wire: Any, make: Any, reply: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     server = await wire(reply("200 OK", b"ok"))
@@ -93,34 +67,34 @@ async def test_the_environments_proxy_is_ignored(
 # ── nothing was sent ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_refused_is_unavailable(make: Make, servers: Any) -> None:
-    error = await raised(make(), f"http://127.0.0.1:{servers.free_port()}/", soon(), "POST")
+async def test_refused_is_unavailable(raised: Any, make: Any, servers: Any) -> None:
+    error = await raised(make(), f"http://127.0.0.1:{servers.free_port()}/", method="POST")
     assert type(error) is Unavailable
 
 
-async def test_an_unknown_name_is_unavailable(make: Make) -> None:
-    assert type(await raised(make(), "http://no-such-host.invalid/", soon())) is Unavailable
+async def test_an_unknown_name_is_unavailable(raised: Any, make: Any) -> None:
+    assert type(await raised(make(), "http://no-such-host.invalid/")) is Unavailable
 
 
-async def test_no_free_connection_is_unavailable(wire: Any, make: Make) -> None:
+async def test_no_free_connection_is_unavailable(raised: Any, wire: Any, make: Any) -> None:
     server = await wire(lambda _: asyncio.sleep(60))
     client = make(connections=1)
-    first = asyncio.create_task(raised(client, server.url + "/first", soon(1)))
+    first = asyncio.create_task(raised(client, server.url + "/first", 1))
     await server.arrived.wait()
-    assert type(await raised(client, server.url + "/second", soon(0.2), "POST")) is Unavailable
+    assert type(await raised(client, server.url + "/second", 0.2, "POST")) is Unavailable
     assert type(await first) is UnknownOutcome
     assert [seen.target for seen in server.seen] == ["/first"]
 
 
-async def test_a_deadline_in_the_past_sends_nothing(wire: Any, make: Make, reply: Any) -> None:
+async def test_a_deadline_in_the_past_sends_nothing(raised: Any, wire: Any, make: Any, reply: Any) -> None:
     server = await wire(reply("200 OK", b"ok"))
     client = make()
     await client.send("GET", server.url, deadline=soon())
-    assert type(await raised(client, server.url, time.monotonic() - 1)) is Unavailable
+    assert type(await raised(client, server.url, -1)) is Unavailable
     assert len(server.seen) == 1
 
 
-async def test_what_cannot_be_written_is_refused_before(wire: Any, make: Make, reply: Any) -> None:
+async def test_what_cannot_be_written_is_refused_before(wire: Any, make: Any, reply: Any) -> None:
     server = await wire(reply("200 OK", b"ok"))
     client = make()
     with pytest.raises(Invalid):
@@ -134,17 +108,17 @@ async def test_what_cannot_be_written_is_refused_before(wire: Any, make: Make, r
 # ── sent, and no answer ──────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_hung_server_is_an_unknown_outcome_at_the_deadline(wire: Any, make: Make) -> None:
+async def test_a_hung_server_is_an_unknown_outcome_at_the_deadline(raised: Any, wire: Any, make: Any) -> None:
     server = await wire(lambda _: asyncio.sleep(60))
     started = time.monotonic()
-    assert type(await raised(make(), server.url, soon(0.3), "POST")) is UnknownOutcome
+    assert type(await raised(make(), server.url, 0.3, "POST")) is UnknownOutcome
     assert time.monotonic() - started >= 0.3
     await asyncio.wait_for(server.left.wait(), 5)
 
 
 @pytest.mark.parametrize("method", METHODS)
 async def test_a_connection_closed_without_an_answer_is_never_resent(
-    wire: Any, make: Make, reply: Any, method: str
+    raised: Any, wire: Any, make: Any, reply: Any, method: str
 ) -> None:
     async def first_only(seen: Any) -> bytes | None:
         return reply("200 OK", b"ok") if seen.target == "/first" else None
@@ -152,7 +126,7 @@ async def test_a_connection_closed_without_an_answer_is_never_resent(
     server = await wire(first_only)
     client = make(connections=1)
     await client.send("GET", server.url + "/first", deadline=soon())
-    assert type(await raised(client, server.url + "/again", soon(), method)) is UnknownOutcome
+    assert type(await raised(client, server.url + "/again", method=method)) is UnknownOutcome
     assert [seen.target for seen in server.seen] == ["/first", "/again"]
     assert server.connections == 1
 
@@ -165,13 +139,13 @@ async def test_a_connection_closed_without_an_answer_is_never_resent(
     ],
     ids=["length", "chunked"],
 )
-async def test_a_reply_cut_short_is_an_unknown_outcome(wire: Any, make: Make, head: bytes) -> None:
+async def test_a_reply_cut_short_is_an_unknown_outcome(raised: Any, wire: Any, make: Any, head: bytes) -> None:
     server = await wire(head)
     server.closes = True
-    assert type(await raised(make(), server.url, soon(), "POST")) is UnknownOutcome
+    assert type(await raised(make(), server.url, method="POST")) is UnknownOutcome
 
 
-async def test_a_cancelled_request_leaves_no_connection_behind(wire: Any, make: Make) -> None:
+async def test_a_cancelled_request_leaves_no_connection_behind(wire: Any, make: Any) -> None:
     server = await wire(lambda _: asyncio.sleep(60))
     task = asyncio.create_task(make().send("GET", server.url, deadline=soon()))
     await server.arrived.wait()
@@ -181,80 +155,11 @@ async def test_a_cancelled_request_leaves_no_connection_behind(wire: Any, make: 
     await asyncio.wait_for(server.left.wait(), 5)
 
 
-# ── what isn't understood ────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize(
-    "bytes_sent",
-    [
-        b"hello, this is not HTTP\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
-    ],
-    ids=["no-http", "negative-length", "bad-chunk", "huge-header"],
-)
-async def test_malformed_http_is_a_bad_reply(wire: Any, make: Make, bytes_sent: bytes) -> None:
-    server = await wire(bytes_sent)
-    assert type(await raised(make(), server.url, soon())) is BadReply
-
-
-@pytest.mark.parametrize("chunked", [False, True])
-async def test_a_body_over_the_bound_is_a_bad_reply(wire: Any, make: Make, reply: Any, chunked: bool) -> None:
-    big = b"x" * 300_000
-    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    server = await wire(head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(big), big) if chunked else reply("200 OK", big))
-    assert type(await raised(make(max_body=200_000), server.url, soon())) is BadReply
-    assert (await make(max_body=300_000).send("GET", server.url, deadline=soon())).body == big
-
-
-# ── compression ──────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def raw_deflate(data: bytes) -> bytes:
-    packer = zlib.compressobj(wbits=-15)
-    return packer.compress(data) + packer.flush()
-
-
-PACKERS = {"gzip": gzip.compress, "deflate": zlib.compress, "raw": raw_deflate}
-
-
-@pytest.mark.parametrize("packer", PACKERS)
-@pytest.mark.parametrize("size", [0, 10, 65_536, 500_000])
-async def test_compressed_bodies(wire: Any, make: Make, reply: Any, packer: str, size: int) -> None:
-    data = bytes(index % 251 for index in range(size))
-    encoding = "deflate" if packer == "raw" else packer
-    server = await wire(reply("200 OK", PACKERS[packer](data), f"Content-Encoding: {encoding}"))
-    assert (await make(max_body=500_000).send("GET", server.url, deadline=soon())).body == data
-
-
-@pytest.mark.parametrize("packer", PACKERS)
-async def test_a_bomb_is_never_unpacked_beyond_the_bound(wire: Any, make: Make, reply: Any, packer: str) -> None:
-    bomb = PACKERS[packer](bytes(50_000_000))
-    assert len(bomb) < 60_000
-    encoding = "deflate" if packer == "raw" else packer
-    server = await wire(reply("200 OK", bomb, f"Content-Encoding: {encoding}"))
-    error = await raised(make(max_body=100_000), server.url, soon())
-    assert type(error) is BadReply
-    assert "larger than 100000 bytes" in error.message
-
-
-@pytest.mark.parametrize(
-    ("encoding", "body"),
-    [("gzip", gzip.compress(b"x" * 999)[:-9]), ("gzip", b"garbage"), ("deflate", b"garbage"), ("br", b"x")],
-)
-async def test_what_cannot_be_decompressed_is_a_bad_reply(
-    wire: Any, make: Make, reply: Any, encoding: str, body: bytes
-) -> None:
-    server = await wire(reply("200 OK", body, f"Content-Encoding: {encoding}"))
-    assert type(await raised(make(), server.url, soon())) is BadReply
-
-
 # ── connections ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(("keep", "connections"), [(True, 1), (False, 3)])
-async def test_connections_are_kept_or_closed(wire: Any, make: Make, reply: Any, keep: bool, connections: int) -> None:
+async def test_connections_are_kept_or_closed(wire: Any, make: Any, reply: Any, keep: bool, connections: int) -> None:
     server = await wire(reply("200 OK", b"ok"))
     client = make(keep_alive=keep)
     for _ in range(3):
@@ -263,7 +168,7 @@ async def test_connections_are_kept_or_closed(wire: Any, make: Make, reply: Any,
     assert (server.seen[0].headers.get("connection") == "close") is not keep
 
 
-async def test_never_more_connections_than_allowed(wire: Any, make: Make, reply: Any) -> None:
+async def test_never_more_connections_than_allowed(wire: Any, make: Any, reply: Any) -> None:
     async def slowly(_: Any) -> bytes:
         await asyncio.sleep(0.01)
         return reply("200 OK", b"ok")
@@ -275,7 +180,7 @@ async def test_never_more_connections_than_allowed(wire: Any, make: Make, reply:
     assert len(server.seen) == 20
 
 
-async def test_a_closed_client_opens_again(wire: Any, make: Make, reply: Any) -> None:
+async def test_a_closed_client_opens_again(wire: Any, make: Any, reply: Any) -> None:
     server = await wire(reply("200 OK", b"ok"))
     client = make()
     for _ in range(2):
@@ -305,7 +210,7 @@ def self_signed(name: str) -> tuple[str, str]:
     return certificate, private.decode()
 
 
-async def test_tls_is_verified_both_ways(wire: Any, make: Make, reply: Any, tmp_path: Path) -> None:
+async def test_tls_is_verified_both_ways(raised: Any, wire: Any, make: Any, reply: Any, tmp_path: Path) -> None:
     server_certificate, server_key = self_signed("server")
     client_certificate, client_key = self_signed("client")
     (tmp_path / "server.pem").write_text(server_certificate + server_key)
@@ -315,8 +220,8 @@ async def test_tls_is_verified_both_ways(wire: Any, make: Make, reply: Any, tmp_
     context.maximum_version = ssl.TLSVersion.TLSv1_2  # so that a missing certificate fails the handshake itself
     server = await wire(reply("200 OK", b"ok"), ssl=context)
 
-    assert type(await raised(make(), server.url, soon())) is Unavailable
-    assert type(await raised(make(ca=server_certificate), server.url, soon())) is Unavailable
+    assert type(await raised(make(), server.url)) is Unavailable
+    assert type(await raised(make(ca=server_certificate), server.url)) is Unavailable
     assert server.seen == []
     known = make(ca=server_certificate, certificate=client_certificate, key=client_key)
     assert (await known.send("GET", server.url, deadline=soon())).body == b"ok"
