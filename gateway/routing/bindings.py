@@ -12,6 +12,7 @@ from gateway.routing.model import Binding, Body, Composite, Parameter, Step
 from gateway.routing.paths import declared, members, required, unknown
 from gateway.routing.report import Document, Place, Report
 from gateway.routing.schema import BindingModel, ComposeModel
+from gateway.routing.shapes import misfits
 from gateway.routing.upstreams import Upstreams
 
 _ANY: JsonSchema = {}
@@ -26,13 +27,15 @@ class Signature:
     body: Body | None
     reply: JsonSchema | None
     is_list: bool
+    whole: bool
+    """Whether all parameters could be read; if not, nothing is said of names that aren't there."""
 
     def scope(self) -> dict[str, Any]:
         """The JSON Schema of what an input expression sees."""
         places: dict[str, Any] = {where: {} for where in ("path", "query", "header")}
         for each in self.parameters:
             places[each.where][each.name] = _ANY
-        scope: dict[str, Any] = {where: _object(names) for where, names in places.items()}
+        scope: dict[str, Any] = {where: _object(names) if self.whole else _ANY for where, names in places.items()}
         scope["body"] = _object({}) if self.body is None else self.body_schema()
         scope["principal"] = _object(dict.fromkeys(("id", "agent", "roles", "tenant"), _ANY))
         scope["call"] = _object(dict.fromkeys(("id", "time", "idempotency_key"), _ANY))
@@ -63,7 +66,7 @@ class Compiler:
         """The binding, or None when its expressions can't be compiled."""
         operation = self._operation(model, place)
         given = self._inputs(model.input, signature.scope(), (*place, "input"))
-        output = self._output(model.output, operation.output if operation else _ANY, (*place, "output"))
+        output = self._output(model.output, operation.output if operation else _ANY, signature, (*place, "output"))
         if operation is not None:
             self._check_input(operation, model.input, signature, place)
         fields = renames(output) if output is not None else {}
@@ -85,7 +88,7 @@ class Compiler:
             default = step.on_error["default"] if isinstance(step.on_error, dict) else None
             on_error = "default" if fallback else step.on_error
             steps.append(Step(name, step.route, given, on_error, default, after))  # type: ignore[arg-type]
-        output = self._output(model.output, _object(dict(replies)), (*place, "output"))
+        output = self._output(model.output, _object(dict(replies)), signature, (*place, "output"))
         return None if output is None else Composite(tuple(steps), output)
 
     def _operation(self, model: BindingModel, place: Place) -> Operation | None:
@@ -118,8 +121,12 @@ class Compiler:
                 compiled[name] = mapped
         return compiled
 
-    def _output(self, source: str | None, schema: JsonSchema, place: Place) -> Mapped | None:
-        return None if source is None else self._expression(source, schema, place)
+    def _output(self, source: str | None, schema: JsonSchema, signature: Signature, place: Place) -> Mapped | None:
+        mapped = None if source is None else self._expression(source, schema, place)
+        if mapped is not None and signature.reply is not None:
+            for sentence in misfits(mapped.node, signature.reply):
+                self._say(place, sentence)
+        return mapped
 
     def _expression(self, source: str, schema: JsonSchema, place: Place) -> Mapped | None:
         try:

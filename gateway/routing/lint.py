@@ -13,32 +13,27 @@ from gateway.routing.mapping import Mapped
 from gateway.routing.model import Binding, Expression, Route
 from gateway.routing.paths import declared
 from gateway.routing.report import Place, Report
+from gateway.routing.routes import Bound
 from gateway.routing.upstreams import Upstreams
 
 _OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "in", "like", "null")
 _PAGING = ("limit", "cursor")
 
 
-def lint(routes: tuple[Route, ...], operations: list[Exposed], upstreams: Upstreams, report: Report) -> None:
+def lint(bound: list[Bound], upstreams: Upstreams, report: Report) -> None:
     """Notes what doesn't fit together."""
-    by_id = {route.operation_id: route for route in routes}
-    sources = {operation.operation_id: operation for operation in operations}
-    for route in routes:
-        _Linter(route, sources[route.operation_id], by_id, upstreams, report).run()
+    by_id = {each.route.operation_id: each.route for each in bound}
+    sources = {each.route.operation_id: each.operation for each in bound}
+    for each in bound:
+        _Linter(each, by_id, upstreams, report).run()
     _check_circles(by_id, sources, report)
 
 
 class _Linter:
-    def __init__(
-        self,
-        route: Route,
-        source: Exposed,
-        routes: Mapping[str, Route],
-        upstreams: Upstreams,
-        report: Report,
-    ) -> None:
-        self._route, self._source, self._routes = route, source, routes
-        self._upstreams, self._report = upstreams, report
+    def __init__(self, bound: Bound, routes: Mapping[str, Route], upstreams: Upstreams, report: Report) -> None:
+        self._route, self._source, self._whole = bound.route, bound.operation, bound.whole
+        self._extension = bound.operation.data["x-gateway"]
+        self._routes, self._upstreams, self._report = routes, upstreams, report
 
     def run(self) -> None:
         self._check_served()
@@ -55,13 +50,14 @@ class _Linter:
             self._check_steps()
 
     def _check_served(self) -> None:
-        extension = self._source.data["x-gateway"]
-        bound = "legacy" in extension or "replacement" in extension
-        if bound == ("compose" in extension):
+        bound = "legacy" in self._extension or "replacement" in self._extension
+        if bound == ("compose" in self._extension):
             self._say((), "a route is served by legacy and/or replacement, or else by compose: give one of them")
 
     def _check_effect(self) -> None:
         method, effect = self._route.method, self._route.effect
+        if self._extension.get("effect") != effect:
+            return  # it can't be read, which is told already
         if method == "GET" and effect is not Effect.READ:
             self._say(("effect",), "a GET must only read (RFC 9110 §9.2.1): say effect: read, or use another method")
         elif method in ("PUT", "PATCH", "DELETE") and effect is Effect.READ:
@@ -85,16 +81,19 @@ class _Linter:
         operation = None if adapter is None else operation_of(adapter, binding.operation)
         if operation is None:
             return
-        if self._route.effect is Effect.READ and operation.effect is not Effect.READ:
+        if self._extension.get("effect") == Effect.READ and operation.effect is not Effect.READ:
             sentence = f"the route says effect: read, but '{operation.name}' writes ({operation.effect.value})"
             self._say((side, "operation"), sentence)
         if binding.input is not None:
-            self._check_all_used(list(_chains(binding.input.values())), side)
+            if len(binding.input) == len(self._extension[side].get("input", ())):
+                self._check_all_used(list(_chains(binding.input.values())), side)
         elif operation.is_list:
             self._check_filters(binding, operation, side)
 
     def _check_all_used(self, chains: list[tuple[str, ...]], side: str) -> None:
         """What a caller may say must reach the upstream: a filter that does nothing is a wrong answer."""
+        if not self._whole:
+            return
         own = {*_PAGING, "sort"} if self._route.is_list and any(chain[0] == "list" for chain in chains) else set()
         whole = {chain[0] for chain in chains if len(chain) == 1}
         read = {chain[:2] for chain in chains}

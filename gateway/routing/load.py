@@ -12,13 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import ValidationError
-
 from adapters.contract import Adapter
-from gateway.routing.contracts import exposed, read_contracts
+from gateway.routing.contracts import contract_files, exposed, read_contracts
 from gateway.routing.document import merged
 from gateway.routing.folder import read_workspace
-from gateway.routing.invalid import note_invalid
+from gateway.routing.invalid import Where, validated
 from gateway.routing.lint import lint
 from gateway.routing.model import Compiled, Defaults, Finding, InvalidWorkspace
 from gateway.routing.policies import Policed, read_policies
@@ -66,11 +64,15 @@ def compile_workspace(
     models = data.get("upstreams") if isinstance(data.get("upstreams"), dict) else {}
     around = Surroundings(source, files, cache, frozenset(references.missing), existing)
     upstreams = build_upstreams(models or {}, around, report)
+    references.note_literals()
     documents = read_contracts(files, report)
     operations = exposed(documents, report)
-    routes = compile_routes(operations, {each.file: each for each in documents}, upstreams, report)
-    lint(routes, operations, upstreams, report)
-    policy = read_policies(files, Policed.of([each.operation_id for each in operations], routes), report)
+    bound = compile_routes(operations, {each.file: each for each in documents}, upstreams, report)
+    lint(bound, upstreams, report)
+    routes = tuple(each.route for each in bound)
+    whole = len(documents) == len(contract_files(files))
+    policed = Policed.of([each.operation_id for each in operations], routes) if whole else None
+    policy = read_policies(files, policed, report)
     document = merged(documents, report)
     if report.errors():
         raise InvalidWorkspace(report.sorted())
@@ -105,11 +107,7 @@ def _gateway(files: Mapping[str, bytes], report: Report) -> Document:
 
 
 def _model(data: Any, source: Document, references: References, report: Report) -> Gateway:
-    try:
-        return Gateway.model_validate(data)
-    except ValidationError as error:
-        note_invalid(error, Gateway, data, (source, ()), report, frozenset(references.missing))
-        return Gateway()
+    return validated(Gateway, data, Where(source, (), frozenset(references.missing)), report) or Gateway()
 
 
 def _defaults(model: Gateway) -> Defaults:

@@ -15,10 +15,14 @@ from gateway.routing.paths import resolve
 from gateway.routing.refs import Components, subschemas
 from gateway.routing.report import Document, Place, Report, texts
 
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _STYLES = {"path": "simple", "query": "form", "header": "simple"}
 _PARAMETER = {"name", "in", "description", "required", "deprecated", "style", "explode", "schema"}
 _PARAMETER |= {"example", "examples", "allowReserved"}
+_UNKNOWN = ("", "")
 _IGNORED = {"accept", "content-type", "authorization"}
+# Patterns are checked with it: the metaschema gives them the format `regex`.
+_METASCHEMA = jsonschema_rs.Draft202012Validator({"$ref": _DIALECT}, validate_formats=True)
 _JSON = re.compile(r"application/(json|[A-Za-z0-9.+-]+\+json)")
 
 
@@ -30,14 +34,15 @@ class Messages:
         self._components = Components(document, documents, report)
         self._check_components()
 
-    def parameters(self, operation: Exposed) -> tuple[Parameter, ...]:
-        """The operation's parameters; its own replace those of the path item with the same name and place."""
-        found: dict[tuple[str, str], Parameter] = {}
+    def parameters(self, operation: Exposed) -> tuple[tuple[Parameter, ...], bool]:
+        """The operation's parameters, and whether all could be read; its own replace the path item's."""
+        found: dict[tuple[str, str], Parameter | None] = {}
         for holder, place in ((operation.item, operation.place[:-1]), (operation.data, operation.place)):
-            for key, parameter in self._list(holder.get("parameters", []), (*place, "parameters")).items():
-                found[key] = parameter
-        self._check_template(operation, found)
-        return tuple(found.values())
+            found |= self._list(holder.get("parameters", []), (*place, "parameters"))
+        if _UNKNOWN not in found:
+            self._check_template(operation, {name for where, name in found if where == "path"})
+        read = tuple(each for each in found.values() if each is not None)
+        return read, len(read) == len(found)
 
     def body(self, operation: Exposed) -> Body | None:
         """The request body, if the operation takes one."""
@@ -82,19 +87,21 @@ class Messages:
                 if isinstance(media, dict) and "schema" in media:
                     self.schema(media["schema"], (*at, "content", kind, "schema"))
 
-    def _list(self, items: Any, place: Place) -> dict[tuple[str, str], Parameter]:
-        found: dict[tuple[str, str], Parameter] = {}
+    def _list(self, items: Any, place: Place) -> dict[tuple[str, str], Parameter | None]:
+        """The parameters by place and name; None for one that can't be read."""
         if not isinstance(items, list):
             self._say(place, "parameters must be a list")
-            return found
+            return {_UNKNOWN: None}
+        found: dict[tuple[str, str], Parameter | None] = {}
         for position, item in enumerate(items):
             data, at = self._components.follow(item, (*place, str(position)))
-            parameter = self._parameter(data, at) if isinstance(data, dict) else None
-            if parameter is None:
+            if not isinstance(data, dict):
+                found[_UNKNOWN] = None
                 continue
-            if (parameter.where, parameter.name) in found:
-                self._say((*place, str(position)), f"the {parameter.where} parameter '{parameter.name}' stands twice")
-            found[parameter.where, parameter.name] = parameter
+            key = (str(data.get("in")), str(data.get("name")))
+            if key in found:
+                self._say((*place, str(position)), f"the {key[0]} parameter '{key[1]}' stands twice: keep one")
+            found[key] = self._parameter(data, at)
         return found
 
     def _parameter(self, data: Mapping[str, Any], place: Place) -> Parameter | None:
@@ -125,8 +132,7 @@ class Messages:
         if where == "header" and name.lower() in _IGNORED:
             self._say(place, f"OpenAPI ignores a header parameter named {name}: remove it")
 
-    def _check_template(self, operation: Exposed, found: Mapping[tuple[str, str], Parameter]) -> None:
-        declared = {name for where, name in found if where == "path"}
+    def _check_template(self, operation: Exposed, declared: set[str]) -> None:
         for name in sorted(set(operation.template_names) - declared):
             self._say(operation.place, f"the path parameter '{name}' isn't declared: add it to parameters")
         for name in sorted(declared - set(operation.template_names)):
@@ -158,8 +164,8 @@ class Messages:
             return None
         try:
             jsonschema_rs.Draft202012Validator(cast(Any, bundled))
-        except (ValueError, jsonschema_rs.ReferencingError):
-            return None  # what is wrong in a component is reported there
+        except ValueError:
+            return None  # what is wrong in a component is told there
         return bundled
 
     def _check_components(self) -> None:
@@ -173,23 +179,16 @@ class Messages:
                 self._components.bundle(schema, ("components", "schemas", name))
 
     def _valid(self, schema: Any, place: Place) -> bool:
-        try:
-            jsonschema_rs.meta.validate(schema)
-            jsonschema_rs.Draft202012Validator(_without_references(schema))
-        except jsonschema_rs.ValidationError as error:
+        """Whether `schema` is one; each of its faults is noted."""
+        sound = True
+        for error in _METASCHEMA.iter_errors(schema):
             inner = texts(error.instance_path)
-            self._say((*place, *inner), f"this isn't a JSON Schema (Draft 2020-12): {_short(error.message)}")
-            return False
-        except ValueError as error:
-            self._say(place, f"the schema doesn't compile: {_short(str(error))}")
-            return False
-        return self._modern(schema, place)
-
-    def _modern(self, schema: Any, place: Place) -> bool:
+            self._say((*place, *inner), f"this isn't a JSON Schema (Draft 2020-12): {_fault(inner, error.message)}")
+            sound = False
         for inner, each in subschemas(schema, place):
             if "nullable" in each:
                 self._say((*inner, "nullable"), "OpenAPI 3.1 has no nullable: write type: [string, 'null']")
-        return True
+        return sound
 
     def _say(self, place: Place, sentence: str) -> None:
         self._report.add(self._document, place, sentence)
@@ -204,13 +203,7 @@ def _unfolded(schema: JsonSchema) -> JsonSchema:
     return schema
 
 
-def _without_references(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_without_references(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {key: _without_references(value) for key, value in schema.items() if key != "$ref"}
-
-
-def _short(text: str) -> str:
-    return text.splitlines()[0][:200] if text else "it is refused"
+def _fault(place: Place, message: str) -> str:
+    if place[-1:] == ("type",):
+        return "a type is array, boolean, integer, null, number, object or string, or a list of these"
+    return message.splitlines()[0][:200] if message else "it is refused"

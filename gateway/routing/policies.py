@@ -24,7 +24,7 @@ _TOKEN = re.compile(r'//[^\n]*|"(?:\\.|[^"\\])*"|;|[^/";]+|.', re.DOTALL)
 _NAMED = re.compile(r'\b(Action|Route|Group)::"((?:\\.|[^"\\])*)"')
 _SPACE = re.compile(r"(?:\s|//[^\n]*)*")
 _EFFECTS = tuple(effect.value for effect in Effect)
-_FOLLOWS = ("unrecognized action", "unable to find an applicable action")
+_IDLE = "unable to find an applicable action"
 _PREFIX = re.compile(r"^for policy `[^`]*`, ")
 
 
@@ -60,9 +60,11 @@ class Policed:
         return {"": {"entityTypes": entities, "actions": actions}}
 
 
-def read_policies(files: Mapping[str, bytes], policed: Policed, report: Report) -> str:
-    """The text of all policies joined; each one's faults go into the report."""
-    schema = json.dumps(policed.schema())
+def read_policies(files: Mapping[str, bytes], policed: Policed | None, report: Report) -> str:
+    """The text of all policies joined; each one's faults go into the report.
+
+    `policed` is None while a contract can't be read: then policies are parsed, but not held against the routes.
+    """
     parts = []
     for name in sorted(each for each in files if each.startswith("policies/")):
         if not name.endswith(".cedar"):
@@ -74,7 +76,7 @@ def read_policies(files: Mapping[str, bytes], policed: Policed, report: Report) 
             report.note(Finding(name, 0, "", "this isn't UTF-8 text: save the file as UTF-8"))
             continue
         for line, policy in _policies(text):
-            _check(name, line, policy, policed, schema, report)
+            _check(name, line, policy, policed, report)
         parts.append(text)
     return "\n".join(parts)
 
@@ -97,21 +99,29 @@ def _placed(text: str, start: int, policy: str) -> tuple[int, str]:
     return text.count("\n", 0, start + skipped) + 1, policy[skipped:]
 
 
-def _check(name: str, line: int, policy: str, policed: Policed, schema: str, report: Report) -> None:
+def _check(name: str, line: int, policy: str, policed: Policed | None, report: Report) -> None:
     try:
         cedarpy.policies_to_json_str(policy)
     except ValueError as error:
         report.note(Finding(name, line, "", f"the policy can't be read: {error}"))
         return
+    if policed is not None:
+        _check_fit(name, line, policy, policed, report)
+
+
+def _check_fit(name: str, line: int, policy: str, policed: Policed, report: Report) -> None:
     unknown = False
     for found in _NAMED.finditer(policy):
         wrong = _unknown(found[1], found[2], policed)
         if wrong is not None:
             unknown = True
             report.note(Finding(name, line + policy.count("\n", 0, found.start()), found[0], wrong))
-    for fault in cedarpy.validate_policies(policy, schema).errors:
+    for fault in cedarpy.validate_policies(policy, json.dumps(policed.schema())).errors:
         sentence = _PREFIX.sub("", fault.error)
-        if not (unknown and sentence.startswith(_FOLLOWS)):
+        if sentence.startswith(_IDLE):
+            if not unknown:
+                report.note(Finding(name, line, "", "no route is such that this policy decides on it", "warning"))
+        elif not (unknown and sentence.startswith("unrecognized action")):
             report.note(Finding(name, line, "", f"the policy doesn't fit the routes: {sentence}"))
 
 

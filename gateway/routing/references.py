@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from adapters.secret import Reference
 from gateway.routing.report import Document, Place, Report
@@ -26,6 +26,7 @@ class References:
         self._strict = strict
         self.missing: set[Place] = set()
         """The places whose reference is unset."""
+        self._literals: set[Place] = set()
 
     def resolve(self, value: Any, place: Place = ()) -> Any:
         """`value` with each reference replaced by a `Reference`."""
@@ -35,6 +36,13 @@ class References:
             return [self.resolve(item, (*place, str(position))) for position, item in enumerate(value)]
         return self._text(value, place) if isinstance(value, str) else value
 
+    def note_literals(self) -> None:
+        """Notes texts that look like holding a secret, unless something was said about them already."""
+        for place in sorted(self._literals):
+            if not self._report.mentions(self._document, place):
+                sentence = "a secret must not stand here: keep the whole value elsewhere and refer to it by env:NAME"
+                self._report.add(self._document, place, sentence)
+
     def _text(self, text: str, place: Place) -> str:
         scheme, colon, rest = text.partition(":")
         if colon and scheme == "env":
@@ -42,27 +50,21 @@ class References:
         if colon and scheme == "file":
             return self._file(text, rest, place)
         if colon and scheme == "vault":
-            self._report.add(self._document, place, "vault references aren't supported yet: use env: or file:")
-            return Reference("", text, missing=True)
+            return self._wrong(text, place, "vault references aren't supported yet: use env: or file:")
         if _SECRET.search(text):
-            sentence = (
-                "a literal secret must not stand here: keep the whole value elsewhere and refer to it by env:NAME"
-            )
-            self._report.add(self._document, place, sentence)
+            self._literals.add(place)
         return text
 
     def _env(self, text: str, name: str, place: Place) -> Reference:
         if not _NAME.fullmatch(name):
-            self._report.add(self._document, place, "a reference to the environment is env:NAME, such as env:ERP_DSN")
-            return Reference("", text, missing=True)
+            return self._wrong(text, place, "a reference to the environment is env:NAME, such as env:ERP_DSN")
         if name not in self._environment:
             return self._unset(text, place, f"the environment variable {name} isn't set: set it before serving")
         return Reference(self._environment[name], text)
 
     def _file(self, text: str, path: str, place: Place) -> Reference:
         if not path.startswith("/"):
-            self._report.add(self._document, place, "a reference to a file is file:/path, with an absolute path")
-            return Reference("", text, missing=True)
+            return self._wrong(text, place, "a reference to a file is file:/path, with an absolute path")
         try:
             with Path(path).open("rb") as stream:
                 content = stream.read(_MAX_FILE + 1)
@@ -73,6 +75,9 @@ class References:
             return self._unset(text, place, f"the file {path} can't be read as UTF-8 text: put the value there")
 
     def _unset(self, text: str, place: Place, sentence: str) -> Reference:
+        return self._wrong(text, place, sentence, "error" if self._strict else "warning")
+
+    def _wrong(self, text: str, place: Place, sentence: str, level: Literal["error", "warning"] = "error") -> Reference:
         self.missing.add(place)
-        self._report.add(self._document, place, sentence, "error" if self._strict else "warning")
+        self._report.add(self._document, place, sentence, level)
         return Reference("", text, missing=True)

@@ -41,6 +41,10 @@ class Report:
         """Notes a finding; the same one twice is one."""
         self._findings.setdefault(finding)
 
+    def mentions(self, document: Document, place: Place) -> bool:
+        """Whether anything was found at exactly that place."""
+        return any(each.file == document.file and each.key == ".".join(place) for each in self._findings)
+
     def sorted(self) -> tuple[Finding, ...]:
         """All findings, by file and line."""
         return tuple(sorted(self._findings, key=lambda each: (each.file, each.line, each.key, each.message)))

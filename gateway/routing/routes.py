@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
+from adapters.contract import Effect
 from gateway.routing.bindings import Compiler, Signature
 from gateway.routing.contracts import Exposed
-from gateway.routing.invalid import note_invalid
+from gateway.routing.invalid import Where, validated
 from gateway.routing.messages import Messages
 from gateway.routing.model import Route
 from gateway.routing.paths import declared
 from gateway.routing.report import Document, Report
 from gateway.routing.schema import Extension
 from gateway.routing.upstreams import Upstreams
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A route, and the operation that it was compiled from."""
+
+    route: Route
+    operation: Exposed
+    whole: bool
+    """Whether all of the operation's parameters could be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +37,21 @@ class _Draft:
 
 def compile_routes(
     operations: list[Exposed], documents: Mapping[str, Document], upstreams: Upstreams, report: Report
-) -> tuple[Route, ...]:
+) -> list[Bound]:
     """Every operation as a route; what is wrong goes into the report."""
     messages = {name: Messages(document, documents, report) for name, document in documents.items()}
     drafts = [_draft(each, messages[each.document.file], report) for each in operations]
     signatures = {draft.operation.operation_id: draft.signature for draft in drafts}
-    routes = [_route(draft, signatures, upstreams, report) for draft in drafts]
-    return tuple(route for route in routes if route is not None)
+    found = [(draft, _route(draft, signatures, upstreams, report)) for draft in drafts]
+    return [Bound(route, draft.operation, draft.signature.whole) for draft, route in found if route is not None]
 
 
 def _draft(operation: Exposed, messages: Messages, report: Report) -> _Draft:
-    parameters, body = messages.parameters(operation), messages.body(operation)
+    parameters, whole = messages.parameters(operation)
+    body = messages.body(operation)
     status, reply = messages.reply(operation)
     is_list = reply is not None and {"items", "next"} <= set(declared(reply))
-    signature = Signature(operation.operation_id, parameters, body, reply, is_list)
+    signature = Signature(operation.operation_id, parameters, body, reply, is_list, whole)
     return _Draft(operation, _extension(operation, report), status, signature)
 
 
@@ -52,11 +62,10 @@ def _extension(operation: Exposed, report: Report) -> Extension | None:
         sentence = "the operation isn't bound: add x-gateway with effect and legacy, replacement or compose"
         report.add(operation.document, place if data is not None else operation.place, sentence)
         return None
-    try:
-        return Extension.model_validate(data)
-    except ValidationError as error:
-        note_invalid(error, Extension, data, (operation.document, place), report)
-        return None
+    where = Where(operation.document, place)
+    found = validated(Extension, data, where, report)
+    # Without an effect that can be read, the rest is judged all the same.
+    return found or validated(Extension, {**data, "effect": Effect.READ}, where, report)
 
 
 def _route(draft: _Draft, signatures: Mapping[str, Signature], upstreams: Upstreams, report: Report) -> Route | None:

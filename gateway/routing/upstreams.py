@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr
 
 from adapters import registry
 from adapters.contract import Adapter, Kind, Workspace
 from adapters.errors import ConfigError, ConfigProblem
-from gateway.routing.invalid import note_invalid
+from gateway.routing.invalid import Where, validated
 from gateway.routing.model import Finding, UpstreamSpec
 from gateway.routing.report import Document, Place, Report, place_of
 from gateway.routing.schema import Upstream
@@ -63,12 +63,10 @@ def _build(
     own = {key: value for key, value in data.items() if key not in _COMMON}
     if "concurrency" in kind.config.model_fields and "concurrency" in data:
         own["concurrency"] = data["concurrency"]
-    config = _config(kind, own, place, around, report)
-    try:
-        common = Upstream.model_validate({key: value for key, value in data.items() if key in _COMMON})
-    except ValidationError:  # told with the whole of gateway.yaml
-        return None
-    if config is None:
+    where = Where(around.document, place, around.unset, _COMMON)
+    config = validated(kind.config, own, where, report)
+    common = validated(Upstream, {key: value for key, value in data.items() if key in _COMMON}, where, report)
+    if config is None or common is None:
         return None
     files = _visible(name, names, own, around.files)
     spec = UpstreamSpec(
@@ -86,14 +84,6 @@ def _kind(data: Any, place: Place, around: Surroundings, report: Report) -> Kind
         return registry.kind(str(named))
     except registry.UnknownKind as error:
         report.add(around.document, (*place, "kind"), str(error))
-        return None
-
-
-def _config(kind: Kind, own: Mapping[str, Any], place: Place, around: Surroundings, report: Report) -> BaseModel | None:
-    try:
-        return kind.config.model_validate(own)
-    except ValidationError as error:
-        note_invalid(error, kind.config, own, (around.document, place), report, around.unset)
         return None
 
 
