@@ -1,0 +1,3 @@
+       01  THING.
+           05  THING-ID    PIC X(10).
+           05  NAME        PIC X(.
