@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import threading
 import time
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -68,13 +69,17 @@ class Server(uvicorn.Server):
         )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal starts draining, the second stops at once."""
+        """The first signal turns the gateway unready and, once drained, stops it; a second one stops it at once."""
         self._application.control.drain()
         if self._drain and self._stopping is None and self.started:
-            loop = asyncio.get_running_loop()
-            self._stopping = loop.call_later(self._drain, super().handle_exit, sig, frame)
+            self._stopping = asyncio.get_running_loop().call_later(self._drain, self._stop)
+        elif self.should_exit:
+            self.force_exit = True
         else:
-            super().handle_exit(sig, frame)
+            self._stop()
+
+    def _stop(self) -> None:
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -92,13 +97,24 @@ def configure_logging(settings: Settings) -> None:
 def run_one(workspace: Path, settings: Settings, listener: socket.socket, *, watch: bool) -> bool:
     """Serves until a signal comes; False when start-up failed."""
     server = Server(Application(workspace, settings, watch=watch), settings)
-    server.run(sockets=[listener])
-    return server.started
+    try:
+        server.run(sockets=[listener])
+    except SystemExit:  # uvicorn's way to say that start-up failed; the reason is logged
+        return False
+    return True
 
 
 def _worker(workspace: Path, settings: Settings, listener: socket.socket, watch: bool) -> None:
     configure_logging(settings)
+    threading.Thread(target=_end_with_supervisor, daemon=True).start()
     raise SystemExit(0 if run_one(workspace, settings, listener, watch=watch) else 3)
+
+
+def _end_with_supervisor() -> None:
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None:
+        supervisor.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Supervisor:

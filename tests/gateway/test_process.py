@@ -1,0 +1,99 @@
+"""Processes: draining before stopping, workers that die, nothing left running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pytest
+
+
+@pytest.fixture
+def workspace(running: ModuleType, tmp_path: Path) -> Path:
+    contract = (Path(__file__).parent / "ingress" / "lab.yaml").read_text()
+    journal = tmp_path / "journal.txt"
+    upstreams = f"upstreams:\n  lab: {{kind: lab, deadline: 8s, journal: '{journal}'}}\n  faulty: {{kind: lab}}\n"
+    files = {"gateway.yaml": upstreams + "  closed: {kind: lab, down: true}\n", "openapi/lab.yaml": contract}
+    return running.write_workspace(tmp_path, files)  # type: ignore[no-any-return]
+
+
+def in_background(call: Any) -> tuple[threading.Thread, list[Any]]:
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.append(call()))
+    thread.start()
+    return thread, answers
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_stopping_turns_unready_first_then_drains(running: ModuleType, workspace: Path, workers: str) -> None:
+    drain = {"FIGWAY_DRAIN": "2"}
+    with running.serving(workspace, "--workers", workers, extra=drain) as gateway, gateway.client() as client:
+        read, answers = in_background(lambda: client.get("/wait/4"))
+        time.sleep(0.5)
+        gateway.process.send_signal(signal.SIGTERM)
+        time.sleep(0.7)
+        assert httpx.get(f"{gateway.url}/-/ready").status_code == 503
+        assert httpx.get(f"{gateway.url}/-/live").status_code == 200
+        assert client.get("/items/A").status_code == 200, "unready still serves"
+        assert gateway.process.wait(20) == 0
+        read.join()
+        assert answers[0].status_code == 200, "what was in flight is answered"
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"{gateway.url}/-/live")
+
+
+def test_a_write_in_flight_when_the_gateway_stops_is_finished(running: ModuleType, workspace: Path) -> None:
+    with running.serving(workspace) as gateway, gateway.client() as client:
+        write, answers = in_background(lambda: client.post("/items", json={"sku": "kept", "seconds": 2}))
+        time.sleep(0.5)
+        assert gateway.stop() == 0
+        write.join()
+        assert answers[0].status_code == 202
+    assert '"kept"' in (workspace / "journal.txt").read_text()
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def worker_pids(pid: int) -> list[int]:
+    return [child for child in children(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def test_a_worker_that_dies_is_started_again(running: ModuleType, workspace: Path) -> None:
+    with running.serving(workspace, "--workers", "2") as gateway, gateway.client() as client:
+        first = worker_pids(gateway.process.pid)
+        assert len(first) == 2
+        os.kill(first[0], signal.SIGKILL)
+        until = time.monotonic() + 20
+        while len(set(worker_pids(gateway.process.pid)) - {first[0]}) < 2:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert client.get("/items/A").status_code == 200
+
+
+def test_workers_end_with_a_supervisor_that_is_killed(running: ModuleType, workspace: Path) -> None:
+    with running.serving(workspace, "--workers", "2") as gateway:
+        workers = worker_pids(gateway.process.pid)
+        gateway.process.kill()
+        gateway.process.wait()
+        until = time.monotonic() + 15
+        while any(Path(f"/proc/{pid}").exists() for pid in workers):
+            assert time.monotonic() < until, "a worker outlived its supervisor"
+            time.sleep(0.1)
+
+
+def test_a_port_that_is_taken_is_told_in_a_sentence(running: ModuleType, workspace: Path) -> None:
+    with running.serving(workspace) as gateway:
+        command = [*running.FIGWAY, "serve", "--workspace", str(workspace), "--port", str(gateway.port)]
+        ended = subprocess.run(command, env=running.environment(), capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 1
+    assert "can't listen on 127.0.0.1" in ended.stderr
+    assert "Traceback" not in ended.stderr
