@@ -142,7 +142,9 @@ class SoapAdapter:
             return plan.envelope(input, header)
         except BadValue as error:
             found = FieldError(pointer(error.path), error.message)
-            raise Invalid(f"the input of {plan.operation.name} breaks its schema", errors=[found]) from None
+        except RecursionError:
+            found = FieldError("", "is nested too deep")
+        raise Invalid(f"the input of {plan.operation.name} breaks its schema", errors=[found])
 
     def _credentials(self) -> str:
         """The wsse:Security header, or ""; raises `Unavailable` when something referred to isn't set."""

@@ -60,7 +60,7 @@ class Detail:
 def error_of(fault: Fault, caller: Caller, known: Mapping[str, Meaning], detail: Detail) -> AdapterError:
     """The error that `fault` means; `known` maps names to meanings before any guess."""
     names = [*detail.names, *fault.subcodes, *([] if fault.code in _STANDARD else [fault.code])]
-    meaning = next((found for found in (_meaning(name, known) for name in names) if found is not None), None)
+    meaning = next((known[name] for name in names if name in known), None) or _guess(names)
     error = _meant(meaning, _sentence(fault, caller), detail.value) if meaning else _by_code(fault, caller)
     facts = {"code": fault.code, "subcodes": fault.subcodes, "status": fault.status, "text": fault.text}
     error.detail = orjson.dumps({**facts, "names": detail.names, "detail": detail.value}).decode()[:_MOST_DETAIL]
@@ -75,10 +75,8 @@ def shown(text: str) -> str:
     return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1] + "…"
 
 
-def _meaning(name: str, known: Mapping[str, Meaning]) -> Meaning | None:
-    if name in known:
-        return known[name]
-    return next((meaning for pattern, meaning in _TELLING if pattern.search(name)), None)
+def _guess(names: list[str]) -> Meaning | None:
+    return next((meaning for name in names for pattern, meaning in _TELLING if pattern.search(name)), None)
 
 
 def _meant(meaning: Meaning, sentence: str, detail: Json) -> AdapterError:
