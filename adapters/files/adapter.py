@@ -40,6 +40,7 @@ _T = TypeVar("_T")
 _Verb = Callable[[Dataset, Mapping[str, Json], Context], Awaitable[Result]]
 
 _THREADS = 4
+_LARGE = 64 * 1024
 _GRACE = 0.25
 """Seconds that a read waits for a new generation before the old one answers."""
 
@@ -127,14 +128,14 @@ class FilesAdapter:
         for last in (False, True):
             generation = await self._current(dataset, force=last)
             found = generation.find(key)
+            bad = generation.lost if found is None else found.bad
+            if bad is not None:
+                raise BadReply(
+                    f"a record of {description.name} can't be decoded (bytes {bad.start} to {bad.end}): {bad.reason}",
+                    detail=found.part.path if found else "",
+                )
             if found is None:
                 raise NotFound(_absent(description.name, generation))
-            if found.bad is not None:
-                span = f"bytes {found.bad.start} to {found.bad.end}"
-                raise BadReply(
-                    f"a record of {description.name} can't be decoded ({span}): {found.bad.reason}",
-                    detail=found.part.path,
-                )
             try:
                 value = await self._read(found)
             except Changed:
@@ -218,7 +219,8 @@ class FilesAdapter:
         return future.result() if future.done() else generation
 
     async def _read(self, found: Found) -> Json:
-        if found.part.content.blocking:
+        start, end = found.part.span(found.ordinal)
+        if found.part.content.blocking or end - start > _LARGE:
             return await self._run(lambda: found.part.value(found.ordinal))
         return found.part.value(found.ordinal)
 

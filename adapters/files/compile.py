@@ -50,8 +50,8 @@ def _description(name: str, dataset: DatasetConfig, files: Mapping[str, bytes]) 
     template: Template | None = None
     try:
         format = compile_format(dataset, dataset.key, files, where)
-        template = _template(dataset, format, where)
         problems.extend(_key_problems(dataset, format, where))
+        template = _template(dataset, format, where)
     except ConfigError as error:
         problems.extend(error.problems)
     if problems or format is None:
@@ -145,7 +145,7 @@ def _template(dataset: DatasetConfig, format: Format, where: str) -> Template | 
     unknown = [field for field in template.fields if field not in format.input_schema()["properties"]]
     if unknown:
         raise _problem(f"'{unknown[0]}' isn't a field of the record", where)
-    if dataset.key not in template.fields:
+    if dataset.key in format.fields and dataset.key not in template.fields:
         raise _problem(f"the name must hold the key, {{{dataset.key}}}, so that each record has its own file", where)
     return template
 

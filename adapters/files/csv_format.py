@@ -128,7 +128,8 @@ class CsvReader:
     def scan(self, file: BinaryIO) -> Iterator[Record | Bad]:
         for start, end, row in self._rows(file):
             if isinstance(row, str):
-                yield Bad(start, end, row)
+                # An unclosed quote swallows what follows it, the rest of the file at worst.
+                yield Bad(start, end, row, lost=True)
                 continue
             try:
                 yield Record(start, end, self._record(row))

@@ -29,7 +29,7 @@ CHECK_EVERY = 0.5
 """Seconds between two looks at the folder."""
 
 _CONTENT_BYTES = 32 * 1024 * 1024
-_ROWS_BYTES = 2 * 1024 * 1024
+_ROWS_BYTES = 4 * 1024 * 1024
 _STALE_TEMPORARY = 3600.0
 
 

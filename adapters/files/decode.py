@@ -19,6 +19,6 @@ def decode_file(path: Path, format: Format) -> Iterator[Record | Bad]:
         try:
             reader = format.reader(file, size)
         except Undecodable as error:
-            yield Bad(0, size, str(error))
+            yield Bad(0, size, str(error), lost=True)
             return
         yield from reader.scan(file)

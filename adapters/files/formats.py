@@ -24,12 +24,16 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """Bytes [start, end) that can't be decoded, why (one sentence), and the record's key where that much is known."""
+    """Bytes [start, end) that can't be decoded, why (one sentence), and the record's key where that much is known.
+
+    `lost`: nobody can say how many records lie there, so that none may be said not to exist.
+    """
 
     start: int
     end: int
     reason: str
     key: Json = None
+    lost: bool = False
 
 
 class Reader(Protocol):

@@ -72,6 +72,11 @@ class Generation:
         return sum(part.undecodable for part in self.parts)
 
     @property
+    def lost(self) -> Bad | None:
+        """Bytes of a file in which any record may be."""
+        return next((bad for part in self.parts for bad in part.bad if bad.lost), None)
+
+    @property
     def as_of(self) -> datetime:
         """When the oldest file was written; without files, when that was found."""
         return min((part.as_of for part in self.parts), default=self.built)

@@ -97,7 +97,7 @@ def _index(part: Part, file: BinaryIO, format: Format, key: str, *, rows: bool) 
                 continue
             found = Bad(found.start, found.end, f"its key {key} is empty")
         part.undecodable += 1
-        if len(part.bad) < KEPT_BAD:
+        if len(part.bad) < KEPT_BAD or found.lost:
             part.bad.append(found)
 
 
@@ -105,6 +105,6 @@ def _scan(part: Part, file: BinaryIO, format: Format) -> Iterator[Record | Bad]:
     try:
         part.reader = format.reader(file, part.version.size)
     except Undecodable as error:
-        yield Bad(0, part.version.size, str(error))
+        yield Bad(0, part.version.size, str(error), lost=True)
         return
     yield from part.reader.scan(file)

@@ -37,7 +37,7 @@ def fixed(length: int, options: CopybookOptions) -> Framing:
             whole = len(chunk) // length * length
             at += whole
             if whole < len(chunk) or not chunk:
-                yield Bad(at, end, f"the file ends inside a record of {length} bytes")
+                yield Bad(at, end, f"the file ends inside a record of {length} bytes", lost=True)
                 return
 
     return frames
@@ -57,12 +57,19 @@ def described(options: CopybookOptions, longest: int, *, blocked: bool) -> Frami
                 block_end, in_block = at + _RDW + length, True
                 at += _RDW
                 if length < _RDW or block_end > end:
-                    yield Bad(at - _RDW, end, "a block descriptor word states a length that doesn't fit the file")
+                    yield Bad(
+                        at - _RDW, end, "a block descriptor word states a length that doesn't fit the file", lost=True
+                    )
                     return
             length = _described(file.read(_RDW), options.is_rdw_big_endian) + options.rdw_adjustment
             length -= _RDW if options.is_rdw_part_of_record_length else 0
             if not 0 < length <= longest or at + _RDW + length > block_end:
-                yield Bad(at, end, "a record descriptor word states a length that doesn't fit the layout or the file")
+                yield Bad(
+                    at,
+                    end,
+                    "a record descriptor word states a length that doesn't fit the layout or the file",
+                    lost=True,
+                )
                 return
             yield at + _RDW, at + _RDW + length, file.read(length)
             at += _RDW + length

@@ -6,6 +6,7 @@ import codecs
 from dataclasses import dataclass
 from typing import Literal
 
+import ebcdic  # noqa: F401  registers cp1047 and its kin
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -57,8 +58,6 @@ class CodePage:
     @classmethod
     def of(cls, name: str) -> CodePage:
         """Raises `LookupError` when Python and the ebcdic package don't know the name, or it isn't for records."""
-        import ebcdic  # noqa: F401  registers cp1047 and its kin
-
         info = codecs.lookup(name)
         space, zero = " ".encode(info.name), "0".encode(info.name)
         if len(space) != 1 or zero not in (b"0", b"\xf0"):

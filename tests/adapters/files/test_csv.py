@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ def test_any_bytes_are_records_or_told(data: bytes) -> None:
     data = b"a,b\n" + data
     spans = [(record.start, record.end) for record in _scan(data)]
     assert all(start < end for start, end in spans)
-    assert all(one[1] <= two[0] for one, two in zip(spans, spans[1:], strict=False))
+    assert all(one[1] <= two[0] for one, two in pairwise(spans))
 
 
 async def test_a_csv_dataset(build: Build, drop_folder: Path, context: Callable[..., Context]) -> None:
