@@ -70,7 +70,13 @@ def _build(
         return None
     files = _visible(name, names, own, around.files)
     spec = UpstreamSpec(
-        name, kind.name, config, _digest(name, kind, own, files), common.deadline, common.concurrency, common.queue
+        name,
+        kind.name,
+        config,
+        _digest(name, kind, own, files, common),
+        common.deadline,
+        common.concurrency,
+        common.queue,
     )
     adapter = around.existing.get(spec.digest) or _adapter(kind, spec, files, place, around, report)
     return None if adapter is None else (spec, adapter)
@@ -134,10 +140,11 @@ def _strings(value: Any) -> Iterator[str]:
         yield f"{type(value).__name__}:{value!s}"
 
 
-def _digest(name: str, kind: Kind, own: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
+def _digest(name: str, kind: Kind, own: Mapping[str, Any], files: Mapping[str, bytes], common: Upstream) -> str:
     # Resolved secrets are part of it: it identifies an adapter within this process and isn't to be shown.
     digest = hashlib.sha256()
-    for part in (name, kind.name, *_strings(own)):
+    limits = (str(each) for each in (common.deadline, common.concurrency, common.queue))
+    for part in (name, kind.name, *limits, *_strings(own)):
         digest.update(len(part.encode()).to_bytes(8, "big") + part.encode())
     for path, content in sorted(files.items()):
         digest.update(path.encode() + b"\0" + hashlib.sha256(content).digest())

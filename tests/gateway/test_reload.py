@@ -131,3 +131,15 @@ def test_serve_refuses_an_invalid_workspace_with_every_problem(running: ModuleTy
     assert "gateway.yaml:2" in text
     assert "gateway.yaml:3" in text
     assert "Traceback" not in text
+
+
+def test_a_changed_deadline_holds_from_the_next_snapshot_on(running: ModuleType, tmp_path: Path) -> None:
+    contract = (Path(__file__).parent / "ingress" / "lab.yaml").read_text()
+    upstreams = "upstreams:\n  lab: {{kind: lab, deadline: {0}}}\n  faulty: {{kind: lab}}\n  closed: {{kind: lab}}\n"
+    files = {"gateway.yaml": upstreams.format("8s"), "openapi/lab.yaml": contract}
+    running.write_workspace(tmp_path, files)
+    with running.serving(tmp_path, "--watch") as gateway, gateway.client() as client:
+        assert client.get("/wait/1").status_code == 200
+        running.write_workspace(tmp_path, {"gateway.yaml": upstreams.format("300ms")})
+        gateway.wait_logged("snapshot 2 is published")
+        assert client.get("/wait/1").status_code == 504
