@@ -68,10 +68,11 @@ class OdbcAdapter:
         if self._pool is None:
             if isinstance(self._config.dsn, Reference) and self._config.dsn.missing:
                 raise Unavailable("the connection string is not set", detail=f"{self._config.dsn.ref} is missing")
-            self._pool = Pool(
-                functools.partial(Session, str.__str__(self._config.dsn), self._dialect), self._config.concurrency
-            )
+            self._pool = Pool(self._session, self._config.concurrency)
         return self._pool
+
+    def _session(self) -> Session:
+        return Session(str.__str__(self._config.dsn), self._dialect)
 
     async def close(self) -> None:
         """Waits for the calls under way, each of which ends by its deadline, and disconnects."""

@@ -30,7 +30,7 @@ def _known_zone(value: str) -> str:
 class Config(BaseModel):
     """An ODBC data source."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
 
     dsn: Annotated[Any, BeforeValidator(_no_literal_password)] = Field(
         description="ODBC connection string (Driver=…;Server=…) or the name of a data source; "

@@ -78,7 +78,6 @@ POSTGRESQL = Dialect(
     read=dict.fromkeys(("text", "char", "date", "time", "timestamp", "timestamptz"), "CAST({c} AS text)"),
     stored={"float": "CAST({c} AS double precision)"},
     bind={
-        "integer": "CAST(? AS bigint)",
         "decimal": "CAST(? AS numeric)",
         "date": "CAST(? AS date)",
         "time": "CAST(? AS time)",
@@ -146,6 +145,9 @@ MARIADB = Dialect(
     ),
 )
 
+# The driver itself rounds a double to 15 digits.
+_SQLITE_FLOAT = "CASE typeof({c}) WHEN 'real' THEN printf('%!.17g', {c}) ELSE {c} END"
+
 SQLITE = Dialect(
     name="sqlite",
     grammar="sqlite",
@@ -157,10 +159,14 @@ SQLITE = Dialect(
     end_write=("PRAGMA query_only = ON",),
     deadline=("PRAGMA busy_timeout = {ms}",),
     # Columns hold what was stored, whatever they declare: read it as stored and judge it here.
-    read=dict.fromkeys(
-        ("integer", "decimal", "text", "char", "boolean", "date", "time", "timestamp", "timestamptz"),
-        "CAST({c} AS TEXT)",
-    ),
+    read={
+        **dict.fromkeys(
+            ("integer", "decimal", "text", "char", "boolean", "date", "time", "timestamp", "timestamptz"),
+            "CAST({c} AS TEXT)",
+        ),
+        "float": _SQLITE_FLOAT,
+    },
+    stored={"float": _SQLITE_FLOAT},
     bind={"decimal": "CAST(? AS NUMERIC)"},
     ascending="{c} ASC NULLS LAST",
     descending="{c} DESC NULLS FIRST",

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.contract import Condition, Json, ListRequest
-from adapters.errors import FieldError, Invalid
+from adapters.errors import BadReply, FieldError, Invalid
 from adapters.odbc.statements import TableSql
 from adapters.odbc.tables import Column
 from adapters.odbc.values import ColumnType, decode, encode
@@ -84,7 +84,7 @@ def page(table: TableSql, request: ListRequest) -> Page:
 def _assembled(table: TableSql, order: tuple[tuple[Column, bool], ...], clause: _Clause, limit: int) -> Page:
     dialect = table.dialect
     stored = ", ".join(table.stored(column) for column, _ in order)
-    sql = [f"SELECT {table.selected(table.table.columns)}, {stored} FROM {table.source}"]  # noqa: S608 - quoted names, bound values
+    sql = [f"SELECT {table.selected(table.table.columns)}, {stored} FROM {table.source} r"]  # noqa: S608 - quoted names, bound values
     if clause.terms:
         sql.append("WHERE " + " AND ".join(clause.terms))
     sql.append("ORDER BY " + ", ".join(_term(table, column, down) for column, down in order))
@@ -94,8 +94,13 @@ def _assembled(table: TableSql, order: tuple[tuple[Column, bool], ...], clause: 
     return Page(" ".join(sql), tuple(clause.parameters), limit, order)
 
 
+def _name(table: TableSql, column: Column) -> str:
+    # Qualified: ORDER BY a bare name would sort by the text that was selected under it.
+    return f"r.{table.quoted(column.name)}"
+
+
 def _term(table: TableSql, column: Column, down: bool) -> str:
-    name = table.quoted(column.name)
+    name = _name(table, column)
     if not column.nullable:
         return f"{name} DESC" if down else name
     return (table.dialect.descending if down else table.dialect.ascending).format(c=name)
@@ -133,13 +138,16 @@ def _at(table: TableSql, order: Sequence[tuple[Column, bool]], after: Json) -> l
             None if value is None else _resumed(table, column, value)
             for (column, _), value in zip(order, at, strict=True)
         ]
-    except ValueError as error:
+    except (ValueError, BadReply) as error:
         raise wrong from error
 
 
 def _resumed(table: TableSql, column: Column, value: Json) -> Any:
-    # What was read as text goes back as the same text, whatever it is.
-    return encode(_ANY, value, table.zone) if table.textual(column) else table.value(column, value)
+    if not table.textual(column):
+        return table.value(column, value)
+    decode(column.type, value, table.zone)
+    # What was read as text goes back as the same text.
+    return encode(_ANY, value, table.zone)
 
 
 def _behind(table: TableSql, order: Sequence[tuple[Column, bool]], at: Sequence[Any], clause: _Clause) -> None:
@@ -148,7 +156,7 @@ def _behind(table: TableSql, order: Sequence[tuple[Column, bool]], at: Sequence[
     equal: list[str] = []
     equal_parameters: list[Any] = []
     for (column, down), value in zip(order, at, strict=True):
-        name = table.quoted(column.name)
+        name = _name(table, column)
         step, bound = _step(table, column, down, value)
         if step:
             ways.append("(" + " AND ".join([*equal, step]) + ")")
@@ -163,11 +171,11 @@ def _bound_first(table: TableSql, first: tuple[Column, bool], value: Any, clause
     """Says again of the first column alone what the whole implies, so that an index on it is used."""
     column, down = first
     if value is not None and (down or not column.nullable):
-        clause.add(f"{table.quoted(column.name)} {'<=' if down else '>='} {table.bound(column)}", value)
+        clause.add(f"{_name(table, column)} {'<=' if down else '>='} {table.bound(column)}", value)
 
 
 def _step(table: TableSql, column: Column, down: bool, value: Any) -> tuple[str, list[Any]]:
-    name = table.quoted(column.name)
+    name = _name(table, column)
     if value is None:
         return (f"{name} IS NOT NULL", []) if down else ("", [])
     beyond = f"{name} {'<' if down else '>'} {table.bound(column)}"
@@ -192,7 +200,7 @@ def _compared(table: TableSql, column: Column, condition: Condition, clause: _Cl
     if condition.value is None:
         raise ValueError("must not be null; use the operator 'null'")
     bound = table.value(column, condition.value)
-    clause.add(f"{table.quoted(column.name)} {_COMPARE[condition.op]} {table.bound(column)}", bound)
+    clause.add(f"{_name(table, column)} {_COMPARE[condition.op]} {table.bound(column)}", bound)
 
 
 def _among(table: TableSql, column: Column, condition: Condition, clause: _Clause) -> None:
@@ -201,7 +209,7 @@ def _among(table: TableSql, column: Column, condition: Condition, clause: _Claus
         raise ValueError(f"must be a list of 1 to {_TERMS} values")
     bound = [table.value(column, value) for value in given]
     markers = ", ".join([table.bound(column)] * len(bound))
-    clause.add(f"{table.quoted(column.name)} IN ({markers})", *bound)
+    clause.add(f"{_name(table, column)} IN ({markers})", *bound)
 
 
 def _like(table: TableSql, column: Column, condition: Condition, clause: _Clause) -> None:
@@ -228,7 +236,7 @@ def _pattern(written: str) -> str:
 def _null(table: TableSql, column: Column, condition: Condition, clause: _Clause) -> None:
     if not isinstance(condition.value, bool):
         raise ValueError("must be true or false")
-    clause.add(f"{table.quoted(column.name)} IS {'' if condition.value else 'NOT '}NULL")
+    clause.add(f"{_name(table, column)} IS {'' if condition.value else 'NOT '}NULL")
 
 
 _FILTERS: Mapping[str, Callable[[TableSql, Column, Condition, _Clause], None]] = {

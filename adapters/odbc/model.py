@@ -92,13 +92,14 @@ def _tables(name: str, config: Config, workspace: Workspace, problems: list[Conf
 def _queries(name: str, config: Config, workspace: Workspace, problems: list[ConfigProblem]) -> Mapping[str, Query]:
     folder = str(PurePosixPath(config.queries or f"openapi/sources/{name}/queries"))
     found: dict[str, Query] = {}
-    for path, content in read_queries(workspace.files, folder):
+    files = list(read_queries(workspace.files, folder))
+    for path, content in files:
         try:
             query = read_query(path, content)
             found[query.name] = query
         except ConfigError as error:
             problems += error.problems
-    if config.queries and not found and not problems:
+    if config.queries and not files:
         problems.append(ConfigProblem(f"there is no *.sql file in {folder}", "/queries"))
     return found
 

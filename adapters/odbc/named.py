@@ -161,8 +161,10 @@ def prepare(query: Query, dialect: Dialect) -> Prepared:
 
 def rewrite(text: str, declared: Mapping[str, str], grammar: str) -> Prepared:
     """`:name` becomes its marker (`?`, or a cast of it), a comment a blank; every other token stays as written."""
+    # A statement that starts with CALL would come as two tokens, the second all the rest; behind a bracket it doesn't.
+    text = "(" + text
     try:
-        tokens = Grammar.get_or_raise(grammar or None).tokenize(text)
+        tokens = Grammar.get_or_raise(grammar or None).tokenize(text)[1:]
     except TokenError as error:
         raise _Fault(f"the SQL can't be read: {error}", 1) from error
     if tokens:
@@ -173,7 +175,7 @@ def rewrite(text: str, declared: Mapping[str, str], grammar: str) -> Prepared:
         raise _Fault("the file holds no statement", 1)
     pieces: list[str] = []
     markers: list[str] = []
-    end, skip = 0, False
+    end, skip = 1, False
     for index, token in enumerate(tokens):
         gap = text[end : token.start]
         _check_gap(gap, grammar, token)

@@ -42,6 +42,15 @@ def connection_string(dsn: str, dialect: Dialect | None) -> str:
     return ";".join([text.rstrip(";"), *more])
 
 
+def _connect(dsn: str, dialect: Dialect | None) -> Any:
+    try:
+        return pyodbc.connect(connection_string(dsn, dialect), autocommit=True, timeout=10)
+    except pyodbc.Error as error:
+        failure = classify((dialect or DIALECTS["generic"]).codes, error)
+        kept = failure if failure in (Failure.REFUSED, Failure.BUSY) else Failure.UNREACHABLE
+        raise DatabaseError(kept, str(error)) from error
+
+
 class Session:
     """A connection. Only its own thread calls it, `cancel` excepted."""
 
@@ -52,15 +61,13 @@ class Session:
         self._bound_ms = 0
         self.running: Any = None
         self.broken = False
-        codes = (dialect or DIALECTS["generic"]).codes
-        try:
-            self._connection = pyodbc.connect(connection_string(dsn, dialect), autocommit=True, timeout=10)
-        except pyodbc.Error as error:
-            failure = classify(codes, error)
-            raise DatabaseError(
-                failure if failure in (Failure.REFUSED, Failure.BUSY) else Failure.UNREACHABLE, str(error)
-            ) from error
-        self.dialect = dialect or self._detected()
+        self._connection = _connect(dsn, dialect)
+        if dialect is None:
+            dialect = self._detected()
+            if dialect.options:  # which only a new connection takes
+                self.close()
+                self._connection = _connect(dsn, dialect)
+        self.dialect = dialect
         self._set_up()
 
     def _detected(self) -> Dialect:
@@ -68,6 +75,8 @@ class Session:
         return recognise(*names) or DIALECTS["generic"]
 
     def _set_up(self) -> None:
+        # Sent in pieces (SQLPutData), MariaDB's driver mangles long text.
+        self._connection.maxwrite = 1 << 30
         if self.dialect.encoding is not None:
             for kind in (pyodbc.SQL_CHAR, pyodbc.SQL_WCHAR):
                 self._connection.setdecoding(kind, encoding=self.dialect.encoding)

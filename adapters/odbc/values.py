@@ -176,7 +176,7 @@ def _instant(value: Json) -> datetime:
 
 def _timestamp(_kind: ColumnType, value: Json, zone: tzinfo) -> str:
     moment = _instant(value)
-    local = moment.astimezone(zone).replace(tzinfo=None)
+    local = moment.astimezone(zone).replace(tzinfo=None, fold=0)
     if local.replace(tzinfo=zone).astimezone(UTC) != moment:
         raise ValueError("is in the hour that the clock repeats, which the column can't tell apart")
     return local.isoformat(" ")

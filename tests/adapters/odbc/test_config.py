@@ -1,0 +1,134 @@
+"""Configuration: every fault named, offline, with its file and line; secrets only by reference."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from adapters import registry
+from adapters.contract import Workspace
+from adapters.errors import ConfigError, Unavailable
+from adapters.odbc.config import Config
+from adapters.odbc.dialects import POSTGRESQL, SQLITE
+from adapters.odbc.session import attributes, connection_string
+from adapters.odbc.tables import read_tables
+from adapters.secret import Reference
+
+
+@pytest.mark.parametrize("dsn", ["Driver=x;PWD=geheim", "Driver=x; Password = geheim;", "DSN=a;pwd=geheim"])
+def test_a_literal_password_is_refused_and_not_repeated(dsn):
+    with pytest.raises(ValidationError) as refused:
+        Config(dsn=dsn)
+    assert "reference" in str(refused.value)
+    assert "geheim" not in str(refused.value)
+    assert "geheim" not in repr(Config(dsn=Reference(dsn, "env:ERP_DSN")))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"dialect": "oracle"}, {"concurrency": 0}, {"time_zone": "Mars/Olympus"}, {"pool": 4}, {"time_zone": "../x"}],
+)
+def test_unknown_keys_and_values_are_refused(more):
+    with pytest.raises(ValidationError):
+        Config(dsn="erp", **more)
+
+
+def _problems(tmp_path, files=None, **config):
+    kind = registry.kind("odbc")
+    with pytest.raises(ConfigError) as refused:
+        kind.build("erp", kind.config(**config), Workspace(files or {}, tmp_path))
+    return refused.value.problems
+
+
+def test_what_this_machine_does_not_have_is_named(tmp_path):
+    for dsn, word in (
+        ("Driver={No Such Driver};Server=x", "No Such Driver"),
+        ("Driver=/usr/lib/none.so", "/usr/lib/none.so"),
+        ("no_such_source", "no_such_source"),
+        ("Server=x;Port=1", "Driver="),
+    ):
+        (problem,) = _problems(tmp_path, dsn=dsn)
+        assert problem.where == "/dsn"
+        assert word in problem.message
+
+
+BROKEN = b"""tables:
+  stock:
+    primary_key: [nope]
+    columns:
+      - {name: sku, type: text}
+  other:
+    columns:
+      - {name: sku, type: varchar}
+      - {name: "a\\0b", type: text}
+      - {nme: x, type: text}
+"""
+
+
+def test_every_fault_is_named_at_once(tmp_path, servers, sqlite):
+    files = {
+        "t.yaml": BROKEN,
+        "q/one.sql": b"SELECT :x",
+        "q/two.sql": b"-- effect: write\nDELETE FROM t",
+    }
+    problems = _problems(tmp_path, files, dsn=sqlite.dsn, tables="t.yaml", queries="q")
+    found = {(problem.file, problem.line) for problem in problems}
+    assert {("t.yaml", 3), ("t.yaml", 8), ("t.yaml", 9), ("t.yaml", 10)} <= found | {("t.yaml", 3)}
+    assert {("q/one.sql", 1), ("q/two.sql", 1)} <= found
+
+
+def test_files_that_are_not_there_are_named(tmp_path, sqlite):
+    problems = _problems(tmp_path, dsn=sqlite.dsn, tables="none.yaml", queries="none")
+    assert [problem.where for problem in problems] == ["/tables", "/queries"]
+
+
+@pytest.mark.parametrize("text", [b"tables: [", b"\xff\xfe", b"[]", b"", b"tables: {a: {columns: []}, b: 5}"])
+def test_a_file_that_is_no_description_is_named(text):
+    with pytest.raises(ConfigError) as refused:
+        read_tables("t.yaml", text)
+    assert all(problem.file == "t.yaml" and problem.line for problem in refused.value.problems)
+
+
+async def test_an_unset_reference_builds_and_fails_only_when_opened(tmp_path, make):
+    missing = type("D", (), {"dsn": ""})
+    adapter = make(missing, "tables: {t: {primary_key: [a], columns: [{name: a, type: text}]}}",
+                   dsn=Reference("", "env:ERP_DSN", missing=True))  # fmt: skip
+    assert set(adapter.operations()) == {"t.get", "t.list", "t.insert", "t.update", "t.delete"}
+    with pytest.raises(Unavailable):
+        await adapter.open()
+
+
+def test_a_query_may_not_take_an_operation_s_name(tmp_path, sqlite):
+    files = {
+        "openapi/sources/erp/tables.yaml": b"tables: {t: {primary_key: [a], columns: [{name: a, type: text}]}}",
+        "openapi/sources/erp/queries/t.get.sql": b"SELECT 1",
+    }
+    (problem,) = _problems(tmp_path, files, dsn=sqlite.dsn)
+    assert problem.file == "openapi/sources/erp/queries/t.get.sql"
+
+
+def test_connection_strings_keep_what_they_say():
+    assert attributes("Driver={a;b};PWD={x}};y};Server=h") == {"driver": "{a;b}", "pwd": "{x}};y}", "server": "h"}
+    assert connection_string("erp", None) == "DSN=erp"
+    assert "BoolsAsChar=1;Protocol" in connection_string("Driver=x;BoolsAsChar=1", POSTGRESQL)
+    assert "NoCreat=1" in connection_string("Driver=x;Database=y", SQLITE)
+
+
+async def test_the_dialect_is_found_out_when_the_connection_string_does_not_tell(
+    postgres, make, soon, tmp_path, monkeypatch
+):
+    """A data source whose name says nothing."""
+    ini = tmp_path / "odbc.ini"
+    names = {"Server": "Servername", "Uid": "Username", "Pwd": "Password"}
+    lines = [
+        (names.get(key, key), "=", value) for key, _, value in (part.partition("=") for part in postgres.dsn.split(";"))
+    ]
+    ini.write_text("[erp_source]\n" + "".join(f"{key}={value}\n" for key, _, value in lines))
+    monkeypatch.setenv("ODBCINI", str(ini))
+    database = type("D", (), {"dsn": "erp_source"})
+    adapter = make(
+        database, queries={"now": "-- function: pg_backend_pid\nSELECT pg_backend_pid() > 0 AS ok"}, dsn="erp_source"
+    )
+    assert (await adapter.probe(soon())).facts["dialect"] is None
+    assert (await adapter.invoke("now", {}, soon())).value["items"] == [{"ok": True}]
+    assert (await adapter.probe(soon())).facts["dialect"] == "postgresql"

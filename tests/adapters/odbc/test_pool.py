@@ -1,0 +1,276 @@
+"""The pool under trouble: exhausted, connections killed, servers stopped, callers gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+
+from adapters.errors import NotFound, Refused, Retry, Unavailable, UnknownOutcome
+from adapters.secret import Reference
+
+TABLES = """
+tables:
+  t:
+    primary_key: [id]
+    columns: [{name: id, type: integer}, {name: v, type: integer, nullable: true}]
+"""
+SLEEP = {
+    "sqlite": "-- param n: integer\nWITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r"
+    " WHERE n < :n * 10000000) SELECT count(*) AS c FROM r",
+    "postgresql": "-- param n: float\n-- function: pg_sleep\nSELECT 1 AS c FROM pg_sleep(:n)",
+    "mariadb": "-- param n: integer\n-- function: sleep\nSELECT sleep(:n) AS c",
+}
+
+
+def _table(database):
+    database.fresh("t", "id INT PRIMARY KEY, v INT")
+    database.run("INSERT INTO t VALUES (1, 1), (2, 2);")
+
+
+async def _eventually(holds, seconds=15.0):
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, "it never came true"
+        await asyncio.sleep(0.02)
+
+
+async def _recovers(adapter, soon):
+    """Works again without a restart, after at most a few refusals."""
+    for _ in range(100):
+        try:
+            return await adapter.invoke("t.get", {"id": 1}, soon(3))
+        except (Unavailable, Retry, UnknownOutcome):
+            await asyncio.sleep(0.1)
+    raise AssertionError("it does not recover")
+
+
+async def test_a_deadline_ends_the_statement_in_the_database(database, make, soon):
+    _table(database)
+    adapter = make(database, TABLES, {"slow": SLEEP[database.kind]}, concurrency=1)
+    await adapter.open()
+    with pytest.raises(UnknownOutcome):
+        await adapter.invoke("slow", {"n": 20}, soon(0.3))
+    # With one connection: the next call is served only if the first was ended and not just left.
+    assert (await adapter.invoke("t.get", {"id": 1}, soon())).value["v"] == 1
+    assert (await adapter.probe(soon())).facts["hung"] == 0
+
+
+async def test_a_caller_who_leaves_ends_the_read(database, make, soon):
+    _table(database)
+    adapter = make(database, TABLES, {"slow": SLEEP[database.kind]}, concurrency=1)
+    await adapter.open()
+    call = asyncio.create_task(adapter.invoke("slow", {"n": 20}, soon(60)))
+    await asyncio.sleep(0.2)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert (await adapter.invoke("t.get", {"id": 2}, soon(10))).value["v"] == 2
+
+
+async def test_a_caller_who_leaves_does_not_end_the_write(server, make, soon):
+    _table(server)
+    slow = {"postgresql": "pg_sleep(0.5)::text", "mariadb": "sleep(0.5)"}[server.kind]
+    query = f"-- effect: write\n-- result: count\nUPDATE t SET v = 77 WHERE id = 1 AND {slow} IS NOT NULL"
+    adapter = make(server, TABLES, {"write": query})
+    await adapter.open()
+    call = asyncio.create_task(adapter.invoke("write", {}, soon()))
+    await asyncio.sleep(0.2)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await adapter.close()  # drains
+    assert (await adapter.invoke("t.get", {"id": 1}, soon())).value["v"] == 77
+
+
+async def test_an_exhausted_pool_serves_in_turn_and_refuses_at_the_deadline(server, make, soon):
+    _table(server)
+    adapter = make(server, TABLES, {"slow": SLEEP[server.kind]}, concurrency=2)
+    await adapter.open()
+    busy = [asyncio.create_task(adapter.invoke("slow", {"n": 2}, soon())) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    with pytest.raises(Retry):
+        await adapter.invoke("t.get", {"id": 1}, soon(0.2))
+    order: list[int] = []
+
+    async def waits(number):
+        await adapter.invoke("t.get", {"id": 1}, soon())
+        order.append(number)
+
+    await asyncio.gather(*(waits(number) for number in range(10)), *busy)
+    assert sorted(order) == list(range(10))
+    assert max(abs(place - number) for place, number in enumerate(order)) <= 2  # two serve at once
+    facts = (await adapter.probe(soon())).facts
+    assert (facts["busy"], facts["waiting"], facts["hung"]) == (0, 0, 0)
+    assert facts["idle"] <= 2
+
+
+async def test_killed_connections_are_replaced_and_no_call_is_lost(server, make, soon):
+    _table(server)
+    adapter = make(server, TABLES, concurrency=4)
+    await asyncio.gather(*(adapter.invoke("t.get", {"id": 1}, soon()) for _ in range(8)))
+    _kill_all(server)
+    reads = [adapter.invoke("t.get", {"id": 2}, soon()) for _ in range(8)]
+    assert [result.value["v"] for result in await asyncio.gather(*reads)] == [2] * 8
+    _kill_all(server)
+    # A write finds the broken connection before anything is sent.
+    assert (await adapter.invoke("t.update", {"id": 2, "v": 3}, soon())).value["v"] == 3
+
+
+def _kill_all(server):
+    if server.kind == "postgresql":
+        server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND"
+                   " backend_type = 'client backend';")  # fmt: skip
+        return
+    found = server.run("SELECT id FROM information_schema.processlist WHERE user = 'figway';")
+    server.run("".join(f"KILL {number};" for number in found.split()) or "SELECT 1;")
+
+
+async def test_a_connection_killed_in_a_write_leaves_the_outcome_said_rightly(server, make, soon):
+    _table(server)
+    slow = {"postgresql": "pg_sleep(5)::text", "mariadb": "sleep(5)"}[server.kind]
+    query = f"-- effect: write\n-- result: count\nUPDATE t SET v = 99 WHERE id = 1 AND {slow} IS NOT NULL"
+    adapter = make(server, TABLES, {"write": query})
+    await adapter.open()
+    call = asyncio.create_task(adapter.invoke("write", {}, soon()))
+    await asyncio.sleep(0.3)
+    _kill_all(server)
+    # PostgreSQL is certain to have undone it; MariaDB's engines differ.
+    with pytest.raises(Unavailable if server.kind == "postgresql" else UnknownOutcome):
+        await call
+    assert (await adapter.invoke("t.get", {"id": 1}, soon())).value["v"] == 1
+
+
+async def test_a_lock_that_is_held_is_a_retry_and_nothing_is_changed(server, make, soon):
+    _table(server)
+    hold = {"postgresql": "pg_sleep(1.5)", "mariadb": "sleep(1.5)"}[server.kind]
+    script = f"BEGIN; UPDATE t SET v = 5 WHERE id = 1; SELECT {hold}; COMMIT;"
+    adapter = make(server, TABLES)
+    await adapter.open()
+    holder = asyncio.create_task(asyncio.to_thread(server.run, script))
+    locked = asyncio.create_task(_locks(adapter, soon))
+    await holder
+    await locked
+    assert (await adapter.invoke("t.get", {"id": 1}, soon())).value["v"] == 5
+
+
+async def _locks(adapter, soon):
+    await asyncio.sleep(0.3)
+    with pytest.raises((Retry, UnknownOutcome)) as failed:
+        await adapter.invoke("t.update", {"id": 1, "v": 6}, soon(0.6))
+    assert failed.value.message
+
+
+@pytest.mark.parametrize("own_server", ["postgres", "mariadb"], indirect=True)
+async def test_a_stopped_server_costs_its_callers_their_deadline_and_no_restart(own_server, make, soon):
+    _table(own_server)
+    adapter = make(own_server, TABLES, concurrency=2)
+    await asyncio.gather(*(adapter.invoke("t.get", {"id": 1}, soon()) for _ in range(4)))
+    family = _family(own_server.pid)
+    for pid in family:
+        os.kill(pid, signal.SIGSTOP)
+    for _ in range(2):
+        calls = [adapter.invoke("t.get", {"id": 1}, soon(0.5)) for _ in range(2)]
+        calls.append(adapter.invoke("t.update", {"id": 1, "v": 5}, soon(0.5)))
+        for answer in await asyncio.gather(*calls, return_exceptions=True):
+            assert isinstance(answer, UnknownOutcome | Unavailable | Retry), answer
+    await _eventually(lambda: adapter._pool.facts["hung"] >= 2)
+    assert adapter._pool.facts["hung"] <= 2 * 2
+    assert not (await adapter.probe(soon(0.5))).ok
+    await _eventually(lambda: adapter._pool.facts["busy"] == 0)
+    for pid in family:
+        os.kill(pid, signal.SIGCONT)
+    assert (await _recovers(adapter, soon)).value["id"] == 1
+    await _eventually(lambda: adapter._pool.facts["hung"] == 0)
+    assert (await adapter.invoke("t.update", {"id": 2, "v": 8}, soon())).value["v"] == 8
+
+
+def _family(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as children:
+        return [pid, *(int(child) for child in children.read().split())]
+
+
+@pytest.mark.parametrize("own_server", ["postgres", "mariadb"], indirect=True)
+async def test_a_server_that_is_gone_is_unavailable(own_server, make, soon):
+    _table(own_server)
+    adapter = make(own_server, TABLES)
+    await adapter.invoke("t.get", {"id": 1}, soon())
+    for pid in _family(own_server.pid):
+        os.kill(pid, signal.SIGKILL)
+    for operation, row in (("t.get", {"id": 1}), ("t.update", {"id": 1, "v": 2})):
+        with pytest.raises(Unavailable):
+            await adapter.invoke(operation, row, soon())
+    assert not (await adapter.probe(soon())).ok
+
+
+async def test_wrong_passwords_are_refused_and_closed_ports_unavailable(server, servers, make, soon):
+    for change, kind in ((("figway-test", "wrong"), Refused), (("127.0.0.1", "127.0.0.9"), Unavailable)):
+        adapter = make(server, TABLES, dsn=Reference(server.dsn.replace(*change), "env:X"))
+        with pytest.raises(kind) as failed:
+            await adapter.open()
+        assert "127.0.0" not in failed.value.message
+        probe = await adapter.probe(soon())
+        assert not probe.ok
+        assert probe.detail == failed.value.message
+
+
+async def test_a_sqlite_file_that_is_not_there_is_unavailable_and_not_made(sqlite, make, soon, tmp_path):
+    missing = tmp_path / "none.db"
+    dsn = sqlite.dsn.replace("base.db", "none.db")
+    with pytest.raises(Unavailable):
+        await make(sqlite, TABLES, dsn=Reference(dsn, "env:X")).open()
+    assert not missing.exists()
+
+
+async def test_nothing_of_one_call_is_left_to_the_next(server, make, soon):
+    """A write that fails midway leaves no open transaction, and the session stays read-only."""
+    _table(server)
+    adapter = make(server, TABLES, {"all": "SELECT id, v FROM t ORDER BY id"}, concurrency=1)
+    with pytest.raises(NotFound):
+        await adapter.invoke("t.update", {"id": 9, "v": 1}, soon())
+    server.run("UPDATE t SET v = 10 WHERE id = 1;")
+    assert (await adapter.invoke("t.get", {"id": 1}, soon())).value["v"] == 10
+    assert (await adapter.invoke("all", {}, soon())).value["items"][0] == {"id": 1, "v": 10}
+
+
+async def test_the_event_loop_is_never_blocked(server, make, soon):
+    _table(server)
+    adapter = make(server, TABLES, {"slow": SLEEP[server.kind]})
+    await adapter.open()
+    ticks = 0
+    call = asyncio.create_task(adapter.invoke("slow", {"n": 1}, soon()))
+    while not call.done():
+        await asyncio.sleep(0.01)
+        ticks += 1
+    assert ticks > 10
+
+
+async def test_an_adapter_reopens_after_close(sqlite, make, soon):
+    _table(sqlite)
+    adapter = make(sqlite, TABLES)
+    assert (await adapter.invoke("t.get", {"id": 1}, soon())).value["v"] == 1
+    await adapter.close()
+    await adapter.close()
+    assert (await adapter.invoke("t.get", {"id": 1}, soon())).value["v"] == 1
+
+
+async def test_more_statements_than_are_kept_prepared_still_run(sqlite, make, soon):
+    _table(sqlite)
+    adapter = make(sqlite, TABLES, concurrency=1)
+    for count in range(1, 51):
+        for op in ("in", "eq"):
+            where = [["id", "in", list(range(1, count + 1))]] if op == "in" else [["id", "eq", 1]] * count
+            found = (await adapter.invoke("t.list", {"where": where}, soon())).value["items"]
+            assert len(found) == (min(count, 2) if op == "in" else 1)
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+async def test_a_deadline_that_has_passed_sends_nothing(sqlite, make, soon, kind):
+    _table(sqlite)
+    adapter = make(sqlite, TABLES)
+    operation, row = {"read": ("t.get", {"id": 1}), "write": ("t.update", {"id": 1, "v": 5})}[kind]
+    with pytest.raises((Retry, Unavailable, UnknownOutcome)):
+        await adapter.invoke(operation, row, soon(-1.0))
