@@ -111,7 +111,11 @@ def _public(operation: Mapping[str, Any], shared: list[Any]) -> dict[str, Any]:
 
 def _told(code: str, response: Any) -> Any:
     """A failure whose body the contract leaves open is a problem document."""
-    if code[:1] in "45" and isinstance(response, dict) and not {"content", "$ref"} & set(response):
+    if (
+        (code == "default" or code[:1] in "45")
+        and isinstance(response, dict)
+        and not {"content", "$ref"} & set(response)
+    ):
         return {**response, "content": _ANY_PROBLEM["content"]}
     return response
 

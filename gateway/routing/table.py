@@ -13,6 +13,8 @@ Entry = TypeVar("Entry")
 # RFC 3986 §3.3: what a segment may hold besides percent-encoded bytes. Anything else has two readings.
 _SEGMENT = re.compile(rb"[A-Za-z0-9\-._~!$&'()*+,;=:@]*(?:%[0-9A-Fa-f]{2}[A-Za-z0-9\-._~!$&'()*+,;=:@]*)*")
 _DOTS = (b".", b"..")
+# A whole path that needs no second look: nothing encoded, and no segment that starts with a dot.
+_PLAIN = re.compile(rb"(?:/(?!\.)[A-Za-z0-9\-._~!$&'()*+,;=:@]*)+")
 _TEMPLATE = re.compile(r"\{([^{}]+)\}")
 
 
@@ -27,12 +29,12 @@ class _Node(Generic[Entry]):
     methods: dict[str, tuple[Entry, tuple[str, ...]]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Match(Generic[Entry]):
     """A path that some route has: its methods, each with its entry and its parameters' names, and their values."""
 
     methods: dict[str, tuple[Entry, tuple[str, ...]]]
-    values: tuple[str, ...]
+    values: list[str]
 
     def allowed(self) -> str:
         """The `Allow` header's value (RFC 9110 §10.2.1)."""
@@ -61,13 +63,15 @@ class Table(Generic[Entry]):
 
     def match(self, path: bytes) -> Match[Entry] | None:
         """The match for a raw (still percent-encoded) path, or None; raises `AmbiguousPath`."""
-        segments = [_decoded(segment) for segment in path.split(b"/")[1:]]
+        segments = path.split(b"/")[1:]
+        if _PLAIN.fullmatch(path) is None:
+            segments = [_decoded(segment) for segment in segments]
         values: list[bytes] = []
         node = _walk(self._root, segments, 0, values)
         if node is None:
             return None
         try:
-            return Match(node.methods, tuple([value.decode() for value in values]))
+            return Match(node.methods, [value.decode() for value in values])
         except UnicodeDecodeError as error:
             raise AmbiguousPath("the path isn't UTF-8") from error
 
@@ -82,8 +86,6 @@ class Table(Generic[Entry]):
 
 
 def _decoded(segment: bytes) -> bytes:
-    if segment.isalnum():
-        return segment
     if _SEGMENT.fullmatch(segment) is None:
         raise AmbiguousPath("the path holds a character that must be percent-encoded")
     if b"%" in segment:

@@ -35,7 +35,7 @@ paths:
           upstream: shop
           operation: GET /v1/things/{id}
           input: {id: path.thing_id}
-          output: "{id: Id, name: Name, parts: Parts[].{id: Id}}"
+          output: "{id: Id, name: Name, parts: Parts[].{id: Id, name: Name}}"
 components:
   schemas:
     ThingId: {type: string, pattern: "^[0-9]+$"}

@@ -1,0 +1,113 @@
+"""`figway check`, `schema` and `doctor`, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from gateway.cli import app
+
+ROOT = Path(__file__).parents[3]
+BROKEN = ROOT / "tests/gateway/routing/broken"
+
+
+def figway(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A sound workspace whose upstream isn't there."""
+    contract = (BROKEN / "28-unused-parameters/openapi/things.yaml").read_text()
+    contract = "\n".join(line for line in contract.splitlines() if "colour" not in line)
+    (tmp_path / "openapi").mkdir()
+    (tmp_path / "openapi/things.yaml").write_text(contract)
+    (tmp_path / "gateway.yaml").write_text('upstreams: {shop: {kind: http, base_url: "http://127.0.0.1:9"}}\n')
+    return tmp_path
+
+
+def test_a_sound_workspace_is_0(shop: Path) -> None:
+    result = figway("check", "--workspace", str(shop))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "1 routes, 1 upstreams" in result.stdout
+
+
+def test_a_broken_one_is_1_with_a_sentence_each() -> None:
+    result = figway("check", "--workspace", str(BROKEN / "22-writing-get"))
+    assert result.exit_code == 1
+    assert (
+        "openapi/things.yaml:15: paths./things/{thing_id}.get.x-gateway.effect: a GET must only read" in result.stderr
+    )
+    assert result.stdout == ""
+
+
+def test_findings_as_json() -> None:
+    result = figway("check", "--json", "--workspace", str(BROKEN / "01-missing-wsdl"))
+    assert result.exit_code == 1
+    errors = [each for each in json.loads(result.stdout)["findings"] if each["level"] == "error"]
+    assert [(each["file"], each["line"], each["key"]) for each in errors] == [
+        ("gateway.yaml", 4, "upstreams.shop.wsdl")
+    ]
+
+
+def test_no_workspace_is_1(tmp_path: Path) -> None:
+    result = figway("check", "--workspace", str(tmp_path))
+    assert result.exit_code == 1
+    assert "there is no gateway.yaml" in result.stderr
+
+
+def test_live_tells_an_upstream_that_is_down(shop: Path) -> None:
+    result = figway("check", "--live", "--json", "--workspace", str(shop))
+    (upstream,) = json.loads(result.stdout)["upstreams"]
+    assert (result.exit_code, upstream["upstream"], upstream["ok"]) == (1, "shop", False)
+
+
+def test_it_is_a_program() -> None:
+    command = [sys.executable, "-m", "gateway", "check", "--workspace", str(BROKEN / "22-writing-get")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 1
+    assert "a GET must only read" in result.stderr
+
+
+def test_an_unknown_option_is_2() -> None:
+    assert figway("check", "--lvie").exit_code == 2
+
+
+def test_schemas_are_json_schemas_that_fit_the_demo() -> None:
+    schemas = json.loads(figway("schema").stdout)
+    for schema in schemas.values():
+        jsonschema_rs.meta.validate(schema)
+    demo = yaml.safe_load((ROOT / "gateway.yaml").read_text())
+    jsonschema_rs.Draft202012Validator(schemas["gateway"]).validate(demo)
+    extensions = jsonschema_rs.Draft202012Validator(schemas["x-gateway"])
+    for path in (ROOT / "openapi").glob("*.yaml"):
+        for item in yaml.safe_load(path.read_text())["paths"].values():
+            for operation in item.values():
+                if isinstance(operation, dict):
+                    extensions.validate(operation["x-gateway"])
+    assert not extensions.is_valid({"effect": "reads"})
+    assert json.loads(figway("schema", "gateway").stdout) == schemas["gateway"]
+
+
+def test_every_key_of_the_schemas_is_described() -> None:
+    for schema in json.loads(figway("schema").stdout).values():
+        # A name with a dot is an adapter's own model.
+        for model in (schema, *(each for name, each in schema["$defs"].items() if "." not in name)):
+            assert [name for name, each in model.get("properties", {}).items() if "description" not in each] == []
+
+
+def test_doctor_looks_at_the_machine_and_the_upstreams(shop: Path) -> None:
+    result = figway("doctor", "--json", "--workspace", str(shop))
+    checks = {each["what"]: each for each in json.loads(result.stdout)}
+    assert {"Python", "SQLite", "import gateway", "import adapters", "ODBC drivers", "port", "state"} <= set(checks)
+    assert checks["Python"]["state"] == checks["SQLite"]["state"] == checks["import gateway"]["state"] == "ok"
+    assert checks["upstream shop"]["state"] == "bad"
+    assert result.exit_code == 1
+    assert "upstream shop" in figway("doctor", "--workspace", str(shop)).stdout

@@ -1,0 +1,82 @@
+"""The contracts as one document, and what one caller sees of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema_rs
+
+from gateway.routing.document import visible
+from gateway.routing.load import Loaded
+
+MORE = """\
+openapi: 3.1.0
+info: {title: More, version: "1"}
+tags: [{name: more, description: More.}]
+paths:
+  /things/{thing_id}:
+    delete:
+      operationId: remove_thing
+      tags: [more]
+      parameters: [{name: thing_id, in: path, required: true, schema: {type: string}}]
+      responses: {"204": {description: Gone.}, default: {description: Failed.}}
+      x-gateway:
+        effect: idempotent_write
+        legacy: {upstream: shop, operation: "DELETE /v1/things/{id}", input: {id: path.thing_id}}
+"""
+
+
+def _document(files: dict[str, bytes], load: Callable[..., Loaded]) -> dict[str, object]:
+    return dict(load({**files, "openapi/more.yaml": MORE.encode()}).compiled.document)
+
+
+def test_contracts_become_one_document(files: dict[str, bytes], load: Callable[..., Loaded]) -> None:
+    document = json.loads(json.dumps(_document(files, load)))
+    assert "x-gateway" not in json.dumps(document)
+    item = document["paths"]["/things/{thing_id}"]
+    assert set(item) == {"get", "delete"}
+    assert [each["name"] for each in item["get"]["parameters"]] == ["thing_id"]
+    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    assert item["get"]["responses"]["404"]["content"] == {"application/problem+json": problem}
+    assert item["get"]["responses"]["default"]["content"] == {"application/problem+json": problem}
+    assert item["delete"]["responses"]["default"]["description"] == "Failed."
+    assert document["security"] == [{"credential": []}]
+    assert document["components"]["securitySchemes"]["credential"]["scheme"] == "bearer"
+
+
+def test_a_caller_sees_what_it_may_use(files: dict[str, bytes], load: Callable[..., Loaded]) -> None:
+    document = _document(files, load)
+    seen = visible(document, {"remove_thing"})
+    assert [list(item) for item in seen["paths"].values()] == [["delete"]]
+    assert set(seen["components"]["schemas"]) == {"Problem"}
+    assert [tag["name"] for tag in seen["tags"]] == ["more"]
+    whole = visible(document, {"get_thing", "remove_thing"})
+    assert set(whole["components"]["schemas"]) == {"Problem", "Thing", "ThingId"}
+    nothing = visible(document, set())
+    assert nothing["paths"] == {}
+    assert set(nothing["components"]) == {"securitySchemes"}
+
+
+def test_the_demos_workspace_is_sound_and_its_examples_fit(load: Callable[..., Loaded]) -> None:
+    from gateway.routing.folder import read_workspace
+
+    root = Path(__file__).parents[3]
+    compiled = load(read_workspace(root)).compiled
+    assert {route.operation_id for route in compiled.routes} >= {"get_customer", "create_task", "get_customer_overview"}
+    examples = 0
+    for item in compiled.document["paths"].values():
+        for operation in item.values():
+            for media, schema in _media(operation, compiled.document["components"]):
+                if "example" in media:
+                    validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+                    assert [error.message for error in validator.iter_errors(media["example"])] == []
+                    examples += 1
+    assert examples >= 5
+
+
+def _media(operation: dict, components: dict) -> list[tuple[dict, dict]]:  # type: ignore[type-arg]
+    bodies = [*operation["responses"].values(), operation.get("requestBody", {})]
+    media = [each for body in bodies for each in body.get("content", {}).values()]
+    return [(each, {**each["schema"], "components": components}) for each in media]
