@@ -84,7 +84,7 @@ def test_503_that_names_a_time_did_nothing(effect: Effect) -> None:
         ("0", 0, 0),
         ("30", 30, 30),
         ("999999999", 3600, 3600),
-        (format_datetime(datetime.now(UTC) + timedelta(seconds=600), usegmt=True), 500, 600),
+        (format_datetime(datetime.now(UTC) + timedelta(seconds=3000), usegmt=True), 2000, 3000),
         (format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True), 0, 0),
     ],
 )
