@@ -24,7 +24,7 @@ FILES = {
     "CONTRIBUTING.md",
     "LICENSE",
 }
-TESTS = {"adapters", "gateway", "demo", "house", "bench", "npm"}
+TESTS = {"adapters", "gateway", "demo", "house", "bench", "npm", "plugin"}
 NO_PACKAGES = ("docker", "openapi", "policies", "tests")
 KIND = {"__init__.py", "adapter.py", "config.py", "README.md"}
 

@@ -37,7 +37,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "python": lambda text: compile(text, "README", "exec"),
 }
 # Blocks that are pictures of something, not something to run or read.
-PICTURES = {"text", "mermaid", "cobol", "xml", "cedar"}
+PICTURES = {"text", "mermaid", "cobol", "xml", "cedar", "sql", "http", "csv"}
 
 
 @dataclass(frozen=True)
