@@ -95,7 +95,9 @@ class FilesAdapter:
                     await self.open()
                 return await self._verbs[verb](self._datasets[dataset], input, context)
         except TimeoutError:
-            raise Unavailable(f"{dataset} didn't answer in time") from None
+            if verb == "append":  # what had begun would be an UnknownOutcome
+                raise Unavailable(f"{dataset} didn't answer in time; nothing was written") from None
+            raise UnknownOutcome(f"{dataset} didn't answer in time") from None
 
     async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
         """What `append` would write, without writing it."""
@@ -155,13 +157,13 @@ class FilesAdapter:
             }
             query = Query(request, fields, description.config.key)
             try:
-                return await self._run(partial(self._page, dataset, generation, query))
+                return await self._run(partial(self._page, dataset, generation, query, context.deadline))
             except Changed:
                 continue
         raise Retry(f"a file of {description.name} is being rewritten", retry_after=1.0)
 
-    def _page(self, dataset: Dataset, generation: Generation, query: Query) -> Result:
-        page = query.page(generation)
+    def _page(self, dataset: Dataset, generation: Generation, query: Query, deadline: float) -> Result:
+        page = query.page(generation, deadline)
         items = [found.part.value(found.ordinal) for found in page.found]
         key = dataset.description.config.key
         sources = tuple(self._source(found, str(at(item, key))) for found, item in zip(page.found, items, strict=True))

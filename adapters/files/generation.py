@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -57,6 +57,14 @@ class Generation:
         if self._ordered is None:
             self._ordered = sorted((key, part, ordinal) for key, (part, ordinal) in self._index.items() if ordinal >= 0)
         return self._ordered
+
+    def rows(self) -> Iterator[tuple[Found, dict[str, Json]]]:
+        """Every decodable record with where it is, in no order, to look at only; raises `Changed`."""
+        compare = comparable(self.key_type)
+        for number, part in enumerate(self.parts):
+            for ordinal, row in enumerate(part.all_rows()):
+                if self._index.get(compare(part.keys[ordinal])) == (number, ordinal):
+                    yield Found(part, ordinal), row
 
     def fields(self) -> dict[str, FieldType]:
         """The fields that the files themselves name."""

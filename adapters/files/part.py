@@ -43,16 +43,32 @@ class Part:
 
     def value(self, ordinal: int) -> dict[str, Json]:
         """A record, decoded anew, so that nobody shares it; raises `Changed`."""
+        return self._decoded(self.content.read(*self.span(ordinal)))
+
+    def _decoded(self, data: bytes) -> dict[str, Json]:
         if self.reader is None:
             raise Changed
         try:
-            return self.reader.decode(self.content.read(*self.span(ordinal)))
+            return self.reader.decode(data)
         except Undecodable as error:  # it was decodable when it was indexed
             raise Changed from error
 
     def row(self, ordinal: int) -> dict[str, Json]:
         """A record to look at only; raises `Changed`."""
         return self.value(ordinal) if self.rows is None else self.rows[ordinal]
+
+    def all_rows(self) -> Iterator[dict[str, Json]]:
+        """Every record to look at, in the file's order, read in big pieces; raises `Changed`."""
+        if self.rows is not None:
+            yield from self.rows
+            return
+        begin = end = 0
+        data = b""
+        for start, stop in zip(self.starts, self.ends, strict=True):
+            if stop > end:
+                begin, end = start, max(stop, min(start + _BUFFER, self.version.size))
+                data = self.content.read(begin, end)
+            yield self._decoded(data[start - begin : stop - begin])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,22 @@ continues rightly in a generation that has other records.
 from __future__ import annotations
 
 import heapq
+import math
 import re
+import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import total_ordering
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from adapters.contract import Condition, Json, ListRequest
 from adapters.errors import FieldError, Invalid
 from adapters.files.formats import FieldType, at
 from adapters.files.generation import Found, Generation
 from adapters.files.values import comparable, given
+
+_T = TypeVar("_T")
 
 MAX_LIMIT = 1000
 MAX_CONDITIONS = 20
@@ -89,20 +93,21 @@ class Query:
         if faults:
             raise Invalid("the list can't be asked for like that", errors=faults)
 
-    def page(self, generation: Generation) -> Page:
-        """The page of a generation; decodes only what it must. Raises `Changed`."""
-        chosen = self._by_key(generation) if len(self._order) == 1 else self._by_fields(generation)
+    def page(self, generation: Generation, deadline: float = math.inf) -> Page:
+        """The page of a generation; decodes only what it must. Raises `Changed`, and TimeoutError at the deadline."""
+        by_key = len(self._order) == 1
+        chosen = self._by_key(generation, deadline) if by_key else self._by_fields(generation, deadline)
         more = len(chosen) > self._limit
         chosen = chosen[: self._limit]
         last = chosen[-1] if more else None
         return Page(chosen, None if last is None else self._values(last.part.row(last.ordinal)))
 
-    def _by_key(self, generation: Generation) -> list[Found]:
+    def _by_key(self, generation: Generation, deadline: float) -> list[Found]:
         """In key order: the sorted keys are walked from the position on."""
         chosen: list[Found] = []
-        for _, number, ordinal in self._walk(generation):
+        for _, number, ordinal in _in_time(self._walk(generation), deadline):
             found = Found(generation.parts[number], ordinal)
-            if self._passes(found):
+            if not self._tests or self._passes(found.part.row(ordinal)):
                 chosen.append(found)
                 if len(chosen) > self._limit:
                     break
@@ -121,26 +126,30 @@ class Query:
         places = range(high - 1, low - 1, -1) if order.descending else range(low, high)
         return (ordered[place] for place in places)
 
-    def _by_fields(self, generation: Generation) -> list[Found]:
+    def _by_fields(self, generation: Generation, deadline: float) -> list[Found]:
         """In another order: every record is looked at, the first ones of the order are kept."""
-        passed = (Found(generation.parts[number], ordinal) for _, number, ordinal in generation.ordered())
-        ranked = ((self._ranks(found), found) for found in passed if self._passes(found))
+        rows = _in_time(generation.rows(), deadline)
+        ranked = ((self._ranks(row), found) for found, row in rows if self._passes(row))
         after = self._after
         candidates = ranked if after is None else (entry for entry in ranked if entry[0] > after)
         return [found for _, found in heapq.nsmallest(self._limit + 1, candidates, key=lambda entry: entry[0])]
 
-    def _passes(self, found: Found) -> bool:
-        if not self._tests:
-            return True
-        row = found.part.row(found.ordinal)
+    def _passes(self, row: Mapping[str, Json]) -> bool:
         return all(test(row) for test in self._tests)
 
-    def _ranks(self, found: Found) -> list[_Rank]:
-        row = found.part.row(found.ordinal)
+    def _ranks(self, row: Mapping[str, Json]) -> list[_Rank]:
         return [order.rank(at(row, order.path)) for order in self._order]
 
     def _values(self, row: Mapping[str, Json]) -> list[Json]:
         return [at(row, order.path) for order in self._order]
+
+
+def _in_time(rows: Iterator[_T], deadline: float) -> Iterator[_T]:
+    """The same, looking at the clock now and then."""
+    for number, row in enumerate(rows):
+        if number % 256 == 0 and time.monotonic() > deadline:
+            raise TimeoutError
+        yield row
 
 
 def _orders(sort: Sequence[str], fields: Mapping[str, FieldType], key: str, faults: list[FieldError]) -> list[_Order]:

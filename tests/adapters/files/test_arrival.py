@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ async def _keys(adapter: FilesAdapter, context: Context, **request: Any) -> list
 
 APPENDER = """
 import sys
+import time
 file = open(sys.argv[1], "ab", 0)
 print(file.write(bytes.fromhex(sys.argv[2])), flush=True)
 sys.stdin.readline()
@@ -169,3 +172,53 @@ async def test_a_file_rewritten_in_place_is_noticed(
     await adapter.open()
     master.write_bytes(task("A2") + task("A1", title="new") + task("A3"))
     assert (await adapter.invoke("tasks.get", {"task_id": "A1"}, context())).value["title"] == "new"
+
+
+PROBER = """
+import fcntl, os, sys, time
+from adapters.files import arrival
+real = fcntl.fcntl
+def slowly(handle, command, argument):
+    answer = real(handle, command, argument)
+    if argument == fcntl.F_RDLCK and command == fcntl.F_SETLEASE:
+        print("leased", flush=True)
+        time.sleep(0.5)
+    return answer
+fcntl.fcntl = slowly
+print(arrival._no_writer(os.open(sys.argv[1], os.O_RDONLY)), flush=True)
+"""
+
+
+def test_a_writer_that_comes_while_the_lease_is_held_does_not_end_the_process(drop_folder: Path) -> None:
+    file = drop_folder / "T.DAT"
+    file.write_bytes(b"x")
+    prober = subprocess.Popen([sys.executable, "-c", PROBER, str(file)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert prober.stdout is not None
+        assert prober.stdout.readline() == "leased\n"
+        with file.open("ab") as writer:  # the kernel signals the holder and lets us wait for it
+            writer.write(b"y")
+        output, _ = prober.communicate(timeout=20)
+    finally:
+        prober.kill()
+        prober.wait()
+    assert (prober.returncode, output) == (0, "True\n")
+
+
+async def test_without_leases_a_file_must_be_stable(
+    build: Build,
+    tasks: dict[str, Any],
+    drop_folder: Path,
+    task: Task,
+    context: Contexts,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(*_: Any) -> int:
+        raise OSError(errno.EINVAL, "no leases on this file system")
+
+    monkeypatch.setattr("adapters.files.arrival.fcntl.fcntl", refused)
+    tasks["tasks"]["arrival"] = {"stable_for": "10m"}
+    (drop_folder / "TASKMAST.DAT").write_bytes(task("A1"))
+    (drop_folder / "in/TASK-B1.DAT").write_bytes(task("B1"))
+    os.utime(drop_folder / "TASKMAST.DAT", (time.time() - 601, time.time() - 601))
+    assert await _keys(build(tasks), context()) == ["A1"]

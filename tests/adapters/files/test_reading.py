@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from adapters.contract import Context
-from adapters.errors import BadReply, Invalid, NotFound, Unavailable
+from adapters.contract import Context, ListRequest
+from adapters.errors import BadReply, Invalid, NotFound, Unavailable, UnknownOutcome
 from adapters.files.adapter import FilesAdapter
 from adapters.files.dataset import CHECK_EVERY
+from adapters.files.query import Query
 
 Build = Callable[..., FilesAdapter]
 Task = Callable[..., bytes]
@@ -216,12 +217,28 @@ async def test_a_missing_root_is_unavailable_and_may_come_later(
     assert (await adapter.invoke("tasks.get", {"task_id": "A1"}, context())).value["task_id"] == "A1"
 
 
-async def test_a_slow_folder_is_unavailable_at_the_deadline(
+async def test_a_slow_folder_ends_the_call_at_its_deadline(
     build: Build, tasks: dict[str, Any], context: Contexts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapter = build(tasks)
     await adapter.open()
     monkeypatch.setattr(adapter._datasets["tasks"], "refresh", lambda force=False: time.sleep(0.5))
     adapter._datasets["tasks"].generation = None
-    with pytest.raises(Unavailable, match="in time"):
+    with pytest.raises(UnknownOutcome, match="in time"):
         await adapter.invoke("tasks.get", {"task_id": "A1"}, context(0.05))
+    with pytest.raises(Unavailable, match="nothing was written"):
+        await adapter.invoke("tasks.append", {"task_id": "A1"}, context(0.05))
+
+
+async def test_a_list_that_takes_too_long_is_ended(
+    build: Build, tasks: dict[str, Any], drop_folder: Path, task: Task, context: Contexts
+) -> None:
+    (drop_folder / "TASKMAST.DAT").write_bytes(b"".join(task(f"T{n}") for n in range(10)))
+    adapter = build(tasks)
+    await adapter.open()
+    dataset = adapter._datasets["tasks"]
+    assert dataset.generation is not None
+    for sort in ((), ("title",)):
+        query = Query(ListRequest(5, sort=sort), dataset.generation.fields(), "task_id")
+        with pytest.raises(TimeoutError):
+            query.page(dataset.generation, time.monotonic() - 1)
