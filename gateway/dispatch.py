@@ -34,10 +34,14 @@ def dispatch(route: Route, upstreams: Mapping[str, Invoker]) -> Handler:
     upstream = upstreams[binding.upstream]
     build_input = input_builder(route, binding)
     location = _location(route)
+    output, writes = binding.output, route.effect is not Effect.READ
 
     async def handler(call: Call) -> Reply:
         result = await _invoke(call, route, binding, upstream, build_input(call))
-        body = await _mapped(binding.output, result.value, writes=route.effect is not Effect.READ)
+        body = result.value
+        if output is not None:
+            big = not output.compiled and _is_big(body)
+            body = await asyncio.to_thread(_mapped, output, body, writes) if big else _mapped(output, body, writes)
         reply = Reply(route.status, body, as_of=result.as_of, served_by=side, warnings=result.warnings)
         if location is not None:
             reply.headers.append((b"location", location(body)))
@@ -73,12 +77,8 @@ def _context(call: Call) -> Context:
     )
 
 
-async def _mapped(output: Expression | None, value: Json, *, writes: bool) -> Json:
-    if output is None:
-        return value
+def _mapped(output: Expression, value: Json, writes: bool) -> Json:
     try:
-        if not output.compiled and _is_big(value):
-            return await asyncio.to_thread(output, value)
         return output(value)
     except MappingFailed as error:
         note = f"output mapping failed: {error}"

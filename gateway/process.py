@@ -64,6 +64,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 date_header=True,
+                proxy_headers=False,
                 timeout_graceful_shutdown=_LONGEST_CALL,
             )
         )

@@ -79,4 +79,5 @@ def _endpoint(route: Route, compiled: Compiled, handler: Handler) -> Endpoint:
         handler=handler,
         deadline=route.deadline or defaults.deadline,
         max_body=defaults.max_body,
+        takes_body=route.body is not None,
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from gateway.call import Call
 from gateway.errors import BadRequest, RequestTimeout, RequestTooLarge
 
+T = TypeVar("T")
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 _WATCH_AFTER = 0.05
@@ -68,29 +69,53 @@ class ClientLeft(Exception):
     """The caller disconnected before its reply was ready."""
 
 
-class Watcher:
-    """Cancels a call's task when its caller disconnects; starts to watch only when the call has become slow."""
+class Watch:
+    """Cancels a read whose caller disconnects. It looks at a call only once that has become slow, and one timer
+    serves all calls: quick ones pay for an entry in a dictionary."""
 
-    __slots__ = ("_body", "_receive", "_task", "_timer", "_watch", "left")
+    def __init__(self) -> None:
+        self._calls: dict[asyncio.Task[Any], tuple[float, BodyReader | None, Receive]] = {}
+        self._watching: dict[asyncio.Task[Any], asyncio.Task[None]] = {}
+        self._left: set[asyncio.Task[Any]] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
-    def __init__(self, task: asyncio.Task[Any], body: BodyReader, receive: Receive) -> None:
-        self._task, self._body, self._receive = task, body, receive
-        self.left = False
-        self._watch: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER, self._start)
+    async def run(self, work: Awaitable[T], body: BodyReader | None, receive: Receive) -> T:
+        """Awaits `work` in the current task; raises `ClientLeft` when the caller was gone before it ended."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._calls[task] = (time.monotonic(), body, receive)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER, self._tick)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if task not in self._left:
+                raise
+            task.uncancel()
+            raise ClientLeft from None
+        finally:
+            del self._calls[task]
+            if self._watching:
+                self._end(task)
 
-    def _start(self) -> None:
-        self._watch = asyncio.create_task(self._until_left())
+    def _end(self, task: asyncio.Task[Any]) -> None:
+        watching = self._watching.pop(task, None)
+        if watching is not None:
+            watching.cancel()
+        self._left.discard(task)
 
-    async def _until_left(self) -> None:
-        await self._body.finished()
-        while (await self._receive())["type"] != "http.disconnect":
+    def _tick(self) -> None:
+        slow = time.monotonic() - _WATCH_AFTER
+        for task, (since, body, receive) in self._calls.items():
+            if since <= slow and task not in self._watching:
+                self._watching[task] = asyncio.create_task(self._until_left(task, body, receive))
+        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER, self._tick) if self._calls else None
+
+    async def _until_left(self, task: asyncio.Task[Any], body: BodyReader | None, receive: Receive) -> None:
+        if body is not None:
+            await body.finished()
+        while (await receive())["type"] != "http.disconnect":
             pass
-        self.left = True
-        self._task.cancel()
-
-    def stop(self) -> None:
-        """Ends the watch."""
-        self._timer.cancel()
-        if self._watch is not None:
-            self._watch.cancel()
+        if task in self._calls:
+            self._left.add(task)
+            task.cancel()

@@ -26,7 +26,7 @@ from gateway.errors import (
     UnknownOutcome,
     UriTooLong,
 )
-from gateway.ingress.body import BodyReader, ClientLeft, Receive, Watcher
+from gateway.ingress.body import BodyReader, ClientLeft, Receive, Watch
 from gateway.ingress.framing import check_accept, read_headers
 from gateway.ingress.response import Response
 from gateway.pipeline import Handler
@@ -55,6 +55,7 @@ class Endpoint:
     handler: Handler
     deadline: float
     max_body: int
+    takes_body: bool
 
 
 class Serving(Protocol):
@@ -71,6 +72,7 @@ class HttpIngress:
     def __init__(self, current: Callable[[], Serving], audit: AuditLog) -> None:
         self._current = current
         self._audit = audit
+        self._watch = Watch()
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,9 +126,12 @@ class HttpIngress:
         call.deadline += endpoint.deadline
         if b"prefer" in headers:
             call.deadline = min(call.deadline, _shortened(headers[b"prefer"], call.deadline - endpoint.deadline))
-        body = BodyReader(call, endpoint.max_body, receive)
-        call.read_body = body.read
-        return await _watched(endpoint, call, body, receive)
+        body = None
+        if endpoint.takes_body:
+            body = BodyReader(call, endpoint.max_body, receive)
+            call.read_body = body.read
+        # A caller that leaves cancels its read, and never its write.
+        return await (endpoint.handler(call) if call.writes else self._watch.run(endpoint.handler(call), body, receive))
 
     def _admit(self, call: Call) -> None:
         if self._in_flight > _MOST_IN_FLIGHT:
@@ -202,21 +207,3 @@ def _shortened(prefer: bytes, started: float) -> float:
     """The deadline that `Prefer: wait=S` asks for (RFC 7240 §4.3)."""
     wait = _WAIT.search(prefer.lower())
     return started + int(wait[1]) if wait else float("inf")
-
-
-async def _watched(endpoint: Endpoint, call: Call, body: BodyReader, receive: Receive) -> Reply:
-    """Runs the handler; a read whose caller leaves is cancelled, a write never is."""
-    if call.writes:
-        return await endpoint.handler(call)
-    task = asyncio.current_task()
-    assert task is not None
-    watcher = Watcher(task, body, receive)
-    try:
-        return await endpoint.handler(call)
-    except asyncio.CancelledError:
-        if not watcher.left:
-            raise
-        task.uncancel()
-        raise ClientLeft from None
-    finally:
-        watcher.stop()

@@ -72,6 +72,8 @@ class Response:
 
 def _age(as_of: datetime) -> list[tuple[bytes, bytes]]:
     """`Figway-As-Of` (RFC 3339, UTC) and `Age` (seconds, RFC 9111 §5.1)."""
-    age = max(0, int(time.time() - as_of.timestamp()))
-    stamp = as_of.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return [(b"figway-as-of", stamp.encode()), (b"age", b"%d" % age)]
+    if as_of.tzinfo is not UTC:
+        as_of = as_of.astimezone(UTC)
+    age = int(time.time() - as_of.timestamp())
+    stamp = as_of.isoformat(timespec="milliseconds")[:-6]
+    return [(b"figway-as-of", f"{stamp}Z".encode()), (b"age", b"%d" % age if age > 0 else b"0")]
