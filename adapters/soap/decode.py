@@ -214,7 +214,8 @@ class Decoder:
     def _others(self, content: Group) -> Callable[[_Object, list[etree._Element], Notes], None]:
         """Reads what isn't a plain property of an object: repeated groups, wildcards, strangers."""
         groups = [
-            _Repeated(each.key, places(each), self._content(replace(each, key=""))) for each in repeated_groups(content)
+            _Repeated(each.key, places(each), self._content(replace(each, key="", least=1, most=1)))
+            for each in repeated_groups(content)
         ]
         grouped = {tag for group in groups for tag in group.places}
         keep = wild(content)

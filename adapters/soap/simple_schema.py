@@ -23,6 +23,7 @@ _COUNTS: Mapping[str, tuple[str, ...]] = {
 }
 # Beside numbers, the types whose values have more than one spelling.
 _SPELT = frozenset({"boolean", "decimal", "dateTime", "date", "base64Binary", "hexBinary"})
+_PLAIN_DECIMAL = anchored(r"-?[0-9]+(?:\.[0-9]+)?")
 _BOUNDS: Mapping[str, str] = {
     "minInclusive": "minimum",
     "maxInclusive": "maximum",
@@ -55,8 +56,9 @@ def _bare(form: Form, simple: Simple, *, output: bool) -> _Schema:
     if kind in FLOATS:
         return {"anyOf": [{"type": "number", **_bounds(simple, float)}, {"enum": list(SPECIAL_FLOATS)}]}
     if kind == "decimal":
-        accepted: Any = "string" if output else ["string", "number"]
-        return {"type": accepted, "format": "decimal", "pattern": anchored(DECIMAL_PATTERN)}
+        if output:
+            return {"type": "string", "format": "decimal", "pattern": _PLAIN_DECIMAL}
+        return {"type": ["string", "number"], "format": "decimal", "pattern": anchored(DECIMAL_PATTERN)}
     return _text(simple)
 
 
