@@ -119,19 +119,45 @@ def _in_turn(node: Node) -> Step:
 
 
 def _hash(node: Node) -> Step:
-    members = tuple((pair["value"], compile_node(pair["children"][0])) for pair in node["children"])
+    children = [(pair["value"], pair["children"][0]) for pair in node["children"]]
+    if all(_is_field(child) for _, child in children):
+        return _renaming([(name, child["value"]) for name, child in children])
+    members = tuple(
+        (name, child["value"] if _is_field(child) else None, compile_node(child)) for name, child in children
+    )
 
     def step(value: Json) -> Any:
-        if value is None or value is ABSENT:
-            return value
+        if not isinstance(value, dict):
+            return value if value is None or value is ABSENT else _each(members, value)
         collected = {}
-        for name, member in members:
-            found = member(value)
-            if found is not ABSENT:
-                collected[name] = found
+        for name, field, member in members:
+            if field is None:
+                found = member(value)
+                if found is not ABSENT:
+                    collected[name] = found
+            elif field in value:
+                collected[name] = value[field]
         return collected
 
     return step
+
+
+def _renaming(pairs: Sequence[tuple[str, str]]) -> Step:
+    def step(value: Json) -> Any:
+        if isinstance(value, dict):
+            return {name: value[field] for name, field in pairs if field in value}
+        return value if value is None or value is ABSENT else {}
+
+    return step
+
+
+def _each(members: Sequence[tuple[str, str | None, Step]], value: Json) -> dict[str, Json]:
+    found = ((name, member(value)) for name, _, member in members)
+    return {name: each for name, each in found if each is not ABSENT}
+
+
+def _is_field(node: Node) -> bool:
+    return bool(node["type"] == "field")
 
 
 def _list(node: Node) -> Step:
@@ -184,22 +210,13 @@ def _flatten(node: Node) -> Step:
     return step
 
 
-def _or(node: Node) -> Step:
+def _either(node: Node) -> Step:
     left, right = (compile_node(child) for child in node["children"])
+    goes_on = node["type"] == "or_expression"
 
     def step(value: Json) -> Any:
         found = left(value)
-        return right(value) if _false(found) else found
-
-    return step
-
-
-def _and(node: Node) -> Step:
-    left, right = (compile_node(child) for child in node["children"])
-
-    def step(value: Json) -> Any:
-        found = left(value)
-        return found if _false(found) else right(value)
+        return right(value) if _false(found) is goes_on else found
 
     return step
 
@@ -270,8 +287,8 @@ _COMPILERS: Mapping[str, Callable[[Node], Step]] = {
     "projection": _projection,
     "filter_projection": _filter,
     "flatten": _flatten,
-    "or_expression": _or,
-    "and_expression": _and,
+    "or_expression": _either,
+    "and_expression": _either,
     "comparator": _equal,
     "function_expression": _call,
 }

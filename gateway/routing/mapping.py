@@ -1,7 +1,7 @@
 """JMESPath (https://jmespath.org/specification.html), compiled once: paths, projections and hashes become closures.
 
-What only renames and picks runs as our own closures, thirty times as fast as the interpreter; functions, filters and
-the like run through `jmespath` itself. Values are the same, but for one thing that JMESPath can't say: a member of a
+What only renames and picks runs as our own closures, several times as fast as the interpreter; most functions run
+through `jmespath` itself. Values are the same, but for one thing that JMESPath can't say: a member of a
 hash whose value is absent is left out, where JMESPath says null. So NULL stays null and absent stays absent, in
 replies as in a PATCH.
 """
