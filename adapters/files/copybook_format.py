@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from adapters.contract import Json
 from adapters.errors import FieldError
-from adapters.files.copybook import framing, items, layout, schema
+from adapters.files.copybook import builder, framing, items, layout, schema
 from adapters.files.copybook.decoder import Decoder
 from adapters.files.copybook.encoder import Encoder
 from adapters.files.copybook.layout import Field, Layout
@@ -26,7 +26,7 @@ class CopybookFormat:
     ) -> None:
         """Raises `CopybookError`."""
         tops = items.read(source, free=options.source_format == "free")
-        self.layout: Layout = layout.build(tops, record=options.record, smallest=options.binary_smallest)
+        self.layout: Layout = builder.build(tops, record=options.record, smallest=options.binary_smallest)
         self._fixed = record_format == "F"
         self._trim = options.file_start_offset + options.file_end_offset
         short = record_format in ("V", "VB")

@@ -12,11 +12,11 @@ from typing import Any, BinaryIO
 from adapters.contract import Json
 from adapters.errors import FieldError
 from adapters.files.config import CsvOptions
-from adapters.files.copybook.numbers import MAX_INTEGER_DIGITS
 from adapters.files.formats import Bad, FieldType, Record
 from adapters.files.undecodable import Undecodable
 
-_INTEGER = re.compile(rf"[+-]?[0-9]{{1,{MAX_INTEGER_DIGITS}}}")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
+_INT64 = range(-(1 << 63), 1 << 63)
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _WITHOUT_MARK = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}
@@ -223,6 +223,8 @@ def _integer(text: str) -> int | None:
         return None
     if not _INTEGER.fullmatch(text):
         raise ValueError("isn't an integer")
+    if int(text) not in _INT64:
+        raise ValueError("doesn't fit 64 bits; declare it as decimal")
     return int(text)
 
 
@@ -248,8 +250,9 @@ def _written(value: Json, kind: FieldType) -> str | None:
         return value if isinstance(value, str) else None
     if isinstance(value, bool) or not isinstance(value, int if kind == "integer" else int | float | str):
         return None
-    pattern = _INTEGER if kind == "integer" else _DECIMAL
-    return str(value) if pattern.fullmatch(str(value)) else None
+    if kind == "integer":
+        return str(value) if value in _INT64 else None
+    return str(value) if _DECIMAL.fullmatch(str(value)) else None
 
 
 def _schema(kind: FieldType) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from adapters.contract import Context, Workspace
+from adapters.contract import Adapter, Context, Workspace
 from adapters.files import KIND
-from adapters.files.adapter import FilesAdapter
+from adapters.files.compile import compile_format
+from adapters.files.config import Dataset
 from adapters.files.decode import decode_file
 from adapters.files.formats import Format, Record
 
@@ -37,24 +38,23 @@ def measure() -> list[dict[str, Any]]:
         return asyncio.run(_measure(Path(folder)))
 
 
-def _adapter(folder: Path) -> FilesAdapter:
-    dataset = {
-        "match": "INV.DAT",
-        "format": "copybook",
-        "copybook": "invoice.cpy",
-        "code_page": "cp037",
-        "key": "invoice_number",
-    }
-    config = KIND.config.model_validate({"root": str(folder), "datasets": {"invoices": dataset}})
-    workspace = Workspace({"invoice.cpy": COPYBOOK}, folder / "cache")
-    adapter = KIND.build("bench", config, workspace)
-    assert isinstance(adapter, FilesAdapter)
-    return adapter
+DATASET = {
+    "match": "INV.DAT",
+    "format": "copybook",
+    "copybook": "invoice.cpy",
+    "code_page": "cp037",
+    "key": "invoice_number",
+}
+
+
+def _adapter(folder: Path) -> Adapter:
+    config = KIND.config.model_validate({"root": str(folder), "datasets": {"invoices": DATASET}})
+    return KIND.build("bench", config, Workspace({"invoice.cpy": COPYBOOK}, folder / "cache"))
 
 
 async def _measure(folder: Path) -> list[dict[str, Any]]:
     adapter = _adapter(folder)
-    format = adapter._datasets["invoices"].description.format
+    format = compile_format(Dataset.model_validate(DATASET), "invoice_number", {"invoice.cpy": COPYBOOK}, "")
     records = (
         format.encode({"invoice_number": f"I{n:09}", "customer": "ACME", "net": "1.50"})[0] for n in range(RECORDS)
     )

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from adapters.contract import Json
 from adapters.errors import FieldError
 from adapters.files.copybook import number_writer
-from adapters.files.copybook.layout import Area, Field, Group, Layout, Node, Occurs
+from adapters.files.copybook.layout import Area, Field, Group, Layout, Node, Occurs, own_names
 from adapters.files.copybook.number_writer import Unwritable
 from adapters.files.copybook.options import CodePage, CopybookOptions
 from adapters.files.copybook.picture import Category
@@ -53,7 +53,7 @@ class Encoder:
         return record, writing.faults
 
     def _group(self, group: Group) -> _Encode:
-        names = frozenset(_names(group))
+        names = frozenset(name for area in group.areas for node in area.nodes for name in own_names(node))
         write = self._members(group)
 
         def encode(value: Json, pointer: str, writing: _Writing) -> bytes:
@@ -79,7 +79,7 @@ class Encoder:
         return write
 
     def _area(self, area: Area) -> _Encode:
-        ways = [(frozenset(_own_names(node)), self._member(node)) for node in area.nodes]
+        ways = [(frozenset(own_names(node)), self._member(node)) for node in area.nodes]
         size, space = area.size, self._page.space
 
         def write(value: Json, pointer: str, writing: _Writing) -> bytes:
@@ -188,17 +188,6 @@ def _unwritable(node: Field) -> Callable[[Json], bytes]:
         raise Unwritable(f"{node.cobol} is an edited number, which can't be written")
 
     return write
-
-
-def _names(group: Group) -> list[str]:
-    return [name for area in group.areas for node in area.nodes for name in _own_names(node)]
-
-
-def _own_names(node: Node) -> list[str]:
-    """The names under which a node stands in its parent's object; those of a FILLER group's members are lifted."""
-    if node.cobol != "FILLER" or (isinstance(node, Group) and node.occurs is not None):
-        return [node.name]
-    return _names(node) if isinstance(node, Group) else []
 
 
 def _escaped(name: str) -> str:

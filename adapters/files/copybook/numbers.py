@@ -91,7 +91,7 @@ def zoned(field: Field, picture: Picture, page: CodePage, options: CopybookOptio
         except (ValueError, KeyError):
             if raw in blanks:
                 return blank
-            raise Undecodable(f"{field.cobol} isn't a number ({raw[:20].hex()})") from None
+            raise Undecodable(f"{field.cobol} isn't a number") from None
         return show(-value if negative else value)
 
     return decode
@@ -139,7 +139,7 @@ def packed(field: Field, picture: Picture, options: CopybookOptions) -> Decode:
         sign = signs.get(text[-1])
         digits = text[:-1]
         if sign is None or not digits.isdigit() or (value := int(digits)) >= ceiling:
-            raise Undecodable(f"{field.cobol} isn't a packed number of {picture.stored} digits ({text[:40]})")
+            raise Undecodable(f"{field.cobol} isn't a packed number of {picture.stored} digits")
         return show(value if sign > 0 else -value)
 
     return decode
@@ -171,7 +171,7 @@ def floating(field: Field, options: CopybookOptions) -> Decode:
         raw = data[at : at + size]
         value = ibm_float(raw[::-1] if little else raw) if ibm else shape.unpack(raw)[0]
         if not math.isfinite(value):
-            raise Undecodable(f"{field.cobol} isn't a finite number ({raw.hex()})")
+            raise Undecodable(f"{field.cobol} isn't a finite number")
         return shortest(value) if size == 4 else value
 
     return decode
@@ -218,7 +218,7 @@ def edited(field: Field, picture: Picture, page: CodePage) -> Decode:
             return blank
         value = _read_edited(text, picture)
         if value is None:
-            raise Undecodable(f"{field.cobol} isn't a number as PIC {picture.text} writes it ({raw[:20].hex()})")
+            raise Undecodable(f"{field.cobol} isn't a number as PIC {picture.text} writes it")
         return show(-value if sign < 0 else value)
 
     return decode

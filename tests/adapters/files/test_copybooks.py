@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.files.copybook import items, layout, schema
+from adapters.files.copybook import builder, items, layout, schema
 from adapters.files.copybook.layout import Field, Group, Layout
 from adapters.files.copybook.picture import Category, parse
 from adapters.files.copybook.source import CopybookError
@@ -14,7 +14,7 @@ from adapters.files.copybook.source import CopybookError
 
 def _layout(body: str, **options: object) -> Layout:
     source = "\n".join(f"       {line}" for line in body.strip("\n").splitlines())
-    return layout.build(items.read(source), **options)  # type: ignore[arg-type]
+    return builder.build(items.read(source), **options)  # type: ignore[arg-type]
 
 
 def _places(group: Group, base: int = 0) -> dict[str, tuple[int, int]]:
@@ -78,7 +78,7 @@ def test_columns_tabs_continuation_and_comments() -> None:
         "               9(5)\r\n"
         "               COMP-3.\x1a\r\n"
     )
-    record = layout.build(items.read(source))
+    record = builder.build(items.read(source))
     assert _places(record.root) == {
         "TABBED": (0, 3),
         "LONG-NAME": (3, 4),
@@ -91,8 +91,8 @@ def test_columns_tabs_continuation_and_comments() -> None:
 def test_free_format() -> None:
     expected = {"A": (0, 3), "B": (3, 2)}
     source = "01 REC.\n05 A PIC X(3). *> first\n05 B PIC X(2).\n"
-    assert _places(layout.build(items.read(source, free=True)).root) == expected
-    assert _places(layout.build(items.read("      >>SOURCE FORMAT IS FREE\n" + source)).root) == expected
+    assert _places(builder.build(items.read(source, free=True)).root) == expected
+    assert _places(builder.build(items.read("      >>SOURCE FORMAT IS FREE\n" + source)).root) == expected
 
 
 def test_sizes_of_usages() -> None:
@@ -117,12 +117,13 @@ def test_sizes_of_usages() -> None:
         10  G2     PIC 9(4).
     05  GROUP-SIGN SIGN IS TRAILING SEPARATE.
         10  G3     PIC S9(3).
+        10  G4     PIC 9(3).
 """
     )
     sizes = [size for _, size in _places(record.root).values()]
-    assert sizes == [7, 6, 5, 2, 4, 8, 9, 3, 4, 4, 8, 6, 2, 5, 2, 3, 4, 4]
-    assert record.size == sum(sizes) - 5 - 4
-    assert layout.binary_size(2, 1) == 1
+    assert sizes == [7, 6, 5, 2, 4, 8, 9, 3, 4, 4, 8, 6, 2, 5, 2, 3, 7, 4, 3]
+    assert record.size == sum(sizes) - 5 - 7
+    assert builder.binary_size(2, 1) == 1
 
 
 def test_tables_and_redefinitions() -> None:
@@ -180,7 +181,9 @@ def test_a_record_may_be_chosen_and_levels_may_start_below_01() -> None:
         ("01 R.\n   05 A PIC X.\n   05 B PIC X.\n   05 C REDEFINES A PIC X.", 4, "directly follow A"),
         ("01 R.\n   05 A PIC X OCCURS 1 TO 3 DEPENDING ON N.\n   05 N PIC 9.", 2, "isn't declared before"),
         ("01 R.\n   05 A PIC X OCCURS 0 TIMES.", 2, "at least once"),
-        ("01 R.\n   05 A PIC X.\n   05 A PIC X.", 3, "two items called A"),
+        ("01 R.\n   05 A PIC X.\n   05 A PIC X.", 3, "two items called a"),
+        ("01 R.\n   05 A PIC X.\n   05 FILLER.\n      10 A PIC X.", 3, "two items called a"),
+        ("01 R.\n 05 FILLER OCCURS 2.\n  10 A PIC X.\n 05 FILLER OCCURS 2.\n  10 A PIC X.", 4, "called filler"),
         ("01 R.\n   05 A PIC 9 COMP SYNC.", 2, "SYNC"),
         ("01 R.\n   05 A POINTER.", 2, "isn't a clause"),
         ("01 R.\n   05 A USAGE INDEX.", 2, "USAGE INDEX"),
@@ -255,7 +258,7 @@ WORDS = ["01", "05", "88", "A", "B", "FILLER", "PIC", "X(3)", "9(2)V9", "S9", "C
 def test_any_words_are_a_layout_or_a_told_fault(words: list[str]) -> None:
     source = "\n".join("       " + line for line in " ".join(words).replace(" .", ".").splitlines())
     try:
-        record = layout.build(items.read(source))
+        record = builder.build(items.read(source))
     except CopybookError as error:
         line = error.line
     else:
@@ -269,7 +272,7 @@ def test_any_words_are_a_layout_or_a_told_fault(words: list[str]) -> None:
 def test_any_text_is_a_layout_or_a_told_fault(source: str) -> None:
     for free in (True, False):
         try:
-            size = layout.build(items.read(source, free=free)).size
+            size = builder.build(items.read(source, free=free)).size
         except CopybookError as error:
             size = error.line
         assert size > 0

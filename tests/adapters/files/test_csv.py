@@ -80,13 +80,14 @@ def test_encodings() -> None:
 
 def test_types() -> None:
     columns = {"n": "integer", "d": "decimal"}
+    assert _values(b"n,d\n9223372036854775807,\n", columns=columns) == [{"n": 9223372036854775807, "d": None}]
     assert _values(b"n,d\n7,1.50\n-1,-.5\n,\n+3,10.\n", columns=columns) == [
         {"n": 7, "d": "1.50"},
         {"n": -1, "d": "-0.5"},
         {"n": None, "d": None},
         {"n": 3, "d": "10"},
     ]
-    for wrong in ("1_000,1", "²,1", "1.0,1", "1,1e5", "1,NaN", "1,'1.5'", "x,1"):
+    for wrong in ("1_000,1", "²,1", "1.0,1", "1,1e5", "1,NaN", "1,'1.5'", "x,1", "9223372036854775808,1"):
         found = _scan(f"n,d\n{wrong}\n".encode(), columns=columns)
         assert isinstance(found[0], Bad), wrong
 
