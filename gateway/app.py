@@ -70,7 +70,7 @@ class Application:
     async def _started(self, means: Means) -> Runtime:
         runtime = Runtime(means)
         try:
-            await runtime.start()
+            await runtime.start(fresh=self._watch)
         except (InvalidWorkspace, StoreError):
             await runtime.stop()
             close_means(means)

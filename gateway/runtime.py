@@ -67,16 +67,24 @@ class Runtime:
         assert self.serving is not None
         return self.serving
 
-    async def start(self) -> None:
-        """Serves the active snapshot, or publishes the workspace where the store is empty; raises `InvalidWorkspace`
-        or `StoreError`."""
-        if await self._means.offload(self._means.state.active) is None:
+    async def start(self, *, fresh: bool = False) -> None:
+        """Serves the active snapshot; publishes the workspace where the store is empty and, when `fresh`, where the
+        workspace differs. Raises `InvalidWorkspace` or `StoreError`."""
+        means = self._means
+        active = await means.offload(means.state.active)
+        if active is None or (fresh and await self._differs_from(active)):
             try:
-                await self.publish(reason="first start")
+                await self.publish(reason="start", parent=active)
             except Moved:
                 logger.info("another worker published the workspace first")
         await self._load_active()
+        if not fresh and await self.differs():
+            logger.warning("the workspace's files differ from snapshot %d, which is served", self.current().version)
         self._spawn(self._follow())
+
+    async def _differs_from(self, version: int) -> bool:
+        _, files = await self._means.offload(self._means.state.snapshot, version)
+        return files != await asyncio.to_thread(read_workspace, self._means.workspace)
 
     async def publish(self, *, reason: str, author: str = "host", parent: int | None = None) -> int:
         """Checks the workspace's files and makes them the active snapshot on every worker; returns its version.
