@@ -115,6 +115,7 @@ class Call:
     effect: str = ""
     writes: bool = False
     request_bytes: int = 0
+    max_reply: int = 2**24
     parent: Call | None = None
     """The composite's call, for a step."""
 

@@ -79,5 +79,6 @@ def _endpoint(route: Route, compiled: Compiled, handler: Handler) -> Endpoint:
         handler=handler,
         deadline=route.deadline or defaults.deadline,
         max_body=defaults.max_body,
+        max_reply=defaults.max_reply,
         takes_body=route.body is not None,
     )

@@ -18,6 +18,7 @@ from gateway.call import Call, Reply, new_id
 from gateway.errors import (
     AuditUnavailable,
     BadRequest,
+    BadUpstreamReply,
     InternalError,
     MethodNotAllowed,
     NoSuchRoute,
@@ -47,7 +48,7 @@ _WAIT = re.compile(rb"(?:^|[,;\s])wait=\"?([0-9]{1,6})")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A route as the ingress sees it. `deadline` in seconds, `max_body` in bytes."""
+    """A route as the ingress sees it. `deadline` in seconds, `max_body` and `max_reply` in bytes."""
 
     operation_id: str
     path: str
@@ -55,6 +56,7 @@ class Endpoint:
     handler: Handler
     deadline: float
     max_body: int
+    max_reply: int
     takes_body: bool
 
 
@@ -101,6 +103,8 @@ class HttpIngress:
             reply = InternalError("The gateway failed; the operator can find the call by its id.")
         finally:
             response = Response(call, reply or _cut_off(left), head=call.method == "HEAD")
+            if len(response.body) > call.max_reply:
+                response = Response(call, _too_large(call), head=False)
             if left:
                 response.status = _CLIENT_LEFT
             response = await self._record(call, response, time.monotonic() - started)
@@ -120,6 +124,7 @@ class HttpIngress:
             raise MethodNotAllowed(f"This path takes {allow}.", headers=[(b"allow", allow.encode())])
         call.operation, call.route, call.effect = endpoint.operation_id, endpoint.path, endpoint.effect.value
         call.writes = endpoint.effect is not Effect.READ
+        call.max_reply = endpoint.max_reply
         call.path = dict(zip(names, match.values, strict=True))
         check_accept(headers)
         self._admit(call)
@@ -161,6 +166,13 @@ class HttpIngress:
         except AuditError:
             return Response(call, _unrecorded(call), head=False)
         return response
+
+
+def _too_large(call: Call) -> Problem:
+    if call.writes:
+        return UnknownOutcome("The change was made, but its answer is over the bound of this route.")
+    detail = f"The answer is over {call.max_reply} bytes."
+    return BadUpstreamReply(detail, fix="Ask for less, with 'limit' or a filter where the route has them.")
 
 
 def _cut_off(left: bool) -> Problem:

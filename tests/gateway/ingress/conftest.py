@@ -14,7 +14,7 @@ upstreams:
   lab: {{kind: lab, journal: "{journal}", deadline: 3s, concurrency: 64}}
   faulty: {{kind: lab}}
   closed: {{kind: lab, down: true}}
-defaults: {{max_body: 64KiB}}
+defaults: {{max_body: 64KiB, max_reply: 48KiB}}
 """
 
 

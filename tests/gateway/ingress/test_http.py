@@ -140,6 +140,11 @@ def test_a_body_over_the_bound_by_its_length_or_by_its_chunks(client: httpx.Clie
     problem(client.post("/items", content=chunks, headers=headers), 413, "request-too-large")
 
 
+def test_a_reply_over_the_bound(client: httpx.Client) -> None:
+    large = {"sku": "A" * 60_000, "name": "B", "on_hand": 1}
+    problem(client.post("/strict", json=large), 502, "bad-upstream-reply")
+
+
 def test_a_write_answers_202_and_its_location(client: httpx.Client) -> None:
     response = client.post("/items", json={"sku": "a b/c"})
     assert response.status_code == 202
