@@ -23,13 +23,16 @@ class Dialect:
     options: Mapping[str, str] = field(default_factory=dict)
     """Connection-string attributes that are set unless the configuration sets them."""
     encoding: str | None = None
-    """For drivers whose SQLWCHAR isn't UTF-16."""
+    """For drivers whose wide characters aren't to be trusted: text passes as bytes in this encoding instead."""
+    ascii_only: bool = False
+    """Then a statement itself must be ASCII, since the driver manager takes its bytes for Latin-1; values needn't."""
     session: tuple[str, ...] = ()
     """Statements on every new connection; the session is read-only afterwards where the database can be."""
     begin_write: tuple[str, ...] = ()
     end_write: tuple[str, ...] = ()
     deadline: tuple[str, ...] = ()
-    """Templates over `{ms}` and `{s}` (whole seconds, at least 1) that bound a statement at the server."""
+    """Templates that bound a statement at the server, over `{ms}` and `{s}`, and its waiting for locks, over `{half}`,
+    `{quarter}` (milliseconds) and `{lock_s}` (whole seconds): half as long, so that "locked" is told in time."""
     ping: str = "SELECT 1"
     read: Mapping[str, str] = field(default_factory=dict)
     """By neutral type: the expression to select, giving text where the driver's own conversion loses something."""
@@ -74,7 +77,7 @@ POSTGRESQL = Dialect(
         "SET default_transaction_read_only = on",
     ),
     begin_write=("SET TRANSACTION READ WRITE",),
-    deadline=("SET statement_timeout = {ms}",),
+    deadline=("SET statement_timeout = {ms}", "SET lock_timeout = {half}"),
     read=dict.fromkeys(("text", "char", "date", "time", "timestamp", "timestamptz"), "CAST({c} AS text)"),
     stored={"float": "CAST({c} AS double precision)"},
     bind={
@@ -114,6 +117,9 @@ MARIADB = Dialect(
     quote="`",
     # OPTION 2: an UPDATE counts the rows it found, not only those that it changed.
     options={"OPTION": "2", "CHARSET": "utf8mb4", "CONN_TIMEOUT": "10"},
+    # Its wide text is cut short by one for each character whose low byte is that of a surrogate, such as Ú.
+    encoding="utf-8",
+    ascii_only=True,
     session=(
         "SET time_zone = '+00:00'",
         # Named: ANSI_QUOTES or NO_BACKSLASH_ESCAPES would change what a statement means.
@@ -122,7 +128,7 @@ MARIADB = Dialect(
         "SET SESSION TRANSACTION READ ONLY",
     ),
     begin_write=("SET TRANSACTION READ WRITE",),
-    deadline=("SET SESSION max_statement_time = {s}", "SET SESSION innodb_lock_wait_timeout = {s}"),
+    deadline=("SET SESSION max_statement_time = {s}", "SET SESSION innodb_lock_wait_timeout = {lock_s}"),
     # The driver drops the fraction of a TIME, gives 0000-00-00 as NULL and a FLOAT with the digits of a double.
     read=dict.fromkeys(("date", "time", "timestamp", "timestamptz", "float"), "CAST({c} AS CHAR)"),
     bind={"decimal": "CAST(? AS DECIMAL{type})"},
@@ -151,13 +157,15 @@ _SQLITE_FLOAT = "CASE typeof({c}) WHEN 'real' THEN printf('%!.17g', {c}) ELSE {c
 SQLITE = Dialect(
     name="sqlite",
     grammar="sqlite",
-    # NoCreat: a mistyped path is an error instead of a new, empty database.
-    options={"NoCreat": "1", "FKSupport": "1", "BigInt": "1", "Timeout": "1000"},
+    # NoCreat: a mistyped path is an error instead of a new, empty database. Timeout is the driver's own wait for a
+    # lock, on top of SQLite's (`deadline`, below).
+    options={"NoCreat": "1", "FKSupport": "1", "BigInt": "1", "Timeout": "1"},
     encoding="utf-8",
     session=("PRAGMA foreign_keys = ON", "PRAGMA query_only = ON"),
     begin_write=("PRAGMA query_only = OFF",),
     end_write=("PRAGMA query_only = ON",),
-    deadline=("PRAGMA busy_timeout = {ms}",),
+    # The driver has SQLite wait twice.
+    deadline=("PRAGMA busy_timeout = {quarter}",),
     # Columns hold what was stored, whatever they declare: read it as stored and judge it here.
     read={
         **dict.fromkeys(
@@ -193,7 +201,7 @@ DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (POSTGRE
 
 # Fragments of a driver's file or product name, lower case.
 _SIGNS = {"psqlodbc": "postgresql", "postgres": "postgresql", "maodbc": "mariadb", "mariadb": "mariadb",
-          "mysql": "mariadb", "myodbc": "mariadb", "sqlite": "sqlite"}  # fmt: skip
+          "sqlite": "sqlite"}  # fmt: skip
 
 
 def recognise(*names: str) -> Dialect | None:

@@ -63,6 +63,10 @@ def compiled(model: Model, dialect: Dialect, zone: tzinfo) -> Mapping[str, table
     made: dict[str, tableops.Action] = {}
     problems: list[ConfigProblem] = []
     for name, table in model.tables.items():
+        names = [table.table or name, table.schema_ or "", *(column.name for column in table.columns)]
+        if dialect.ascii_only and not "".join(names).isascii():
+            text = f"table {name} has names outside ASCII, which {dialect.name}'s driver garbles; describe a view of it"
+            problems.append(ConfigProblem(text, "/tables"))
         made |= tableops.actions(TableSql(name, table, dialect, zone))
     for name, query in model.queries.items():
         try:

@@ -154,6 +154,8 @@ def prepare(query: Query, dialect: Dialect) -> Prepared:
     ]
     if query.effect is Effect.READ:
         problems += faults(prepared.sql, dialect.grammar, query.functions)
+    if dialect.ascii_only and not prepared.sql.isascii():
+        problems.append(f"{dialect.name}'s driver garbles characters outside ASCII in a statement; use parameters")
     if problems:
         raise ConfigError([ConfigProblem(text, "/queries", query.file, query.first) for text in problems])
     return prepared

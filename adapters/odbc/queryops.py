@@ -78,8 +78,7 @@ def _bound(
 
 
 def _run(session: Session, query: Query, sql: str, values: Sequence[Any], zone: tzinfo) -> Json:
-    cursor = session.execute(sql, values)
-    count, items = session.results(cursor, ROWS + 1)
+    count, items = session.results(sql, values, ROWS + 1)
     if query.result == "count":
         return {"rows": max(count, len(items))}
     if len(items) > ROWS:

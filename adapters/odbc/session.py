@@ -94,7 +94,9 @@ class Session:
         if milliseconds == self._bound_ms or not self.dialect.deadline:
             return
         for template in self.dialect.deadline:
-            self.statement(template.format(ms=milliseconds, s=max(1, milliseconds // 1000)))
+            half = milliseconds // 2
+            times = {"ms": milliseconds, "s": milliseconds / 1000, "half": half, "quarter": half // 2}
+            self.statement(template.format(**times, lock_s=max(1, half // 1000)))
         self._bound_ms = milliseconds
 
     def statement(self, sql: str) -> None:
@@ -125,11 +127,18 @@ class Session:
         """At most `limit` rows of a query."""
         cursor = self.execute(sql, parameters)
         with self._told():
+            # What is read to its end holds no lock; only a dialect without LIMIT leaves rows behind.
+            if self.dialect.limit:
+                return list(cursor.fetchall())
             found: list[Any] = cursor.fetchmany(limit)
-            if len(found) == limit:
-                self._cursors.pop(sql, None)
-                cursor.close()
+        self._drop(sql)
         return found
+
+    def _drop(self, sql: str) -> None:
+        cursor = self._cursors.pop(sql, None)
+        if cursor is not None:
+            with contextlib.suppress(pyodbc.Error):
+                cursor.close()
 
     def one(self, sql: str, parameters: Sequence[Any]) -> Any:
         """The only row of a query by key, or None."""
@@ -138,13 +147,14 @@ class Session:
             found = cursor.fetchall()
         return found[0] if found else None
 
-    def results(self, cursor: Any, limit: int) -> tuple[int, list[tuple[list[str], Any]]]:
-        """Rows affected, and the rows (with their column names) of the first result set; drains the others.
+    def results(self, sql: str, parameters: Sequence[Any], limit: int) -> tuple[int, list[tuple[list[str], Any]]]:
+        """Rows affected, and at most `limit` rows (with their column names) of the first result set; drains the others.
 
         A procedure's undrained results would break the transaction's end.
         """
         found: list[tuple[list[str], Any]] = []
         seen = False
+        cursor = self.execute(sql, parameters)
         with self._told():
             count = int(cursor.rowcount)
             while True:
@@ -152,7 +162,10 @@ class Session:
                     names = [str(column[0]) for column in cursor.description]
                     found, seen = [(names, row) for row in cursor.fetchmany(limit)], True
                 if not cursor.nextset():
-                    return count, found
+                    break
+        if len(found) == limit:
+            self._drop(sql)
+        return count, found
 
     def transaction(self, job: Callable[[Session], T], *, keep: bool = True) -> T:
         """Runs `job` in one read-write transaction: committed before it answers, or (`keep` False) rolled back.

@@ -62,7 +62,7 @@ def actions(sql: TableSql) -> Mapping[str, Action]:
     """How a dialect runs what `describe` describes, by operation name."""
     if not sql.table.primary_key:
         return {}
-    rows = _Rows(sql)
+    rows = TableActions(sql)
     return {
         f"{sql.name}.get": Action(Effect.READ, rows.get),
         f"{sql.name}.list": Action(Effect.READ, rows.page),
@@ -98,7 +98,7 @@ def _answer(row: JsonSchema) -> JsonSchema:
     }
 
 
-class _Rows:
+class TableActions:
     """The plans of one table."""
 
     def __init__(self, sql: TableSql) -> None:
@@ -110,7 +110,7 @@ class _Rows:
     def get(self, input: Mapping[str, Json]) -> Plan:
         self._known(input, self._sql.table.primary_key)
         key = self._key(input)
-        return Plan(lambda session: self._row(session, key), self._object, self._named(input))
+        return Plan(lambda session: self.row(session, key), self._object, self._named(input))
 
     def page(self, input: Mapping[str, Json]) -> Plan:
         try:
@@ -141,7 +141,7 @@ class _Rows:
 
         def job(session: Session) -> Json:
             given = self._key(input) if whole else None
-            return self._row(session, self._inserted(session, statement, values, given))
+            return self.row(session, self._inserted(session, statement, values, given))
 
         return Plan(job, self._object, self._named(input) if whole else None, lambda _session: None)
 
@@ -179,9 +179,9 @@ class _Rows:
 
         def job(session: Session) -> Json:
             self._counted(session, session.execute(statement, values).rowcount, key)
-            return self._row(session, key)
+            return self.row(session, key)
 
-        return Plan(job, self._object, self._named(input), lambda session: self._row(session, key))
+        return Plan(job, self._object, self._named(input), lambda session: self.row(session, key))
 
     def delete(self, input: Mapping[str, Json]) -> Plan:
         self._known(input, self._sql.table.primary_key)
@@ -191,17 +191,18 @@ class _Rows:
         def job(session: Session) -> Json:
             self._counted(session, session.execute(statement, key).rowcount, key)
 
-        return Plan(job, self._object, self._named(input), lambda session: self._row(session, key))
+        return Plan(job, self._object, self._named(input), lambda session: self.row(session, key))
 
     def _counted(self, session: Session, count: int, key: Sequence[Any]) -> None:
         """Exactly one row, or the transaction is rolled back by what this raises."""
         if count > 1:
             raise BadReply("the key names more than one row; nothing was changed")
         if count == 0:
-            self._row(session, key)
+            self.row(session, key)
             raise Conflict("the row was changed by someone else in the meantime")
 
-    def _row(self, session: Session, key: Sequence[Any]) -> Json:
+    def row(self, session: Session, key: Sequence[Any]) -> Json:
+        """The row of a key, on the connection's thread; raises `NotFound`."""
         row = session.one(self._get, key)
         if row is None:
             raise NotFound(f"there is no such row of {self._object}")

@@ -70,9 +70,12 @@ def chinook(tmp_path_factory, servers, postgres, mariadb):
     copy = tmp_path_factory.mktemp("chinook") / "chinook.sqlite"
     shutil.copyfile(folder / "Chinook_Sqlite.sqlite", copy)
     # PostgreSQL reads N'…' as CHAR, and would cut the blanks that some of the data end in.
-    script = re.sub(r"(?<=[(, ])N'(?!' )", "'", (folder / "Chinook_PostgreSql.sql").read_text(encoding="utf-8-sig"))
+    script = re.sub(r"([(,]\s*)N'", r"\1'", (folder / "Chinook_PostgreSql.sql").read_text(encoding="utf-8-sig"))
     postgres.sql(script.replace("\\c chinook;", "\\c chinook"))
-    mariadb.sql((folder / "Chinook_MySql.sql").read_text(encoding="utf-8-sig"))
+    # The script means its backslashes as such.
+    mariadb.sql(
+        "SET sql_mode = 'NO_BACKSLASH_ESCAPES';" + (folder / "Chinook_MySql.sql").read_text(encoding="utf-8-sig")
+    )
     return {
         "sqlite": servers.sqlite_dsn(copy),
         "postgresql": postgres.dsn.replace("Database=postgres", "Database=chinook"),

@@ -69,6 +69,14 @@ def test_what_can_not_be_rewritten_is_refused(grammar, text):
     assert all(problem.file and problem.line for problem in refused.value.problems)
 
 
+def test_a_statement_that_the_driver_would_garble_is_refused():
+    query = read_query("q/a.sql", "SELECT 'ü' -- é".encode())
+    with pytest.raises(ConfigError):
+        prepare(query, DIALECTS["mariadb"])
+    assert prepare(query, DIALECTS["postgresql"]).sql == "SELECT 'ü'"
+    assert prepare(read_query("q/a.sql", "SELECT 1 -- é".encode()), DIALECTS["mariadb"]).sql == "SELECT 1"
+
+
 def test_a_disguised_statement_and_a_false_comment_are_refused_in_mariadb():
     for text in ("SELECT 1 /*!50000 UNION SELECT 2 */", "SELECT 1 /*M! , 2 */", "SELECT 5--:x", "SELECT 1 /*! :x"):
         query = read_query("q/a.sql", text.encode())

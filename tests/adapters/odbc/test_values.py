@@ -77,6 +77,21 @@ async def test_every_type_round_trips(database, make, soon, time_zone):
         assert (await adapter.invoke("nasty.update", {"id": key, name: None}, soon())).value[name] is None
 
 
+async def test_every_character_passes(database, make, soon):
+    """Blocks of 500 characters: the whole of Unicode's basic plane, and some beyond."""
+    database.fresh("nasty", NASTY[database.kind])
+    adapter = make(database, TABLES)
+    plane = [*range(1, 0xD800), *range(0xE000, 0x10000), *range(0x1F600, 0x1F650), *range(0x2F800, 0x2FA1E)]
+    for key, start in enumerate(range(0, len(plane), 500)):
+        text = "".join(map(chr, plane[start : start + 500]))
+        assert (await adapter.invoke("nasty.insert", {"id": key, "t": text}, soon())).value["t"] == text
+    for length in range(1, 40):
+        for text in ("Ú" * length, "é" * length, "付x" * length, "😀" * length):
+            row = {"id": 10_000, "t": text}
+            assert (await adapter.invoke("nasty.insert", row, soon())).value["t"] == text
+            await adapter.invoke("nasty.delete", {"id": 10_000}, soon())
+
+
 async def test_extreme_doubles_pass_on_servers(server, make, soon):
     server.fresh("nasty", NASTY[server.kind])
     adapter = make(server, TABLES)
