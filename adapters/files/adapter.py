@@ -104,11 +104,14 @@ class FilesAdapter:
         name, _, verb = operation.partition(".")
         if operation not in self._operations or verb != "append":
             raise DoNotRetry(f"there is no dry run of {operation}")
-        if self._threads is None:
-            await self.open()
         dataset = self._datasets[name]
-        generation = await self._current(dataset)
-        _, data = self._prepared(dataset, generation, input)
+        try:
+            async with asyncio.timeout(context.remaining()):
+                if self._threads is None:
+                    await self.open()
+                _, data = self._prepared(dataset, await self._current(dataset), input)
+        except TimeoutError:
+            raise Unavailable(f"{name} didn't answer in time; nothing was written") from None
         return Result(_decoded(dataset.description, data), datetime.now(UTC), warnings=self._warnings(dataset))
 
     async def probe(self, context: Context) -> Probe:

@@ -33,7 +33,7 @@ class CopybookFormat:
         self._decoder = Decoder(self.layout, page, options, short=short)
         self._encoder = Encoder(self.layout, page, options)
         self._key = key
-        self._key_decoder = _key_decoder(self.layout, key, page, options)
+        self._key_decoder = _key_decoder(self.layout, key, page, options, short=short)
         self._framing = _framing(self.layout.size, page, record_format, options)
         self._line_end = b"\n" if record_format == "text" else b""
         self._padding = page.space if record_format == "text" else b""
@@ -86,10 +86,15 @@ class CopybookFormat:
             return None
 
 
-def _key_decoder(whole: Layout, key: str | None, page: CodePage, options: CopybookOptions) -> Decoder | None:
-    """Decodes nothing but the key, so that an undecodable record can still be told by it."""
-    group = layout.only(whole.root, key) if key else None
-    return Decoder(Layout(group, frozenset()), page, options) if group else None
+def _key_decoder(
+    whole: Layout, key: str | None, page: CodePage, options: CopybookOptions, *, short: bool
+) -> Decoder | None:
+    """Decodes nothing but the key, so that an undecodable record can still be told by it.
+
+    None where tables vary in size: the key's place may depend on what can't be decoded.
+    """
+    group = layout.only(whole.root, key) if key and not options.variable_size_occurs else None
+    return Decoder(Layout(group, frozenset()), page, options, short=short) if group else None
 
 
 def _framing(length: int, page: CodePage, record_format: str, options: CopybookOptions) -> framing.Framing:

@@ -7,7 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 from adapters.contract import Json
 from adapters.errors import FieldError
@@ -21,6 +21,9 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _WITHOUT_MARK = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}
 _LONGEST_LINE = 1 << 20
+
+_Row: TypeAlias = tuple[int, int, list[str] | Bad]
+"""(start, end, the fields, or why they can't be told)."""
 
 
 class _Lost(Exception):
@@ -116,8 +119,8 @@ class CsvReader:
 
     def _header(self, file: BinaryIO) -> list[str]:
         for _, end, row in self._rows(file):
-            if isinstance(row, str):
-                raise Undecodable(f"the header can't be read: {row}")
+            if isinstance(row, Bad):
+                raise Undecodable(f"the header can't be read: {row.reason}")
             names = [name.strip() for name in row]
             if len(set(names)) != len(names):
                 raise Undecodable("the header names a column twice")
@@ -127,9 +130,8 @@ class CsvReader:
 
     def scan(self, file: BinaryIO) -> Iterator[Record | Bad]:
         for start, end, row in self._rows(file):
-            if isinstance(row, str):
-                # An unclosed quote swallows what follows it, the rest of the file at worst.
-                yield Bad(start, end, row, lost=True)
+            if isinstance(row, Bad):
+                yield row
                 continue
             try:
                 yield Record(start, end, self._record(row))
@@ -138,7 +140,7 @@ class CsvReader:
 
     def decode(self, data: bytes) -> dict[str, Json]:
         for _, _, row in self._parse(iter([data.decode(self._encoding, "surrogateescape")]), 0):
-            if not isinstance(row, str):
+            if not isinstance(row, Bad):
                 return self._record(row)
         raise Undecodable("the record isn't CSV")
 
@@ -159,7 +161,7 @@ class CsvReader:
         except (ValueError, IndexError, StopIteration):
             return None
 
-    def _rows(self, file: BinaryIO) -> Iterator[tuple[int, int, list[str] | str]]:
+    def _rows(self, file: BinaryIO) -> Iterator[_Row]:
         file.seek(self._start)
         text = io.TextIOWrapper(file, self._encoding, errors="surrogateescape", newline="")
         try:
@@ -167,30 +169,32 @@ class CsvReader:
         finally:
             text.detach()
 
-    def _parse(self, lines: Iterator[str], at: int) -> Iterator[tuple[int, int, list[str] | str]]:
-        """(start, end, fields, or why they can't be told). A record that can't be told ends where the csv module
-        gave up, so that what an unclosed quote swallowed lies inside the range."""
-        consumed = at
+    def _parse(self, lines: Iterator[str], at: int) -> Iterator[_Row]:
+        """A record that can't be told ends where the csv module gave up, so that what an unclosed quote swallowed
+        lies inside its range; when that is more than a line, other records may be in it."""
+        consumed, taken = at, 0
 
         def counted() -> Iterator[str]:
-            nonlocal consumed
+            nonlocal consumed, taken
             for line in lines:
                 consumed += len(line.encode(self._encoding, "surrogateescape"))
+                taken += 1
                 if len(line) >= _LONGEST_LINE:
                     raise _Lost(f"a line is longer than {_LONGEST_LINE} characters")
                 yield line
 
         rows = csv.reader(counted(), strict=True, **self._dialect)
         while True:
-            start = consumed
+            start, taken = consumed, 0
             try:
-                row: list[str] | str = next(rows)
+                row: list[str] | Bad = next(rows)
             except StopIteration:
                 return
             except csv.Error as error:
-                row = f"the record isn't CSV: {error}"
+                row = Bad(start, consumed, f"the record isn't CSV: {error}", lost=taken > 1)
             except (_Lost, UnicodeError) as error:
-                yield start, self._size, f"the rest of the file can't be read: {error}"
+                reason = f"the rest of the file can't be read: {error}"
+                yield start, self._size, Bad(start, self._size, reason, lost=True)
                 return
             if row:
                 yield start, consumed, row

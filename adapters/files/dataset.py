@@ -131,6 +131,8 @@ class Dataset:
                 self._quarantine.add(self.description.name, path, part.bad)
                 return part, True
             return known, False
+        except (Outside, OSError):
+            return known, False
         finally:
             os.close(handle)
 

@@ -68,8 +68,8 @@ def drop(folder: Folder, folders: tuple[str, ...], name: str, data: bytes) -> st
                 with suppress(OSError):
                     os.unlink(temporary, dir_fd=handle)
             _settle(handle)
-    except (FileNotFoundError, Outside) as error:
-        raise Unavailable("the drop folder isn't there", detail=str(error)) from error
+    except (OSError, Outside) as error:
+        raise Unavailable("the drop folder can't be opened; nothing was written", detail=str(error)) from error
     return "/".join((*folders, name))
 
 
@@ -83,7 +83,7 @@ def _write(handle: int, temporary: str, data: bytes) -> None:
                 view = view[file.write(view) :]
             os.fsync(opened)
     except OSError as error:
-        raise Unavailable("the record couldn't be written; nothing was sent", detail=str(error)) from error
+        raise Unavailable("the record couldn't be written; nothing was written", detail=str(error)) from error
 
 
 def _publish(handle: int, temporary: str, name: str) -> None:
@@ -92,7 +92,7 @@ def _publish(handle: int, temporary: str, name: str) -> None:
     except FileExistsError:
         raise Conflict("a record of that key exists already") from None
     except OSError as error:
-        raise Unavailable("the record couldn't be put in place; nothing was sent", detail=str(error)) from error
+        raise Unavailable("the record couldn't be put in place; nothing was written", detail=str(error)) from error
 
 
 def _settle(handle: int) -> None:

@@ -127,9 +127,9 @@ class Folder:
 
     def sweep(self, folders: tuple[str, ...], prefix: str, older_than: float) -> None:
         """Removes what a killed writer left: files of ours with a prefix, last changed before `older_than`."""
-        with suppress(FileNotFoundError, Outside), self.directory(folders) as handle:
+        with suppress(OSError, Outside), self.directory(folders) as handle:
             for name in os.listdir(handle):
-                with suppress(FileNotFoundError):
+                with suppress(OSError):
                     if name.startswith(prefix) and os.stat(name, dir_fd=handle).st_mtime < older_than:
                         os.unlink(name, dir_fd=handle)
 

@@ -82,7 +82,7 @@ class Generation:
     @property
     def lost(self) -> Bad | None:
         """Bytes of a file in which any record may be."""
-        return next((bad for part in self.parts for bad in part.bad if bad.lost), None)
+        return next((part.lost for part in self.parts if part.lost is not None), None)
 
     @property
     def as_of(self) -> datetime:

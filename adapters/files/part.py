@@ -35,6 +35,8 @@ class Part:
     ends: array[int] = field(default_factory=lambda: array("Q"))
     rows: list[dict[str, Json]] | None = None
     bad: list[Bad] = field(default_factory=list)
+    lost: Bad | None = None
+    """The first bytes in which any record may be."""
     undecodable: int = 0
 
     def span(self, ordinal: int) -> tuple[int, int]:
@@ -113,8 +115,10 @@ def _index(part: Part, file: BinaryIO, format: Format, key: str, *, rows: bool) 
                 continue
             found = Bad(found.start, found.end, f"its key {key} is empty")
         part.undecodable += 1
-        if len(part.bad) < KEPT_BAD or found.lost:
+        if len(part.bad) < KEPT_BAD:
             part.bad.append(found)
+        if found.lost and part.lost is None:
+            part.lost = found
 
 
 def _scan(part: Part, file: BinaryIO, format: Format) -> Iterator[Record | Bad]:

@@ -96,8 +96,10 @@ def test_what_is_not_csv_is_told_with_its_bytes() -> None:
     found = _scan(b'a,b\n1,x\n2\n3,y,z\n4,"un\nclosed,1\n5,y\n')
     assert [(record.start, record.end) for record in found] == [(4, 8), (8, 10), (10, 16), (16, 35)]
     assert [type(record) for record in found] == [Record, Bad, Bad, Bad]
+    assert [record.lost for record in found if isinstance(record, Bad)] == [False, False, True]
     found = _scan(b'a,b\n1,"x"y\n2,z\n')
     assert [type(record) for record in found] == [Bad, Record]
+    assert not found[0].lost  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("data", [b"", b"b,c\n1,2\n", b"a,a\n1,2\n", b'"a\n'])

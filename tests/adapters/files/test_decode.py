@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +104,18 @@ def test_memory_is_constant(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 1_500_000
+
+
+def test_the_key_of_an_undecodable_record_is_told_only_where_it_is_sure() -> None:
+    def keys(copybook: bytes, data: bytes, **options: Any) -> list[Any]:
+        dataset = Dataset(match="*", format="copybook", copybook="c", key="k", code_page="ascii", record_format="V",
+                          options={"source_format": "free", "is_rdw_big_endian": True, **options})  # fmt: skip
+        format = compile_format(dataset, "k", {"c": copybook}, "")
+        framed = len(data).to_bytes(2, "big") + b"\0\0" + data
+        return [bad.key for bad in format.reader(BytesIO(framed), 0).scan(BytesIO(framed)) if isinstance(bad, Bad)]
+
+    first = b"01 R. 05 K PIC 9(2). 05 N PIC 9(2)."
+    assert keys(first, b"07xx") == [7]
+    assert keys(first, b"7") == [None]
+    behind = b"01 R. 05 N PIC 9. 05 T PIC 9 OCCURS 1 TO 3 DEPENDING ON N. 05 K PIC 9."
+    assert keys(behind, b"1x7", variable_size_occurs=True) == [None]
