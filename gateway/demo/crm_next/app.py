@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Header, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 
@@ -126,9 +127,9 @@ def _add_control(app: FastAPI, store: Store, switch: Switch) -> None:
         return switch.state.model_dump() | store.counts(ledger)
 
     @app.post("/control")
-    def set_control(changes: Misbehaviour) -> dict[str, Any]:
+    async def set_control(changes: Misbehaviour) -> dict[str, Any]:
         switch.set(changes)
-        return control()
+        return await run_in_threadpool(control)
 
 
 def _failed(failure: str) -> Response:

@@ -18,18 +18,23 @@ class Misbehaviour(BaseModel):
 
 
 class Switch:
-    """The state; a change holds for calls that hang already."""
+    """The state; a change holds for calls that hang already. Used on the event loop alone."""
 
     def __init__(self) -> None:
         self.state = Misbehaviour()
+        self._answering = asyncio.Event()
+        self._answering.set()
 
     def set(self, changes: Misbehaviour) -> None:
         """Takes over the members that were given; the others stay."""
         self.state = self.state.model_copy(update=changes.model_dump(exclude_unset=True))
+        if self.state.hang:
+            self._answering.clear()
+        else:
+            self._answering.set()
 
     async def suffer(self) -> str | None:
         """Waits as the switch says; answers how to fail."""
-        while self.state.hang:
-            await asyncio.sleep(0.05)
+        await self._answering.wait()
         await asyncio.sleep(self.state.latency)
         return self.state.fail
