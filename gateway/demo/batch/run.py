@@ -79,7 +79,12 @@ def _collect(inputs: list[Path], drop: Path) -> None:
 def _merge(folders: Folders) -> Path:
     work = folders.work
     new = work / "TASKNEW.DAT"
-    files = {"TASKDROP": work / "TASKDROP.DAT", "TASKOLD": folders.master, "TASKNEW": new, "CUSTIDS": work / "CUSTIDS.TXT"}
+    files = {
+        "TASKDROP": work / "TASKDROP.DAT",
+        "TASKOLD": folders.master,
+        "TASKNEW": new,
+        "CUSTIDS": work / "CUSTIDS.TXT",
+    }
     said = run_program(work / "TASKBATCH", files).split()
     counts = dict(zip(said[1::2], map(int, said[2::2]), strict=True))
     expected = (counts["KEPT"] + counts["ACCEPTED"] + counts["REJECTED"]) * RECORD

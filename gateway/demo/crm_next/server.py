@@ -1,8 +1,6 @@
-"""The replacement's own process: backfills its store from the CRM's and serves it.
+"""The replacement's own process.
 
-    python -m gateway.demo.crm_next.server CRM_FILE STORE_FILE PORT
-
-The bearer token is the environment's CRM_NEXT_TOKEN.
+CRM_NEXT_TOKEN=… python -m gateway.demo.crm_next.server STORE PORT
 """
 
 from __future__ import annotations
@@ -13,18 +11,14 @@ from pathlib import Path
 
 import uvicorn
 
-from gateway.demo.crm_next.app import create_app
-from gateway.demo.crm_next.backfill import backfill
-from gateway.demo.crm_next.store import Store
+from gateway.demo.crm_next.api import create_app
 
 
 def main(arguments: list[str]) -> None:
-    """Serves until it is killed."""
-    crm, path, port = arguments
-    store = Store(Path(path))
-    backfill(Path(crm), store)
-    app = create_app(store, os.environ["CRM_NEXT_TOKEN"])
-    uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="warning", access_log=False)
+    """Serves on loopback until it is killed."""
+    store, port = arguments
+    app = create_app(Path(store), os.environ["CRM_NEXT_TOKEN"])
+    uvicorn.run(app, host="127.0.0.1", port=int(port), access_log=False, log_level="warning", lifespan="off")
 
 
 if __name__ == "__main__":

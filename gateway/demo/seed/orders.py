@@ -82,7 +82,9 @@ def _order(random: Random, customer: Customer, products: list[Product], index: i
     if customer.id == "C-10001" and products[0] not in chosen:
         chosen[0] = products[0]
     # Dear things are bought singly, screws by the hundred.
-    lines = [Line(each, max(1, int(random.lognormvariate(9.2, 1.0)) // (each.price + 60)), each.price) for each in chosen]
+    lines = [
+        Line(each, max(1, int(random.lognormvariate(9.2, 1.0)) // (each.price + 60)), each.price) for each in chosen
+    ]
     status = "invoiced" if index < INVOICES else random.choice(("open", "open", "shipped"))
     return Order(f"O-{26_00001 + index}", customer, day, status, lines)
 

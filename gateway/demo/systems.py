@@ -1,0 +1,161 @@
+"""What the estate consists of: how each system's data is made and which servers serve it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import sys
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from gateway.demo.batch.cobol import compile_program
+from gateway.demo.batch.invoices import write_invoices
+from gateway.demo.batch.run import Folders
+from gateway.demo.crm.store import fill as fill_crm
+from gateway.demo.crm_next.backfill import backfill
+from gateway.demo.erp import servers, sqlite
+from gateway.demo.erp.schema import script
+from gateway.demo.place import HERE, sources
+from gateway.demo.seed.world import World, build
+
+Engine = Literal["sqlite", "postgresql", "mariadb"]
+_PROGRAMS = {"php": "php-cli php-soap php-sqlite3", "cobc": "gnucobol3"}
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One server: its command, what it needs, and the loopback port that shows when it is up."""
+
+    name: str
+    argv: list[str]
+    port: int
+    env: dict[str, str] = field(default_factory=dict)
+    cwd: str = "/"
+    user: str | None = None
+    stop: str = "SIGTERM"
+
+
+def missing_programs() -> Iterator[str]:
+    """One sentence for each program that the estate needs and this machine lacks."""
+    for program, package in _PROGRAMS.items():
+        if shutil.which(program) is None:
+            yield f"'{program}' is missing: install it with 'apt-get install {package}'"
+
+
+def free_port() -> int:
+    """A loopback TCP port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Systems:
+    """The systems under one folder, with ports and passwords of this start. `latency` in seconds."""
+
+    def __init__(self, folder: Path, engine: Engine, latency: float, seconds: float) -> None:
+        self.folder = folder
+        self.engine = engine
+        self.latency = latency
+        self.seconds = seconds
+        self.folders = Folders(folder / "drop", folder / "work")
+        self.ports = {name: free_port() for name in ("crm", "control", "batch", "crm_next", "erp", "far_erp")}
+        self.password = secrets.token_hex(16)
+        self.token = secrets.token_hex(24)
+        self.server = self._server()
+
+    def _server(self) -> servers.Server | None:
+        if self.engine == "sqlite":
+            return None
+        make = servers.postgresql if self.engine == "postgresql" else servers.mariadb
+        return make(_reachable(self.folder / self.engine), self.ports["erp"], self._kept_password())
+
+    def _kept_password(self) -> str:
+        """The database keeps its password over a restart that keeps the data."""
+        file = self.folder / f"{self.engine}.password"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(self.password)
+            file.chmod(0o600)
+        return file.read_text()
+
+    @property
+    def dsn(self) -> str:
+        """The ERP's ODBC connection string, through the proxy when there is latency."""
+        if self.server is None:
+            return sqlite.dsn(self.folder / "erp.db")
+        return self.server.dsn(self.ports["far_erp"] if self.latency else None)
+
+    def seed(self) -> World:
+        """Makes all data anew, as much as possible at once; raises BatchFailed, ServerFailed."""
+        self.folders.make()
+        with ThreadPoolExecutor(3) as pool:
+            programs = [pool.submit(compile_program, name, self.folders.work) for name in ("INVWRITE", "TASKBATCH")]
+            server = pool.submit(self.server.prepare) if self.server else None
+            world = build()
+            fill_crm(self.folder / "crm.db", world.customers)
+            invoices = pool.submit(
+                write_invoices, programs[0].result(), world.invoices, self.folders.work, self.folders.drop
+            )
+            backfill(self.folder / "crm.db", self.folder / "crm_next.db")
+            if self.server is None:
+                sqlite.fill(self.folder / "erp.db", world)
+            (self.folders.work / "CUSTIDS.TXT").write_text("".join(f"{each.id}\n" for each in world.customers))
+            for waited in (programs[1], server, invoices):
+                if waited is not None:
+                    waited.result()
+        return world
+
+    def fill_erp(self, world: World) -> None:
+        """Fills the database server, which must be up; raises ServerFailed."""
+        if self.server is not None:
+            self.server.fill(script(world, self.server.timestamp))
+
+    def specs(self) -> Iterator[Spec]:
+        """Every server but the ERP's, which must be up before it is filled."""
+        yield from self._crm()
+        yield Spec("crm_next", self._python("crm_next.server", self.folder / "crm_next.db", self.ports["crm_next"]),
+                   self.ports["crm_next"], {"CRM_NEXT_TOKEN": self.token}, str(HERE.parent.parent))  # fmt: skip
+        places = (self.folders.drop, self.folders.work, self.ports["batch"], self.seconds)
+        yield Spec(
+            "batch", self._python("batch.server", *places), self.ports["batch"], {"TZ": "UTC"}, str(HERE.parent.parent)
+        )
+        if self.server and self.latency:
+            far = self._python("proxy", self.ports["far_erp"], self.ports["erp"], self.latency)
+            yield Spec("far_erp", far, self.ports["far_erp"], cwd=str(HERE.parent.parent))
+
+    def erp_spec(self) -> Spec | None:
+        """The ERP's database server, where it has one."""
+        if self.server is None:
+            return None
+        made = self.server
+        return Spec("erp", list(made.run), made.port, {}, str(made.folder), made.user, made.stop)
+
+    def _crm(self) -> Iterator[Spec]:
+        scripts = HERE / "crm" / "server"
+        env = {
+            "CRM_STORE": str(self.folder / "crm.db"), "CRM_SWITCH": str(self.folder / "crm.switch"),
+            "CRM_WSDL": str(sources("crm") / "crm.wsdl"), "CRM_USER": "figway", "CRM_PASSWORD": self.password,
+        }  # fmt: skip
+        for name, script, workers in (("crm", "index.php", "4"), ("control", "control.php", "1")):
+            argv = ["php", "-q", "-S", f"127.0.0.1:{self.ports[name]}", str(scripts / script)]
+            workers_env = {"PHP_CLI_SERVER_WORKERS": workers} if workers != "1" else {}
+            yield Spec(name, argv, self.ports[name], env | workers_env, str(scripts))
+
+    @staticmethod
+    def _python(module: str, *arguments: object) -> list[str]:
+        return [sys.executable, "-m", f"gateway.demo.{module}", *map(str, arguments)]
+
+
+def _reachable(folder: Path) -> Path:
+    """`folder`, or one under /var/tmp where the database's user couldn't get there (root's home is closed to it)."""
+    if os.geteuid() != 0 or all(
+        parent.stat().st_mode & 0o001 for parent in folder.resolve().parents if parent.exists()
+    ):
+        return folder
+    return Path("/var/tmp") / f"figway-{folder.name}-{zlib.crc32(bytes(folder.resolve())):08x}"  # noqa: S108
