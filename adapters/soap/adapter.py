@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from adapters.client import ClientOptions, HttpClient, HttpReply, http_client
@@ -16,9 +16,9 @@ from adapters.contract import Context, Json, Operation, Probe, Result, Source, W
 from adapters.errors import AdapterError, BadReply, DoNotRetry, FieldError, Invalid, Unavailable, UnknownOutcome
 from adapters.soap.compiler import form_of
 from adapters.soap.config import Config
-from adapters.soap.decode import Notes
 from adapters.soap.faults import error_of
 from adapters.soap.form import Form, PortForm
+from adapters.soap.notes import Notes
 from adapters.soap.plan import Operations, Plan, pointer
 from adapters.soap.ports import address, chosen
 from adapters.soap.reply import Caller, Fault, body_of
@@ -53,7 +53,7 @@ class SoapAdapter:
         self._port = port
         self._address = address
         self._client = client
-        self._operations = Operations(form, port, ZoneInfo(config.time_zone))
+        self._operations = Operations(form, port, _zone(config.time_zone))
         self._threads: ThreadPoolExecutor | None = None
 
     @property
@@ -115,7 +115,8 @@ class SoapAdapter:
             await self.invoke(call.operation, call.input, context)
             return f"{call.operation} answered"
         headers = {"Authorization": self._basic()} if self._config.auth and self._config.auth.basic else {}
-        reply = await self._client.send("GET", f"{self._address}?wsdl", headers=headers, deadline=context.deadline)
+        mark = "&" if "?" in self._address else "?"
+        reply = await self._client.send("GET", f"{self._address}{mark}wsdl", headers=headers, deadline=context.deadline)
         if reply.status >= 500:
             raise Unavailable(f"{self._name} answered HTTP {reply.status}")
         return f"answered HTTP {reply.status}"
@@ -190,6 +191,11 @@ class SoapAdapter:
         parts = plan.form.output.parts if plan.form.output is not None else ()
         element = f"/{parts[0].name}" if parts else ""
         return f"{self._port.service}.{plan.operation.name}{element}"
+
+
+def _zone(name: str) -> tzinfo:
+    # A machine without time zone data still knows UTC.
+    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 def _decode(plan: Plan, caller: Caller, reply: HttpReply) -> tuple[Json, tuple[str, ...]]:

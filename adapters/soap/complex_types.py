@@ -8,7 +8,19 @@ from dataclasses import replace
 from lxml import etree
 
 from adapters.soap.content import arranged
-from adapters.soap.form import BUILTIN, Attribute, Complex, Element, Group, Particle, Simple, Type, Wildcard, builtin
+from adapters.soap.form import (
+    ANY_TYPE,
+    BUILTIN,
+    Attribute,
+    Complex,
+    Element,
+    Group,
+    Particle,
+    Simple,
+    Type,
+    Wildcard,
+    builtin,
+)
 from adapters.soap.resolver import SchemaSource
 from adapters.soap.simple_types import SimpleTypes
 from adapters.soap.xsd import (
@@ -206,7 +218,7 @@ class Types:
             self._waiting.append(found)
             return found
         if inline is None:
-            return self.global_element(qualified(head, node, source)).type if head else BUILTIN + "anyType"
+            return self.global_element(qualified(head, node, source)).type if head else ANY_TYPE
         if key.endswith("#element") and (key in self.types or key in self._open):
             return key
         key = self._free(key)

@@ -85,6 +85,8 @@ class Config(_Model):
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
+        if name == "UTC":
+            return name
         try:
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -9,7 +9,7 @@ an optional group.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any, NoReturn, TypeAlias
 
@@ -17,7 +17,8 @@ from lxml import etree
 
 from adapters.contract import Json
 from adapters.soap.content import always_arrays, members, required_names, wild
-from adapters.soap.form import TEXT, TYPE, WILD, Complex, Element, Form, Group, Message, Simple
+from adapters.soap.form import ANY_TYPE, TEXT, TYPE, WILD, Complex, Element, Form, Group, Message, Simple
+from adapters.soap.notes import Notes
 from adapters.soap.repetition import Place, places, repeated_groups, split
 from adapters.soap.scalars import codec
 from adapters.soap.schema import type_names
@@ -28,29 +29,12 @@ _XSI = f"{{{XSI}}}"
 _NIL = _XSI + "nil"
 _XSI_TYPE = _XSI + "type"
 _TRUE = ("true", "1")
-_MOST_WARNINGS = 10
 
 _Object: TypeAlias = dict[str, Any]
-_Read: TypeAlias = Callable[[etree._Element, "Notes"], Json]
+_Read: TypeAlias = Callable[[etree._Element, Notes], Json]
 _Slot: TypeAlias = tuple[str, Decode | None, _Read, bool]
 """Where a child element's value goes, how its text is decoded (None: `_Read` reads it), and whether it is repeated."""
-_ReadChildren: TypeAlias = Callable[[Iterable[etree._Element], "Notes"], _Object]
-
-
-@dataclass(slots=True)
-class Notes:
-    """What one decoding noticed: names that the WSDL doesn't know, and required ones that are missing."""
-
-    unknown: dict[str, None] = field(default_factory=dict)
-    missing: dict[str, None] = field(default_factory=dict)
-
-    def warnings(self, system: str) -> tuple[str, ...]:
-        """A sentence each, bounded."""
-        sentences = [
-            f"{system} answered '{name}', which its WSDL doesn't name; it was left out" for name in self.unknown
-        ]
-        sentences += [f"{system} left out '{name}', which its WSDL requires" for name in self.missing]
-        return tuple(sentences[:_MOST_WARNINGS])
+_ReadChildren: TypeAlias = Callable[[Iterable[etree._Element], Notes], _Object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +89,7 @@ class Decoder:
         found = self._form.type(key)
         if isinstance(found, Simple):
             return _scalar(codec(self._form, key, self._zone).decode)
-        if found.mixed and found.name == "anyType" and not found.attributes:
+        if key == ANY_TYPE:
             return lambda node, notes: inner_xml(node)
         own = self._complex(found)
         return self._family(key, found, own) if found.derived else own

@@ -17,6 +17,7 @@ FORM_VERSION = 1
 """Goes up whenever the form or its compiler changes: stored forms of another version are rebuilt."""
 
 BUILTIN = "xsd:"
+ANY_TYPE = BUILTIN + "anyType"
 
 TYPE = "@xsi:type"
 TEXT = "#text"
@@ -195,7 +196,7 @@ _LISTS = {"NMTOKENS": "NMTOKEN", "IDREFS": "IDREF", "ENTITIES": "ENTITY"}
 def builtin(key: str) -> Simple | Complex:
     """The built-in type called `xsd:name`; `xsd:anyType` is a complex type of mixed content."""
     name = key.removeprefix(BUILTIN)
-    if name == "anyType":
+    if key == ANY_TYPE:
         return Complex(name=name, namespace=BUILTIN, mixed=True)
     if name in _LISTS:
         return Simple(name, BUILTIN, "string", variety="list", members=(BUILTIN + _LISTS[name],))

@@ -12,9 +12,10 @@ import jsonschema_rs
 
 from adapters.contract import Effect, Json, Operation
 from adapters.errors import FieldError
-from adapters.soap.decode import Decoder, Notes
+from adapters.soap.decode import Decoder
 from adapters.soap.faults import Detail
 from adapters.soap.form import FaultForm, Form, Message, OperationForm, PortForm
+from adapters.soap.notes import Notes
 from adapters.soap.render import Renderer
 from adapters.soap.reply import ENVELOPES, Fault
 from adapters.soap.schema import input_schema, output_schema

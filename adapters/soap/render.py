@@ -12,7 +12,20 @@ from typing import TypeAlias
 
 from adapters.contract import Json
 from adapters.soap.content import members
-from adapters.soap.form import TEXT, TYPE, WILD, Complex, Element, Form, Group, Message, Particle, Simple, Wildcard
+from adapters.soap.form import (
+    ANY_TYPE,
+    TEXT,
+    TYPE,
+    WILD,
+    Complex,
+    Element,
+    Form,
+    Group,
+    Message,
+    Particle,
+    Simple,
+    Wildcard,
+)
 from adapters.soap.scalars import codec
 from adapters.soap.schema import type_names
 from adapters.soap.values import BadValue, escape, escape_attribute
@@ -78,7 +91,7 @@ class Renderer:
         found = self._form.type(key)
         if isinstance(found, Simple):
             return self._simple(key)
-        if found.mixed and found.name == "anyType" and not found.attributes:
+        if key == ANY_TYPE:
             return _any_type
         if not found.derived:
             return self._complex(found)

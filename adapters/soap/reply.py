@@ -52,10 +52,10 @@ class Caller:
     answers: bool
     """Whether the operation has an answer at all (a one-way one has none)."""
 
-    def failed(self, sentence: str, *, retry_after: float | None = None) -> AdapterError:
+    def failed(self, sentence: str) -> AdapterError:
         """The server failed underway: a read may be tried again, what became of a write isn't known."""
         if self.effect is Effect.READ:
-            return Retry(f"{self.system} {sentence}", retry_after=retry_after)
+            return Retry(f"{self.system} {sentence}")
         return UnknownOutcome(f"{self.system} {sentence}; whether the change happened isn't known")
 
 
@@ -146,8 +146,11 @@ def _without_soap(reply: HttpReply, caller: Caller) -> list[etree._Element]:
     if status in (401, 403, 407):
         raise Refused(f"{caller.system} refused the gateway's credentials or rights (HTTP {status})")
     if status in (429, 503):
-        message = f"{caller.system} is not taking calls at the moment (HTTP {status})"
-        raise Retry(message, retry_after=_retry_after(reply.headers))
+        sentence, delay = f"is not taking calls at the moment (HTTP {status})", _retry_after(reply.headers)
+        if status == 429 or delay is not None:
+            raise Retry(f"{caller.system} {sentence}", retry_after=delay)
+        # A proxy says 503, too, when its server broke off.
+        raise caller.failed(sentence)
     what = "an empty body" if empty else "something that isn't SOAP"
     if status >= 500:
         raise caller.failed(f"failed with HTTP {status} and {what}")

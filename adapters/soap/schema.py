@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from adapters.contract import JsonSchema
 from adapters.soap.content import always_arrays, members, required_names, wild
 from adapters.soap.form import (
+    ANY_TYPE,
     BUILTIN,
     TEXT,
     TYPE,
@@ -28,7 +29,7 @@ from adapters.soap.form import (
     Particle,
     Simple,
 )
-from adapters.soap.simple_schema import fixed, simple_schema
+from adapters.soap.simple_schema import simple_schema, spelt
 
 _Schema: TypeAlias = dict[str, Any]
 
@@ -58,7 +59,7 @@ class _Schemas:
     def __init__(self, form: Form, *, output: bool) -> None:
         self._form = form
         self._output = output
-        self._names: dict[tuple[str, bool], str] = {}
+        self._names: dict[str, str] = {}
         self._definitions: dict[str, _Schema] = {}
 
     def message(self, message: Message) -> JsonSchema:
@@ -84,14 +85,13 @@ class _Schemas:
             return self._type(key)
         if isinstance(found, Complex) and found.derived:
             return self._family(key, found)
-        return self._define(key, named=False)
+        return self._define(key)
 
-    def _define(self, key: str, *, named: bool) -> _Schema:
-        """A reference to the definition of `key`; `named`: the variant that must say its `@xsi:type`."""
-        name = self._names.get((key, named))
+    def _define(self, key: str) -> _Schema:
+        """A reference to the definition of `key`."""
+        name = self._names.get(key)
         if name is None:
-            name = self._free(key)
-            self._names[key, named] = name
+            name = self._names[key] = self._free(key)
             self._definitions[name] = {}  # Holds the place: the type may reach itself.
             self._definitions[name] = self._type(key)
         return {"$ref": f"#/$defs/{name}"}
@@ -107,15 +107,14 @@ class _Schemas:
 
     def _family(self, key: str, base: Complex) -> _Schema:
         """A type that others may stand in for: each of those says so by `@xsi:type`."""
-        name = "family of " + key
-        if (name, False) not in self._names:
-            wanted = self._free(key)
-            self._names[name, False] = wanted
-            self._definitions[wanted] = {}
+        name = self._names.get(key)
+        if name is None:
+            name = self._names[key] = self._free(key)
+            self._definitions[name] = {}
             names = type_names(self._form, (key, *base.derived))
             concrete = [each for each in names if not self._complex(each).abstract]
-            self._definitions[wanted] = {"oneOf": [self._member(each, names[each], each == key) for each in concrete]}
-        return {"$ref": f"#/$defs/{self._names[name, False]}"}
+            self._definitions[name] = {"oneOf": [self._member(each, names[each], each == key) for each in concrete]}
+        return {"$ref": f"#/$defs/{name}"}
 
     def _member(self, key: str, name: str, own: bool) -> _Schema:
         schema = self._object(self._complex(key))
@@ -127,7 +126,7 @@ class _Schemas:
         found = self._form.type(key)
         if isinstance(found, Simple):
             return simple_schema(self._form, found, output=self._output)
-        return dict(XML_TEXT) if key == BUILTIN + "anyType" else self._object(found)
+        return dict(XML_TEXT) if key == ANY_TYPE else self._object(found)
 
     def _object(self, found: Complex) -> _Schema:
         properties: _Schema = {}
@@ -168,8 +167,8 @@ class _Schemas:
 
     def _element(self, element: Element) -> _Schema:
         schema = self._reference(element.type)
-        if element.fixed is not None:
-            schema = {**schema, **fixed(self._form.type(element.type), element.fixed)}
+        found = self._form.type(element.type)
+        schema |= spelt("const", found, element.fixed) | spelt("default", found, element.default)
         if element.nillable:
             schema = {"anyOf": [schema, {"type": "null"}]}
         if element.repeated:
@@ -185,8 +184,8 @@ class _Schemas:
 
     def _attribute(self, attribute: Attribute) -> _Schema:
         schema = self._reference(attribute.type)
-        if attribute.fixed is not None:
-            schema = {**schema, **fixed(self._form.type(attribute.type), attribute.fixed)}
+        found = self._form.type(attribute.type)
+        schema |= spelt("const", found, attribute.fixed) | spelt("default", found, attribute.default)
         return {**schema, "description": attribute.documentation} if attribute.documentation else schema
 
     def _required(self, content: Group) -> list[str]:

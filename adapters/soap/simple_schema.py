@@ -113,13 +113,13 @@ def _patterns(simple: Simple) -> _Schema:
     return {"allOf": [{"pattern": pattern} for pattern in steps]} if steps else {}
 
 
-def fixed(found: Simple | Complex, text: str) -> _Schema:
-    """The keyword for an element or attribute that is always `text`, where that text has one spelling in JSON."""
-    if not isinstance(found, Simple) or found.variety != "atomic":
+def spelt(keyword: str, found: Simple | Complex, text: str | None) -> _Schema:
+    """`{keyword: text}`, for a default or fixed value whose text has one spelling in JSON; otherwise nothing."""
+    if text is None or not isinstance(found, Simple) or found.variety != "atomic":
         return {}
     if found.primitive in INTEGERS:
-        return {"const": int(text)}
-    return {"const": text} if _textual(found) else {}
+        return {keyword: int(text)}
+    return {keyword: text} if _textual(found) else {}
 
 
 def _enumeration(simple: Simple) -> _Schema:

@@ -15,7 +15,7 @@ from lxml import etree
 from adapters.client import HttpReply
 from adapters.contract import Effect, Workspace
 from adapters.soap.compiler import form_of
-from adapters.soap.decode import Notes
+from adapters.soap.notes import Notes
 from adapters.soap.plan import Operations, Plan
 from adapters.soap.reply import Caller, body_of
 

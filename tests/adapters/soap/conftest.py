@@ -77,7 +77,17 @@ class _Resolver(etree.Resolver):
 @pytest.fixture(scope="session")
 def generator() -> ModuleType:
     """`instances.py` beside this file."""
-    spec = importlib.util.spec_from_file_location("soap_instances", HERE / "instances.py")
+    return _module("instances")
+
+
+@pytest.fixture(scope="session")
+def shapes() -> ModuleType:
+    """`shapes.py` beside this file."""
+    return _module("shapes")
+
+
+def _module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"soap_{name}", HERE / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

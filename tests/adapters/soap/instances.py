@@ -27,6 +27,8 @@ def instances(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
 
 
 def _of(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int) -> st.SearchStrategy[Any]:
+    if "default" in schema:  # An empty element means its default, so that "" doesn't come back.
+        return st.just(schema["default"])
     if "$ref" in schema:
         target = definitions[schema["$ref"].rpartition("/")[2]]
         return st.deferred(lambda: _of(target, definitions, depth + 1))

@@ -18,8 +18,9 @@ from lxml import etree
 from zeep.exceptions import XMLParseError
 from zeep.helpers import serialize_object
 
-from adapters.soap.decode import Decoder, Notes
+from adapters.soap.decode import Decoder
 from adapters.soap.form import Form
+from adapters.soap.notes import Notes
 from adapters.soap.render import Renderer
 from adapters.soap.schema import output_schema
 

@@ -43,7 +43,9 @@ def _reply(status: int, body: bytes = b"", **headers: str) -> HttpReply:
         (_reply(500), WRITE, UnknownOutcome, "isn't known"),
         (_reply(500, PAGE, content_type="text/html"), READ, Retry, "isn't SOAP"),
         (_reply(502, PAGE), WRITE, UnknownOutcome, "HTTP 502"),
-        (_reply(503, PAGE, content_type="text/html"), WRITE, Retry, "not taking calls"),
+        (_reply(503, PAGE, content_type="text/html"), READ, Retry, "not taking calls"),
+        (_reply(503, PAGE, content_type="text/html"), WRITE, UnknownOutcome, "not taking calls"),
+        (_reply(503, PAGE, retry_after="5"), WRITE, Retry, "not taking calls"),
         (_reply(429), WRITE, Retry, "HTTP 429"),
         (_reply(401, PAGE), READ, Refused, "HTTP 401"),
         (_reply(403), READ, Refused, "HTTP 403"),
@@ -73,7 +75,9 @@ def test_one_way_calls_need_no_answer(status: int) -> None:
     assert body_of(_reply(status), ONE_WAY) == []
 
 
-@pytest.mark.parametrize(("given", "read"), [("7", 7.0), ("99999999", 3600.0), ("soon", None), ("-1", None)])
+@pytest.mark.parametrize(
+    ("given", "read"), [("7", 7.0), ("99999999", 3600.0), ("soon", None), ("-1", None), ("5 ", 5.0)]
+)
 def test_retry_after(given: str, read: float | None) -> None:
     with pytest.raises(Retry) as caught:
         body_of(_reply(503, retry_after=given), READ)

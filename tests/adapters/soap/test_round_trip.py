@@ -17,8 +17,9 @@ from lxml import etree
 
 from adapters.contract import Workspace
 from adapters.soap.compiler import form_of
-from adapters.soap.decode import Decoder, Notes
+from adapters.soap.decode import Decoder
 from adapters.soap.form import Form, Message, OperationForm
+from adapters.soap.notes import Notes
 from adapters.soap.render import Renderer
 from adapters.soap.resolver import Documents
 from adapters.soap.schema import input_schema, output_schema

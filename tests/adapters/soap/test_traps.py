@@ -16,8 +16,8 @@ from adapters.contract import Context, Effect
 from adapters.errors import BadReply, ConfigError
 from adapters.secret import Reference
 from adapters.soap import SoapAdapter
-from adapters.soap.decode import Notes
 from adapters.soap.form import Form
+from adapters.soap.notes import Notes
 from adapters.soap.plan import Operations, effect_of
 from adapters.soap.reply import Caller, body_of
 from adapters.soap.values import BadValue
