@@ -40,7 +40,8 @@ _T = TypeVar("_T")
 _Verb = Callable[[Dataset, Mapping[str, Json], Context], Awaitable[Result]]
 
 _THREADS = 4
-_LARGE = 64 * 1024
+_LARGE = 8 * 1024
+"""Bytes of a record that is decoded on a thread, since decoding it takes more than a millisecond."""
 _GRACE = 0.25
 """Seconds that a read waits for a new generation before the old one answers."""
 
