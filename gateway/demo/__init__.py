@@ -3,7 +3,6 @@ of figway's, and figway knows it only by addresses, connection strings and files
 
 from __future__ import annotations
 
-
 from gateway.demo.estate import Estate, EstateFailed
 from gateway.demo.place import workspace_dir
 

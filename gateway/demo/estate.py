@@ -104,7 +104,8 @@ class Estate:
             self._exited[said["name"]] = said["exited"]
 
     async def _launch(self, spec: Spec) -> None:
-        assert self._keeper is not None and self._keeper.stdin is not None
+        assert self._keeper is not None
+        assert self._keeper.stdin is not None
         known = {"name": spec.name, "argv": spec.argv, "env": spec.env, "cwd": spec.cwd, "user": spec.user}
         line = json.dumps({**known, "stop": spec.stop, "log": str(self.folder / f"{spec.name}.log")})
         self._keeper.stdin.write(line.encode() + b"\n")

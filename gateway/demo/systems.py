@@ -18,13 +18,13 @@ from gateway.demo.batch.cobol import compile_program
 from gateway.demo.batch.invoices import write_invoices
 from gateway.demo.batch.run import Folders
 from gateway.demo.crm.store import fill as fill_crm
-from gateway.demo.crm_next.backfill import backfill
 from gateway.demo.erp import servers, sqlite
-from gateway.demo.erp.schema import script
+from gateway.demo.erp.schema import script as sql_script
 from gateway.demo.place import HERE, sources
 from gateway.demo.seed.world import World, build
 
 Engine = Literal["sqlite", "postgresql", "mariadb"]
+_ROOT = str(HERE.parent.parent)
 _PROGRAMS = {"php": "php-cli php-soap php-sqlite3", "cobc": "gnucobol3"}
 
 
@@ -102,7 +102,6 @@ class Systems:
             invoices = pool.submit(
                 write_invoices, programs[0].result(), world.invoices, self.folders.work, self.folders.drop
             )
-            backfill(self.folder / "crm.db", self.folder / "crm_next.db")
             if self.server is None:
                 sqlite.fill(self.folder / "erp.db", world)
             (self.folders.work / "CUSTIDS.TXT").write_text("".join(f"{each.id}\n" for each in world.customers))
@@ -114,20 +113,20 @@ class Systems:
     def fill_erp(self, world: World) -> None:
         """Fills the database server, which must be up; raises ServerFailed."""
         if self.server is not None:
-            self.server.fill(script(world, self.server.timestamp))
+            self.server.fill(sql_script(world, self.server.timestamp))
 
     def specs(self) -> Iterator[Spec]:
         """Every server but the ERP's, which must be up before it is filled."""
         yield from self._crm()
-        yield Spec("crm_next", self._python("crm_next.server", self.folder / "crm_next.db", self.ports["crm_next"]),
-                   self.ports["crm_next"], {"CRM_NEXT_TOKEN": self.token}, str(HERE.parent.parent))  # fmt: skip
-        places = (self.folders.drop, self.folders.work, self.ports["batch"], self.seconds)
+        stores = (self.folder / "crm.db", self.folder / "crm_next.db", self.ports["crm_next"])
         yield Spec(
-            "batch", self._python("batch.server", *places), self.ports["batch"], {"TZ": "UTC"}, str(HERE.parent.parent)
+            "crm_next", self._python("crm_next.server", *stores), stores[2], {"CRM_NEXT_TOKEN": self.token}, _ROOT
         )
+        places = (self.folders.drop, self.folders.work, self.ports["batch"], self.seconds)
+        yield Spec("batch", self._python("batch.server", *places), self.ports["batch"], {"TZ": "UTC"}, _ROOT)
         if self.server and self.latency:
             far = self._python("proxy", self.ports["far_erp"], self.ports["erp"], self.latency)
-            yield Spec("far_erp", far, self.ports["far_erp"], cwd=str(HERE.parent.parent))
+            yield Spec("far_erp", far, self.ports["far_erp"], cwd=_ROOT)
 
     def erp_spec(self) -> Spec | None:
         """The ERP's database server, where it has one."""

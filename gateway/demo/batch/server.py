@@ -24,12 +24,12 @@ from gateway.demo.batch.run import Folders, run_batch
 class _Handler(BaseHTTPRequestHandler):
     folders: Folders
 
-    def do_GET(self) -> None:  # noqa: N802 (http.server's name)
+    def do_GET(self) -> None:
         """Health: how many tasks wait."""
         waiting = len(list((self.folders.drop / "in").glob("TASK-*.DAT")))
         self._answer(200, {"waiting": waiting})
 
-    def do_POST(self) -> None:  # noqa: N802 (http.server's name)
+    def do_POST(self) -> None:
         """Runs the batch now."""
         if self.path != "/run":
             self._answer(404, {})

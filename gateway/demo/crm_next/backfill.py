@@ -1,79 +1,73 @@
-"""Fills the replacement's store from the CRM's data file, with the differences that README.md lists."""
+"""The replacement's first filling: each customer of the CRM's store, in the shape that the replacement keeps."""
 
 from __future__ import annotations
 
 import json
 import re
 import sqlite3
-import zlib
+from collections.abc import Iterator
 from contextlib import closing
-from decimal import Decimal
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.demo.crm_next.store import SCHEMA
-
-_SHARE = 200
-"""One balance in so many is rounded another way, which a crc of the id picks."""
+from gateway.demo.crm_next.store import Document, Store
 
 
-def backfill(crm: Path, store: Path) -> int:
-    """Writes a new `store` with every customer of `crm`; answers how many there are."""
-    with closing(sqlite3.connect(f"file:{crm}?mode=ro", uri=True)) as old, closing(sqlite3.connect(store)) as new:
-        old.row_factory = sqlite3.Row
-        new.execute("PRAGMA journal_mode = WAL")
-        new.execute("PRAGMA synchronous = OFF")
-        new.executescript(SCHEMA)
-        made = [converted(dict(row)) for row in old.execute("SELECT * FROM customers ORDER BY id")]
-        values = [
-            (each["id"], each["address"]["city"], each["status"], each["name"], json.dumps(each)) for each in made
-        ]
-        new.executemany("INSERT INTO customers VALUES (?, ?, ?, ?, ?)", values)
-        new.commit()
-    return len(made)
+def backfill(crm: Path, store: Store) -> int:
+    """Fills the empty `store` from the CRM's SQLite file and answers how many customers there are."""
+    documents = list(_documents(crm))
+    store.create(documents)
+    return len(documents)
 
 
-def converted(row: dict[str, Any]) -> dict[str, Any]:
-    """One row of the CRM as the replacement keeps it."""
+def plain_phone(number: str | None) -> str | None:
+    """A telephone number without what people put between its digits: `+49 (0)40 / 12` is `+494012`."""
+    return None if number is None else re.sub(r"[^+0-9]", "", number.replace("(0)", ""))
+
+
+def _documents(crm: Path) -> Iterator[Document]:
+    with closing(sqlite3.connect(f"file:{crm}?mode=ro", uri=True)) as database:
+        database.row_factory = sqlite3.Row
+        for row in database.execute("SELECT * FROM customers ORDER BY id"):
+            yield _document(row)
+
+
+def _document(row: sqlite3.Row) -> Document:
     return {
-        "id": row["id"],
-        "name": row["name"],
+        "number": row["id"],
+        "displayName": row["name"],
         "status": row["status"].lower(),
         "email": row["email"] or None,
-        "phone": phone(row["phone"]),
-        "balance": _balance(row["id"], row["balance"]),
-        "credit_limit": row["credit_limit"],
-        "created_at": row["created_at"],
-        "updated_at": row["updated_at"].replace("Z", ".000000Z"),
-        "address": {name: row[name] for name in ("street", "city", "post_code", "country")},
-        "contacts": [_contact(each) for each in json.loads(row["contacts"])],
-        "favourite_sku": row["favourite_sku"],
-        "notes": [{"at": n["At"], "author": n["Author"], "text": n["Text"]} for n in json.loads(row["notes"])],
+        "phone": plain_phone(row["phone"]),
+        "balance": {"amount": row["balance"], "currency": "EUR"},
+        "creditLimit": {"amount": row["credit_limit"], "currency": "EUR"},
+        "createdAt": _time(row["created_at"]),
+        "updatedAt": _time(row["updated_at"]),
+        "address": {
+            "line1": row["street"], "city": row["city"], "postalCode": row["post_code"], "countryCode": row["country"],
+        },
+        "contacts": [_contact(contact) for contact in json.loads(row["contacts"])],
+        "favouriteSku": row["favourite_sku"],
+        "notes": [
+            {"at": _time(note["At"]), "author": note["Author"], "text": note["Text"]}
+            for note in json.loads(row["notes"])
+        ],
+        "version": 1,
+    }  # fmt: skip
+
+
+def _contact(contact: dict[str, Any]) -> Document:
+    person = contact.get("Person")
+    return {
+        "person": person
+        and {"givenName": person["GivenName"], "familyName": person["FamilyName"], "role": person.get("Role")},
+        "department": contact.get("Department"),
+        "email": contact["Reach"].get("Email"),
+        "phone": plain_phone(contact["Reach"].get("Phone")),
+        "preferred": contact.get("Preferred", False),
     }
 
 
-def phone(text: str | None) -> str | None:
-    """A number without its spaces, slashes and the (0) of national calls."""
-    return None if text is None else re.sub(r"\(0\)|[^0-9+]", "", text)
-
-
-def rounded_otherwise(customer_id: str) -> bool:
-    """Whether this customer's balance is one cent higher than the CRM's."""
-    return zlib.crc32(customer_id.encode()) % _SHARE == 0
-
-
-def _balance(customer_id: str, balance: str) -> str:
-    return str(Decimal(balance) + Decimal("0.01")) if rounded_otherwise(customer_id) else balance
-
-
-def _contact(old: dict[str, Any]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    if "Person" in old:
-        person = old["Person"]
-        made["person"] = {"given_name": person["GivenName"], "family_name": person["FamilyName"]}
-        if "Role" in person:
-            made["person"]["role"] = person["Role"]
-    else:
-        made["department"] = old["Department"]
-    made |= {name.lower(): value for name, value in old["Reach"].items()}
-    return made | {"preferred": old.get("Preferred", False)}
+def _time(text: str) -> str:
+    return datetime.fromisoformat(text).isoformat(timespec="milliseconds")

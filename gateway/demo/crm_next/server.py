@@ -1,6 +1,8 @@
-"""The replacement's own process.
+"""The replacement's own process: backfills its store from the CRM's, unless it has one, and serves it.
 
-CRM_NEXT_TOKEN=… python -m gateway.demo.crm_next.server STORE PORT
+    python -m gateway.demo.crm_next.server CRM_FILE STORE_FILE PORT
+
+The bearer token is the environment's CRM_NEXT_TOKEN.
 """
 
 from __future__ import annotations
@@ -11,14 +13,19 @@ from pathlib import Path
 
 import uvicorn
 
-from gateway.demo.crm_next.api import create_app
+from gateway.demo.crm_next.app import create_app
+from gateway.demo.crm_next.backfill import backfill
+from gateway.demo.crm_next.store import Store
 
 
 def main(arguments: list[str]) -> None:
-    """Serves on loopback until it is killed."""
-    store, port = arguments
-    app = create_app(Path(store), os.environ["CRM_NEXT_TOKEN"])
-    uvicorn.run(app, host="127.0.0.1", port=int(port), access_log=False, log_level="warning", lifespan="off")
+    """Serves until it is killed."""
+    crm, path, port = arguments
+    store = Store(Path(path))
+    if not Path(path).exists():
+        backfill(Path(crm), store)
+    app = create_app(store, os.environ["CRM_NEXT_TOKEN"])
+    uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":

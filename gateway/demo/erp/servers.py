@@ -112,7 +112,8 @@ def postgresql(folder: Path, port: int, password: str) -> Server:
               "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"],
         client=["sh", "-c", f'psql -h 127.0.0.1 -p {port} -U {OWNER} -q -v ON_ERROR_STOP=1 -d postgres '
                 f'-c "CREATE DATABASE erp" && psql -h 127.0.0.1 -p {port} -U {OWNER} -q -v ON_ERROR_STOP=1 -d erp'],
-        client_env={"PGPASSWORD": password}, rights=_POSTGRESQL, driver="PostgreSQL Unicode", files={"password": password},
+        client_env={"PGPASSWORD": password}, rights=_POSTGRESQL, driver="PostgreSQL Unicode",
+        files={"password": password},
     )  # fmt: skip
 
 

@@ -113,8 +113,8 @@ FANTASY = _words(
     "Falke Sirius Boreas Castor Lynx Granit Viking Meridian Helios Kompas Ankor Zenit Triton Argo Pegas Omega"
 )
 BRANCHES = _words(
-    "Marine Maskin Hydraulik Werft Technik Pumpen Metal Mekanik Tools Energi Logistik Stål Offshore Industri Automation "
-    "Fasteners Kranbau Elektro Systems Process Antriebe Papier Foods Rail"
+    "Marine Maskin Hydraulik Werft Technik Pumpen Metal Mekanik Tools Energi Logistik Stål Offshore Industri "
+    "Automation Fasteners Kranbau Elektro Systems Process Antriebe Papier Foods Rail"
 )
 ROLES = ("Purchasing", "Maintenance", "Workshop", "Works manager", "Accounts payable", "Engineering", "Owner")
 DEPARTMENTS = ("Accounts", "Purchasing", "Goods inwards", "Maintenance", "Technical office")

@@ -1,4 +1,4 @@
-"""A year of orders, and the invoices and credit notes that came of them; a customer's balance is what of it is unpaid."""
+"""A year of orders, and the invoices and credit notes that came of them; a balance is what is unpaid."""
 
 from __future__ import annotations
 

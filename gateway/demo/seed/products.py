@@ -56,7 +56,7 @@ def _catalogue() -> Iterator[tuple[str, str, str, int]]:
 
 
 def _bearings() -> Iterator[tuple[str, str, str, int]]:
-    for series, bore, shield in product((60, 62, 63, 64), range(0, 21), ("ZZ", "2RS", "C3", "OPEN")):
+    for series, bore, shield in product((60, 62, 63, 64), range(21), ("ZZ", "2RS", "C3", "OPEN")):
         inner = (10, 12, 15, 17)[bore] if bore < 4 else bore * 5
         code = f"{series}{bore:02d}"
         price = 240 + inner * series // 3 + len(shield) * 35
@@ -113,7 +113,7 @@ def _pumps() -> Iterator[tuple[str, str, str, int]]:
 
 def _tools() -> Iterator[tuple[str, str, str, int]]:
     kinds = {"DRL": ("Twist drill HSS-Co", 190), "MIL": ("End mill carbide", 980), "TAP": ("Machine tap M", 760),
-             "REA": ("Reamer H7", 1_400), "WRN": ("Combination spanner", 520), "SKT": ("Socket 1/2 in", 410)}  # fmt: skip
+             "REA": ("Reamer H7", 1_400), "WRN": ("Combination spanner", 520), "SKT": ("Socket", 410)}  # fmt: skip
     for kind, tenth in product(kinds, islice(range(30, 320, 5), 60)):
         name, base = kinds[kind]
         size = f"{tenth / 10:.1f}"
