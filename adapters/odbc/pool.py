@@ -93,6 +93,8 @@ class Pool:
 
     async def _turn(self, deadline: float) -> None:
         """Waits, first come first served, for one of the places."""
+        if deadline <= time.monotonic():
+            raise Retry("the deadline has passed; nothing was sent")
         if not self._turns.locked():
             await self._turns.acquire()
             return

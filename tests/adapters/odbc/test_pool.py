@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sqlite3
-import time
 from contextlib import closing
 
 import pytest
 
-from adapters.errors import Conflict, NotFound, Refused, Retry, Unavailable, UnknownOutcome
-from adapters.odbc.tableops import TableActions
-from adapters.secret import Reference
+from adapters.errors import Conflict, NotFound, Retry, UnknownOutcome
 
 TABLES = """
 tables:
@@ -32,23 +27,6 @@ SLEEP = {
 def _table(database):
     database.fresh("t", "id INT PRIMARY KEY, v INT")
     database.run("INSERT INTO t VALUES (1, 1), (2, 2);")
-
-
-async def _eventually(holds, seconds=15.0):
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, "it never came true"
-        await asyncio.sleep(0.02)
-
-
-async def _recovers(adapter, soon):
-    """Works again without a restart, after at most a few refusals."""
-    for _ in range(100):
-        try:
-            return await adapter.invoke("t.get", {"id": 1}, soon(3))
-        except (Unavailable, Retry, UnknownOutcome):
-            await asyncio.sleep(0.1)
-    raise AssertionError("it does not recover")
 
 
 async def test_a_deadline_ends_the_statement_in_the_database(database, make, soon):
@@ -111,42 +89,6 @@ async def test_an_exhausted_pool_serves_in_turn_and_refuses_at_the_deadline(serv
     assert (facts["busy"], facts["idle"], facts["waiting"], facts["hung"]) == (0, 1, 0, 0)
 
 
-async def test_killed_connections_are_replaced_and_no_call_is_lost(server, make, soon):
-    _table(server)
-    adapter = make(server, TABLES, concurrency=4)
-    await asyncio.gather(*(adapter.invoke("t.get", {"id": 1}, soon()) for _ in range(8)))
-    _kill_all(server)
-    reads = [adapter.invoke("t.get", {"id": 2}, soon()) for _ in range(8)]
-    assert [result.value["v"] for result in await asyncio.gather(*reads)] == [2] * 8
-    _kill_all(server)
-    # A write finds the broken connection before anything is sent.
-    assert (await adapter.invoke("t.update", {"id": 2, "v": 3}, soon())).value["v"] == 3
-
-
-def _kill_all(server):
-    if server.kind == "postgresql":
-        server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND"
-                   " backend_type = 'client backend';")  # fmt: skip
-        return
-    found = server.run("SELECT id FROM information_schema.processlist WHERE user = 'figway';")
-    server.run("".join(f"KILL {number};" for number in found.split()) or "SELECT 1;")
-
-
-async def test_a_connection_killed_in_a_write_leaves_the_outcome_said_rightly(server, make, soon):
-    _table(server)
-    slow = {"postgresql": "pg_sleep(5)::text", "mariadb": "sleep(5)"}[server.kind]
-    query = f"-- effect: write\n-- result: count\nUPDATE t SET v = 99 WHERE id = 1 AND {slow} IS NOT NULL"
-    adapter = make(server, TABLES, {"write": query})
-    await adapter.open()
-    call = asyncio.create_task(adapter.invoke("write", {}, soon()))
-    await asyncio.sleep(0.3)
-    _kill_all(server)
-    # PostgreSQL is certain to have undone it; MariaDB's engines differ.
-    with pytest.raises(Unavailable if server.kind == "postgresql" else UnknownOutcome):
-        await call
-    assert (await adapter.invoke("t.get", {"id": 1}, soon())).value["v"] == 1
-
-
 async def test_a_lock_that_is_held_is_a_retry_and_nothing_is_changed(server, make, soon):
     _table(server)
     hold = {"postgresql": "pg_sleep(1.5)", "mariadb": "sleep(1.5)"}[server.kind]
@@ -189,86 +131,6 @@ async def test_a_commit_that_the_database_refuses_changes_nothing(postgres, make
     with pytest.raises(Conflict):
         await adapter.invoke("late.update", {"id": 1, "v": 2}, soon())
     assert (await adapter.invoke("late.update", {"id": 1, "v": 3}, soon())).value["v"] == 3
-
-
-@pytest.mark.parametrize("own_server", ["postgres", "mariadb"], indirect=True)
-async def test_a_server_lost_in_the_commit_leaves_the_outcome_unknown(own_server, make, soon, monkeypatch):
-    _table(own_server)
-    adapter = make(own_server, TABLES)
-    await adapter.open()
-    row = TableActions.row
-
-    def killed(self, session, key):
-        """The server goes after the statement, before COMMIT."""
-        found = row(self, session, key)
-        for pid in _family(own_server.pid):
-            os.kill(pid, signal.SIGKILL)
-        return found
-
-    monkeypatch.setattr(TableActions, "row", killed)
-    with pytest.raises(UnknownOutcome):
-        await adapter.invoke("t.update", {"id": 1, "v": 6}, soon())
-
-
-@pytest.mark.parametrize("own_server", ["postgres", "mariadb"], indirect=True)
-async def test_a_stopped_server_costs_its_callers_their_deadline_and_no_restart(own_server, make, soon):
-    _table(own_server)
-    adapter = make(own_server, TABLES, concurrency=2)
-    await asyncio.gather(*(adapter.invoke("t.get", {"id": 1}, soon()) for _ in range(4)))
-    family = _family(own_server.pid)
-    for pid in family:
-        os.kill(pid, signal.SIGSTOP)
-    for _ in range(2):
-        calls = [adapter.invoke("t.get", {"id": 1}, soon(0.5)) for _ in range(2)]
-        calls.append(adapter.invoke("t.update", {"id": 1, "v": 5}, soon(0.5)))
-        for answer in await asyncio.gather(*calls, return_exceptions=True):
-            assert isinstance(answer, UnknownOutcome | Unavailable | Retry), answer
-    await _eventually(lambda: adapter._pool.facts["hung"] >= 2)
-    assert adapter._pool.facts["hung"] <= 2 * 2
-    assert not (await adapter.probe(soon(0.5))).ok
-    await _eventually(lambda: adapter._pool.facts["busy"] == 0)
-    for pid in family:
-        os.kill(pid, signal.SIGCONT)
-    assert (await _recovers(adapter, soon)).value["id"] == 1
-    await _eventually(lambda: adapter._pool.facts["hung"] == 0)
-    assert (await adapter.invoke("t.update", {"id": 2, "v": 8}, soon())).value["v"] == 8
-
-
-def _family(pid):
-    with open(f"/proc/{pid}/task/{pid}/children") as children:
-        return [pid, *(int(child) for child in children.read().split())]
-
-
-@pytest.mark.parametrize("own_server", ["postgres", "mariadb"], indirect=True)
-async def test_a_server_that_is_gone_is_unavailable(own_server, make, soon):
-    _table(own_server)
-    adapter = make(own_server, TABLES)
-    await adapter.invoke("t.get", {"id": 1}, soon())
-    for pid in _family(own_server.pid):
-        os.kill(pid, signal.SIGKILL)
-    for operation, row in (("t.get", {"id": 1}), ("t.update", {"id": 1, "v": 2})):
-        with pytest.raises(Unavailable):
-            await adapter.invoke(operation, row, soon())
-    assert not (await adapter.probe(soon())).ok
-
-
-async def test_wrong_passwords_are_refused_and_closed_ports_unavailable(server, servers, make, soon):
-    for change, kind in ((("figway-test", "wrong"), Refused), (("127.0.0.1", "127.0.0.9"), Unavailable)):
-        adapter = make(server, TABLES, dsn=Reference(server.dsn.replace(*change), "env:X"))
-        with pytest.raises(kind) as failed:
-            await adapter.open()
-        assert "127.0.0" not in failed.value.message
-        probe = await adapter.probe(soon())
-        assert not probe.ok
-        assert probe.detail == failed.value.message
-
-
-async def test_a_sqlite_file_that_is_not_there_is_unavailable_and_not_made(sqlite, make, soon, tmp_path):
-    missing = tmp_path / "none.db"
-    dsn = sqlite.dsn.replace("base.db", "none.db")
-    with pytest.raises(Unavailable):
-        await make(sqlite, TABLES, dsn=Reference(dsn, "env:X")).open()
-    assert not missing.exists()
 
 
 async def test_nothing_of_one_call_is_left_to_the_next(server, make, soon):
@@ -318,5 +180,5 @@ async def test_a_deadline_that_has_passed_sends_nothing(sqlite, make, soon, kind
     _table(sqlite)
     adapter = make(sqlite, TABLES)
     operation, row = {"read": ("t.get", {"id": 1}), "write": ("t.update", {"id": 1, "v": 5})}[kind]
-    with pytest.raises((Retry, Unavailable, UnknownOutcome)):
+    with pytest.raises(Retry):
         await adapter.invoke(operation, row, soon(-1.0))
