@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from adapters.contract import Workspace
-from adapters.errors import ConfigError
+from adapters.errors import ConfigError, ConfigProblem
 from adapters.soap import cache
 from adapters.soap.complex_types import Types
 from adapters.soap.content import members
@@ -54,7 +54,10 @@ def compile_form(documents: Documents) -> Form:
     from adapters.soap.loader import load_ports
 
     ports = load_ports(documents)
-    compiler = _Compiler(documents)
+    try:
+        compiler = _Compiler(documents)
+    except CannotExpress as error:
+        raise ConfigError([ConfigProblem(f"the WSDL uses {error}", "/wsdl", documents.path)]) from error
     return Form(tuple(compiler.port(port) for port in ports), compiler.types.types)
 
 

@@ -69,20 +69,35 @@ class LoadedPort:
     operations: tuple[LoadedOperation, ...]
 
 
+# What zeep raises on documents that break the rules, beside errors of its own.
+_ZEEP_ERRORS = (
+    zeep.exceptions.Error,
+    etree.LxmlError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
 def load_ports(documents: Documents) -> tuple[LoadedPort, ...]:
     """All SOAP ports of the WSDL that `documents` walked, in its order; raises `ConfigError`."""
     try:
         # zeep's annotation asks for the class where it uses an instance.
         document = Document(_address(documents.path), _Transport(documents), settings=_settings())  # type: ignore[arg-type]
-    except (zeep.exceptions.Error, etree.LxmlError, NotImplementedError, LookupError, ValueError) as error:
+        raw = _Raw(documents)
+        return tuple(
+            _port(service.name, port, raw)
+            for service in document.services.values()
+            for port in service.ports.values()
+            if isinstance(port.binding, (Soap11Binding, Soap12Binding))
+        )
+    except _ZEEP_ERRORS as error:
         raise ConfigError([_problem(error, documents.path)]) from error
-    raw = _Raw(documents)
-    return tuple(
-        _port(service.name, port, raw)
-        for service in document.services.values()
-        for port in service.ports.values()
-        if isinstance(port.binding, (Soap11Binding, Soap12Binding))
-    )
 
 
 def _settings() -> Settings:
@@ -136,7 +151,7 @@ class _Raw:
 def _port(service: str, port: Any, raw: _Raw) -> LoadedPort:
     soap: Literal["1.1", "1.2"] = "1.2" if isinstance(port.binding, Soap12Binding) else "1.1"
     operations = tuple(_operations(port.binding, soap, raw))
-    return LoadedPort(service, port.name, soap, (port.binding_options.get("address") or "").strip(), operations)
+    return LoadedPort(service, port.name, soap, ((port.binding_options or {}).get("address") or "").strip(), operations)
 
 
 def _operations(binding: Any, soap: str, raw: _Raw) -> Iterator[LoadedOperation]:
@@ -186,22 +201,24 @@ def _part(name: str, part: Any) -> Part:
     if part.element is not None:
         return Part(name, part.element.qname.text, None)
     kind = part.type
-    qname = kind.qname or getattr(kind, "_default_qname", None)
+    qname = getattr(kind, "qname", None) or getattr(kind, "_default_qname", None)
     return Part(name, None, None if qname is None else qname.text)
 
 
 def _faults(abstract: Any) -> Iterator[tuple[str, Part]]:
     for name, message in abstract.fault_messages.items():
         for part_name, part in message.parts.items():
-            yield name, _part(part_name, part)
+            yield name or part_name or "", _part(part_name, part)
 
 
 def _local(text: str) -> str:
     return text.rpartition(":")[2]
 
 
-def _problem(error: Exception, path: str) -> ConfigProblem:
+def _problem(error: BaseException, path: str) -> ConfigProblem:
     text = " ".join(str(error).replace(_BASE, "").split())[:300]
+    if not isinstance(error, (zeep.exceptions.Error, LookupError)):
+        text = f"it breaks the rules of WSDL or XML Schema ({text or type(error).__name__})"
     file = getattr(error, "filename", None)
     named = unquote(str(file).removeprefix(_BASE)) if file else path
     return ConfigProblem(f"the WSDL can't be used: {text}", "/wsdl", named, getattr(error, "sourceline", None))

@@ -118,7 +118,7 @@ def spelt(keyword: str, found: Simple | Complex, text: str | None) -> _Schema:
     if text is None or not isinstance(found, Simple) or found.variety != "atomic":
         return {}
     if found.primitive in INTEGERS:
-        return {keyword: int(text)}
+        return {keyword: int(text)} if text.strip().lstrip("+-").isdecimal() else {}
     return {keyword: text} if _textual(found) else {}
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal, InvalidOperation
 
 from lxml import etree
 
 from adapters.soap.form import BUILTIN, Complex, Simple, Type, builtin
 from adapters.soap.resolver import SchemaSource
+from adapters.soap.scalars import FLOATS, INTEGERS
 from adapters.soap.xsd import CannotExpress, Schemas, child, children, documentation, local, qualified
 
-_FACETS = frozenset(
-    {"length", "minLength", "maxLength", "minInclusive", "maxInclusive", "minExclusive", "maxExclusive"}
-    | {"totalDigits", "fractionDigits", "whiteSpace"}
-)
+_COUNTS = frozenset({"length", "minLength", "maxLength", "totalDigits", "fractionDigits"})
+_BOUNDS = frozenset({"minInclusive", "maxInclusive", "minExclusive", "maxExclusive"})
 
 
 class SimpleTypes:
@@ -57,11 +57,15 @@ class SimpleTypes:
         for facet in children(node):
             value = facet.get("value", "")
             if local(facet) == "enumeration":
-                enumeration.append(value)
+                enumeration.append(_number(facet, value) if base.primitive in INTEGERS else value)
             elif local(facet) == "pattern":
                 patterns.append(value)
-            elif local(facet) in _FACETS:
-                facets[local(facet)] = value
+            elif local(facet) in _BOUNDS and base.primitive in (*INTEGERS, *FLOATS, "decimal"):
+                facets[local(facet)] = _number(facet, value, whole=base.primitive in INTEGERS)
+            elif local(facet) in _COUNTS:
+                facets[local(facet)] = _number(facet, value)
+            elif local(facet) == "whiteSpace":
+                facets["whiteSpace"] = value
         return replace(
             base,
             enumeration=tuple(enumeration) or base.enumeration,
@@ -93,3 +97,14 @@ class SimpleTypes:
         key = qualified(text, node, source)
         self.named(key)
         return key
+
+
+def _number(facet: etree._Element, value: str, *, whole: bool = True) -> str:
+    """A facet's number in its plain spelling; raises `CannotExpress`."""
+    try:
+        number = Decimal(value.strip())
+        if number.is_finite() and (not whole or number == number.to_integral_value()):
+            return format(number.to_integral_value() if whole else number, "f")
+    except InvalidOperation:
+        pass
+    raise CannotExpress(f"the facet {local(facet)} with the value '{value[:40]}'")

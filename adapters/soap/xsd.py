@@ -125,8 +125,11 @@ def documentation(node: etree._Element) -> str:
 
 def occurs(node: etree._Element) -> tuple[int, int | None]:
     """minOccurs and maxOccurs; None is unbounded."""
-    most = node.get("maxOccurs", "1")
-    return int(node.get("minOccurs", "1")), None if most == "unbounded" else int(most)
+    least, most = node.get("minOccurs", "1").strip(), node.get("maxOccurs", "1").strip()
+    for text in (least, most):
+        if text != "unbounded" and not (text.isascii() and text.isdigit()):
+            raise CannotExpress(f"'{text[:40]}' as a number of occurrences")
+    return int(least) if least != "unbounded" else 0, None if most == "unbounded" else int(most)
 
 
 def flag(node: etree._Element, name: str) -> bool:
