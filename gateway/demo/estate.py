@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.demo.batch.cobol import BatchFailed
+from gateway.demo.batch.run import run_batch
 from gateway.demo.erp.servers import ServerFailed
 from gateway.demo.place import HERE
 from gateway.demo.systems import Engine, Spec, Systems, missing_programs
@@ -141,6 +142,10 @@ class Estate:
         # The closed pipes' transports end on the loop's next turns.
         await asyncio.sleep(0)
 
+    async def run_batch(self) -> int:
+        """Runs the work queue's batch now; answers how many tasks it took over. Raises BatchFailed."""
+        return await asyncio.to_thread(run_batch, self._running().folders)
+
     def environment(self) -> dict[str, str]:
         """The variables that the workspace's gateway.yaml refers to."""
         systems = self._running()
@@ -156,17 +161,17 @@ class Estate:
     def facts(self) -> dict[str, Any]:
         """`{samples: {customer_id, sku, invoice_number}, estate: {…}}`: where everything is and what to ask it for."""
         environment, ports = self.environment(), self._running().ports
+        crm, crm_next = environment["CRM_URL"], environment["CRM_NEXT_URL"]
         estate = {
             "crm": {
-                "wsdl": f"{environment['CRM_URL']}?wsdl",
+                "wsdl": f"{crm}?wsdl",
                 "control": f"http://127.0.0.1:{ports['control']}/control",
+                "user": "figway",
+                "password": environment["CRM_PASSWORD"],
             },
             "erp": {"dsn": environment["ERP_DSN"]},
             "files": {"dir": environment["DROP_DIR"], "control": f"http://127.0.0.1:{ports['batch']}/run"},
-            "crm_next": {
-                "url": environment["CRM_NEXT_URL"],
-                "control": f"{environment['CRM_NEXT_URL']}/control",
-            },
+            "crm_next": {"url": crm_next, "control": f"{crm_next}/control", "token": environment["CRM_NEXT_TOKEN"]},
         }
         return {"samples": dict(self._samples), "estate": estate}
 

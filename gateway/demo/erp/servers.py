@@ -77,7 +77,8 @@ class Server:
 
     def prepare(self) -> None:
         """Makes the server's empty data folder; raises ServerFailed."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
         for name, text in self.files.items():
             (self.folder / name).write_text(text)
         if self.user:
