@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+import uvloop
 
 from gateway.app import Application
 from gateway.settings import Settings
@@ -97,9 +98,15 @@ def configure_logging(settings: Settings) -> None:
 
 def run_one(workspace: Path, settings: Settings, listener: socket.socket, *, watch: bool) -> bool:
     """Serves until a signal comes; False when start-up failed."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(serve_one(workspace, settings, listener, watch=watch))
+
+
+async def serve_one(workspace: Path, settings: Settings, listener: socket.socket, *, watch: bool) -> bool:
+    """The same, on the running event loop."""
     server = Server(Application(workspace, settings, watch=watch), settings)
     try:
-        server.run(sockets=[listener])
+        await server.serve(sockets=[listener])
     except SystemExit:  # uvicorn's way to say that start-up failed; the reason is logged
         return False
     return True

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
 import click
+import uvloop
 from rich.console import Console
-from rich.panel import Panel
 
 from gateway.cli.common import fail
 from gateway.cli.key import Desk, sentences
 from gateway.cli.serve import process_settings
-from gateway.demo.estate import Estate, EstateError
+from gateway.demo.estate import Estate, EstateFailed
 from gateway.demo.place import workspace_dir
+from gateway.demo.systems import Engine
 from gateway.identity.keys import key_id
-from gateway.process import configure_logging, listen, run_one
+from gateway.process import configure_logging, listen, serve_one
 from gateway.settings import Settings
 from gateway.store.place import FOLDER
 
@@ -41,7 +44,7 @@ _CALLERS = (
 )
 @click.option("--latency", type=click.FloatRange(0, 60), default=0.0, help="Seconds that the legacy systems take.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The gateway's port; overrides FIGWAY_PORT.")
-def command(erp: str, latency: float, port: int | None) -> None:
+def command(erp: Engine, latency: float, port: int | None) -> None:
     """Start the demo: a SOAP CRM, an ERP database, a COBOL work queue, a replacement, and the gateway.
 
     It all ends with Ctrl-C. Nothing outside the folder .figway is written.
@@ -53,22 +56,27 @@ def command(erp: str, latency: float, port: int | None) -> None:
         listener = listen(settings)
     except OSError as error:
         fail(f"can't listen on {settings.host}:{settings.port}: {error.strerror}; choose another with --port")
-    console = Console(stderr=True)
     estate = Estate(Path(FOLDER).absolute() / "demo", erp=erp, latency=latency)
-    with listener:
+    with listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            with console.status("starting the CRM, the ERP, the COBOL batch and the replacement"):
-                estate.start()
-            os.environ.update(estate.environment())
-            facts = _announce(settings, estate, listener.getsockname()[1])
-            console.print(_what_to_try(facts))
-            started = run_one(workspace_dir(), settings, listener, watch=True)
-        except EstateError as error:
+            started = runner.run(_run(estate, settings, listener))
+        except EstateFailed as error:
             fail(str(error))
-        finally:
-            estate.stop()
     if not started:
         raise SystemExit(1)
+
+
+async def _run(estate: Estate, settings: Settings, listener: socket.socket) -> bool:
+    console = Console(stderr=True)
+    with console.status("starting the CRM, the ERP, the COBOL batch and the replacement"):
+        await estate.start()
+    try:
+        os.environ.update(estate.environment())
+        facts = await asyncio.to_thread(_announce, settings, estate, listener.getsockname()[1])
+        click.echo(_what_to_try(facts), err=True)
+        return await serve_one(workspace_dir(), settings, listener, watch=True)
+    finally:
+        await estate.stop()
 
 
 def _announce(settings: Settings, estate: Estate, port: int) -> dict[str, Any]:
@@ -98,13 +106,15 @@ def _last_keys(path: Path) -> list[str]:
     return [id for id in ids if id is not None]
 
 
-def _what_to_try(facts: dict[str, Any]) -> Panel:
+def _what_to_try(facts: dict[str, Any]) -> str:
     base, samples = facts["base_url"], facts["samples"]
-    lines = [
-        f"export AUTH='Authorization: {facts['credentials']['agent']}'",
-        f'curl -H "$AUTH" {base}/customers/{samples["customer_id"]}/overview',
-        f'curl -H "$AUTH" {base}/inventory/{samples["sku"]}',
-        f'curl -H "$AUTH" {base}/invoices/{samples["invoice_number"]}',
-        f"open {base}/docs",
-    ]
-    return Panel("\n".join(lines), title="figway demo: what to try", subtitle="Ctrl-C ends it all", expand=False)
+    return f"""
+The demo runs. An agent's credential, and what to ask with it:
+
+  export AUTH='Authorization: {facts["credentials"]["agent"]}'
+  curl -H "$AUTH" {base}/customers/{samples["customer_id"]}/overview
+  curl -H "$AUTH" {base}/inventory/{samples["sku"]}
+  curl -H "$AUTH" {base}/invoices/{samples["invoice_number"]}
+
+In a browser: {base}/docs. All addresses and credentials: {FOLDER}/demo.json. Ctrl-C ends it all.
+"""

@@ -48,7 +48,8 @@ class Response:
         if problem.retry_after is not None:
             self.headers.append((b"retry-after", b"%d" % max(1, round(problem.retry_after))))
         if problem.note:
-            logger.warning("call %s of %s: %s: %s", call.id, call.operation, problem.slug, problem.note)
+            level = logging.WARNING if problem.status >= 500 else logging.INFO
+            logger.log(level, "call %s of %s: %s: %s", call.id, call.operation, problem.slug, problem.note)
 
     def _of_reply(self, reply: Reply) -> None:
         self.status = reply.status
