@@ -18,6 +18,7 @@ from adapters.files.undecodable import Undecodable
 _INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 _INT64 = range(-(1 << 63), 1 << 63)
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
+_ESCAPED = re.compile("[\udc80-\udcff]")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _WITHOUT_MARK = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}
 _LONGEST_LINE = 1 << 20
@@ -216,7 +217,7 @@ def _without_bom(file: BinaryIO, encoding: str) -> tuple[str, int]:
 
 
 def _text(text: str) -> str:
-    if any("\udc80" <= character <= "\udcff" for character in text):
+    if not text.isascii() and _ESCAPED.search(text):
         raise ValueError("isn't text in the dataset's code page")
     return text
 

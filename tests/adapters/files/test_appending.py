@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -122,13 +123,16 @@ async def test_a_write_that_takes_too_long_has_an_unknown_outcome(
     await adapter.open()
     write = drop._write
 
+    released = threading.Event()
+
     def slow(handle: int, temporary: str, data: bytes) -> None:
-        time.sleep(0.3)
+        released.wait(30)
         write(handle, temporary, data)
 
     monkeypatch.setattr("adapters.files.drop._write", slow)
     with pytest.raises(UnknownOutcome):
-        await adapter.invoke("tasks.append", RECORD, context(0.1))
+        await adapter.invoke("tasks.append", RECORD, context(1.0))
+    released.set()
     for _ in range(200):  # it happens all the same, and is seen
         with suppress(NotFound):
             await adapter.invoke("tasks.get", {"task_id": "T1"}, context())
@@ -164,15 +168,16 @@ for number in range(1_000_000):
 
 
 def test_a_kill_at_any_moment_leaves_whole_files_or_none(drop_folder: Path) -> None:
-    for attempt in range(8):
+    for attempt in range(6):
         writer = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(drop_folder), str(attempt)], stdout=subprocess.PIPE, text=True
         )
         assert writer.stdout is not None
-        writer.stdout.readline()
-        time.sleep(0.004 * attempt + 0.003)
+        assert writer.stdout.readline() == "ready\n"
+        acknowledged = [writer.stdout.readline().strip() for _ in range(attempt)]
+        time.sleep(0.003 * attempt + 0.001)
         os.kill(writer.pid, signal.SIGKILL)
-        acknowledged = [line for line in writer.stdout.read().split("\n")[:-1] if line]
+        acknowledged += writer.stdout.read().split("\n")[:-1]
         writer.wait()
         writer.stdout.close()
         for number in acknowledged:

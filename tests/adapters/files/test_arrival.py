@@ -16,15 +16,15 @@ import pytest
 
 from adapters.contract import Context
 from adapters.files.adapter import FilesAdapter
-from adapters.files.dataset import CHECK_EVERY
 
 Build = Callable[..., FilesAdapter]
 Task = Callable[..., bytes]
 Contexts = Callable[..., Context]
 
 
-async def _settled() -> None:
-    await asyncio.sleep(CHECK_EVERY + 0.05)
+async def _settled(adapter: FilesAdapter, context: Context) -> None:
+    """A probe looks at the folder now and waits for what it finds."""
+    assert (await adapter.probe(context)).ok
 
 
 async def _keys(adapter: FilesAdapter, context: Context, **request: Any) -> list[str]:
@@ -62,7 +62,7 @@ async def test_a_file_is_read_only_when_it_has_arrived_whole(
         (drop_folder / "in/TASK-C.DAT").write_bytes(task("C1")[:-1])
         (drop_folder / "in/.TASK-D.DAT").write_bytes(task("D1"))
         (drop_folder / "in/TASK-E.DAT.tmp").write_bytes(task("E1"))
-        await _settled()
+        await _settled(adapter, context())
         assert await _keys(adapter, context()) == ["A1"]
         assert (await adapter.probe(context())).facts["tasks"]["waiting"] == 2
         writer.communicate("go\n", timeout=10)
@@ -71,8 +71,21 @@ async def test_a_file_is_read_only_when_it_has_arrived_whole(
         writer.wait()
     with (drop_folder / "in/TASK-C.DAT").open("ab") as rest:
         rest.write(task("C1")[-1:])
-    await _settled()
+    await _settled(adapter, context())
     assert await _keys(adapter, context()) == ["A1", "B1", "B2", "B3", "C1"]
+
+
+async def test_a_new_file_is_seen_without_being_told(
+    build: Build, tasks: dict[str, Any], drop_folder: Path, task: Task, context: Contexts
+) -> None:
+    adapter = build(tasks)
+    assert await _keys(adapter, context()) == []
+    (drop_folder / "TASKMAST.DAT").write_bytes(task("A1"))
+    for _ in range(200):
+        if await _keys(adapter, context()) == ["A1"]:
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("the new file was never seen")
 
 
 async def test_a_marker_says_that_a_file_is_whole(
@@ -83,7 +96,7 @@ async def test_a_marker_says_that_a_file_is_whole(
     adapter = build(tasks)
     assert await _keys(adapter, context()) == []
     (drop_folder / "TASKMAST.DAT.done").touch()
-    await _settled()
+    await _settled(adapter, context())
     assert await _keys(adapter, context()) == ["A1"]
 
 
@@ -136,7 +149,6 @@ async def test_every_reply_is_wholly_from_one_generation(
     adapter = build(tasks)
     await adapter.open()
     monkeypatch.setattr("adapters.files.dataset.CHECK_EVERY", 0.0)
-    seen: set[str] = set()
 
     async def reader() -> None:
         for _ in range(20):
@@ -144,7 +156,6 @@ async def test_every_reply_is_wholly_from_one_generation(
             titles = {item["title"] for item in page["items"]}
             assert len(titles) == 1
             assert len(page["items"]) == 50
-            seen.update(titles)
             one = (await adapter.invoke("tasks.get", {"task_id": "T25"}, context())).value
             assert one["task_id"] == "T25"
 
@@ -154,7 +165,9 @@ async def test_every_reply_is_wholly_from_one_generation(
             await asyncio.sleep(0.01)
 
     await asyncio.gather(writer(), *(reader() for _ in range(16)))
-    assert len(seen) > 1
+    await _settled(adapter, context())
+    page = (await adapter.invoke("tasks.list", {"limit": 100}, context())).value
+    assert {item["title"] for item in page["items"]} == {"Generation 29"}
 
 
 async def test_a_file_rewritten_in_place_is_noticed(
