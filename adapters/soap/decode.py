@@ -157,7 +157,7 @@ class Decoder:
         filled = tuple(required.intersection(always))
 
         def read(nodes: Iterable[etree._Element], notes: Notes) -> _Object:
-            value: _Object = {name: [] for name in always}
+            value: _Object = {}
             strangers: list[etree._Element] = []
             name, repeated = "", False
             try:
@@ -186,6 +186,9 @@ class Decoder:
                 raise
             if strangers:
                 others(value, strangers, notes)
+            for each in always:
+                if each not in value:
+                    value[each] = []
             if not required <= value.keys():
                 notes.missing.update(dict.fromkeys(sorted(required - value.keys())))
             for each in filled:
