@@ -51,9 +51,10 @@ def merged(documents: list[Document], report: Report) -> dict[str, Any]:
         _merge_components(document, components, origin, report)
         _merge_paths(document, whole["paths"])
         tags = document.data.get("tags", [])
-        known = {tag["name"] for tag in whole["tags"]}
-        if isinstance(tags, list):
-            whole["tags"] += [tag for tag in tags if isinstance(tag, dict) and tag.get("name") not in {None, *known}]
+        known = [tag["name"] for tag in whole["tags"]]
+        whole["tags"] += [
+            tag for tag in _listed(tags) if isinstance(tag, dict) and tag.get("name") not in [None, *known]
+        ]
     components["schemas"].setdefault("Problem", dict(_PROBLEM))
     components["securitySchemes"] = {
         "credential": {"type": "http", "scheme": "bearer", "description": "An API key: `Authorization: Bearer KEY`."}
@@ -88,7 +89,7 @@ def _merge_paths(document: Document, paths: dict[str, Any]) -> None:
         if not isinstance(item, dict):
             continue
         kept = paths.setdefault(path, {})
-        shared = item.get("parameters", [])
+        shared = _listed(item.get("parameters"))
         for method in METHODS:
             if isinstance(item.get(method), dict):
                 kept[method] = _public(item[method], shared)
@@ -97,7 +98,7 @@ def _merge_paths(document: Document, paths: dict[str, Any]) -> None:
 def _public(operation: Mapping[str, Any], shared: list[Any]) -> dict[str, Any]:
     # Parameters of the path item move into its operations, so that two files may describe one path.
     public = {key: value for key, value in operation.items() if key not in ("x-gateway", "security")}
-    parameters = [*shared, *operation.get("parameters", [])]
+    parameters = [*shared, *_listed(operation.get("parameters"))]
     if parameters:
         public["parameters"] = parameters
     responses = operation.get("responses")
@@ -107,6 +108,11 @@ def _public(operation: Mapping[str, Any], shared: list[Any]) -> dict[str, Any]:
     public["responses"].setdefault("default", _ANY_PROBLEM)
     made: dict[str, Any] = local(public)
     return made
+
+
+def _listed(value: Any) -> list[Any]:
+    # What should be a list and isn't has been told by then.
+    return value if isinstance(value, list) else []
 
 
 def _told(code: str, response: Any) -> Any:

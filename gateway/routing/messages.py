@@ -109,7 +109,7 @@ class Messages:
         if not isinstance(name, str) or not name:
             self._say(place, "a parameter needs a name")
             return None
-        if where not in _STYLES:
+        if where not in ("path", "query", "header"):
             self._say((*place, "in"), "a parameter is in path, query or header; cookies aren't supported")
             return None
         self._check_parameter(data, where, name, place)
