@@ -40,7 +40,8 @@ def validated(model: type[_Model], data: Any, where: Where, report: Report) -> _
         for each, location in located:
             # What follows from something left out isn't told again.
             follows = any(place[: len(location)] == location for place in left_out)
-            if not follows and (*where.place, *location) not in where.unset:
+            unset = (*where.place, *location) in where.unset and each["type"] != "extra_forbidden"
+            if not follows and not unset:
                 sentence = _sentence(each, model, location, where.others)
                 report.add(where.document, (*where.place, *location), sentence)
         left_out |= {location for _, location in located}
