@@ -1,4 +1,4 @@
-"""The work queue's batch, with the real COBOL program: killed at every step, a task is never nowhere and never twice."""
+"""The work queue's batch, with the real COBOL program: killed at any step, no task is nowhere or twice."""
 
 from __future__ import annotations
 

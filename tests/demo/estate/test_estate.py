@@ -1,0 +1,163 @@
+"""The estate as a whole: what it says of itself, what it lacks, and that nothing outlives it, however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.demo.estate import Estate, EstateFailed
+
+SCRIPT = """
+import asyncio, sys
+from pathlib import Path
+from gateway.demo.estate import Estate
+
+async def main():
+    async with Estate(Path(sys.argv[1]), erp=sys.argv[2]) as estate:
+        print("up", flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+Identity = tuple[int, str]
+"""A process's id and when it started, since ids come again."""
+
+
+@pytest.fixture
+def demo(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of its own with a running estate in tmp_path/estate; the parameter is the ERP's engine."""
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "estate"), getattr(request, "param", "sqlite")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        yield process
+        process.kill()
+
+
+def processes() -> dict[int, tuple[int, str]]:
+    """Every living process: (its parent, when it started) by its id."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(") ")[2].split()
+        except OSError:
+            continue
+        if fields[0] not in "ZX":
+            found[int(folder.name)] = (int(fields[1]), fields[19])
+    return found
+
+
+def below(ancestor: int) -> set[Identity]:
+    """All that a process started, and what that started."""
+    alive = processes()
+    found: set[int] = set()
+    while more := {pid for pid, (parent, _) in alive.items() if parent in found | {ancestor}} - found:
+        found |= more
+    return {(pid, alive[pid][1]) for pid in found}
+
+
+def left_of(expected_dead: set[Identity]) -> set[Identity]:
+    """Those that still live after all the time that an ending may take."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        left = expected_dead & {(pid, started) for pid, (_, started) in processes().items()}
+        if not left:
+            break
+        time.sleep(0.05)
+    return left
+
+
+async def control(estate: Estate) -> dict[str, Any]:
+    """What the CRM's control says."""
+    async with httpx.AsyncClient() as client:
+        answer: dict[str, Any] = (await client.get(estate.facts()["estate"]["crm"]["control"])).json()
+        return answer
+
+
+@pytest.mark.parametrize("demo", ["sqlite", "postgresql", "mariadb"], indirect=True)
+def test_nothing_outlives_an_estate_killed_with_sigkill(demo: subprocess.Popen[bytes]) -> None:
+    started = below(demo.pid)
+    names = [Path(f"/proc/{pid}/comm").read_text().strip() for pid, _ in started]
+    assert names.count("php") >= 6, names
+    demo.kill()
+    assert left_of(started) == set()
+
+
+def test_nothing_outlives_an_estate_that_is_interrupted(demo: subprocess.Popen[bytes]) -> None:
+    started = below(demo.pid)
+    demo.send_signal(signal.SIGINT)
+    demo.wait(30)
+    assert left_of(started) == set()
+
+
+async def test_what_a_killed_keeper_leaves_ends_with_the_next_start(
+    demo: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    started = below(demo.pid)
+    [keeper] = [pid for pid, (parent, _) in processes().items() if parent == demo.pid]
+    os.kill(keeper, signal.SIGKILL)
+    demo.kill()
+    demo.wait(30)
+    async with Estate(tmp_path / "estate") as again:
+        assert left_of(started) == set()
+        assert (await control(again))["calls"] == 0
+
+
+async def test_two_estates_dont_share_a_folder(estate: Estate) -> None:
+    with pytest.raises(EstateFailed, match="another demo runs in"):
+        await Estate(estate.folder).start()
+    assert (await control(estate))["hang"] is False
+
+
+@pytest.mark.parametrize(("program", "package"), [("php", "php-cli"), ("cobc", "gnucobol3")])
+async def test_a_missing_program_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, package: str
+) -> None:
+    for name in {"php", "cobc"} - {program}:
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EstateFailed, match=rf"^'{program}' is missing: .*apt-get install {package}"):
+        await Estate(tmp_path / "estate").start()
+    assert not (tmp_path / "estate").exists()
+
+
+async def test_data_is_kept_when_asked_for_and_made_anew_otherwise(tmp_path: Path, crm: Any, soap: Any) -> None:
+    async def phone_after(change: str | None, keep: bool) -> str | None:
+        async with Estate(tmp_path, keep=keep) as estate:
+            environment = estate.environment()
+            client = soap.Client(environment["CRM_URL"], environment["CRM_PASSWORD"])
+            if change is not None:
+                client.call(soap.update_customer("C-10001", f"<c:Phone>{change}</c:Phone>"))
+            return str(client.call(soap.get_customer("C-10001")).text("Customer/Phone"))
+
+    assert await phone_after("+47 7", keep=False) == "+47 7"
+    assert await phone_after(None, keep=True) == "+47 7"
+    assert await phone_after(None, keep=False) == "+47 55 01 02 03"
+
+
+async def test_latency_makes_the_crm_late_and_the_control_not(tmp_path: Path, soap: Any) -> None:
+    async with Estate(tmp_path, latency=0.4) as estate:
+        environment = estate.environment()
+        client = soap.Client(environment["CRM_URL"], environment["CRM_PASSWORD"])
+        started = time.monotonic()
+        assert client.call(soap.get_customer("C-10001")).status == 200
+        assert time.monotonic() - started >= 0.4
+        assert (await control(estate))["latency"] == 0.4
+
+
+async def test_a_task_that_is_dropped_is_in_the_master_after_a_run_on_demand(estate: Estate) -> None:
+    drop = Path(estate.environment()["DROP_DIR"])
+    fields = (("T" * 26, 26), ("C-10001", 10), ("Ring", 80), ("20261201", 8), ("low", 6), ("Q", 1), ("", 125))
+    (drop / "in" / "TASK-T.DAT").write_bytes(b"".join(text.encode().ljust(width) for text, width in fields))
+    await estate.run_batch()
+    assert b"T" * 26 in (drop / "TASKMAST.DAT").read_bytes()
+    assert list((drop / "in").iterdir()) == []
