@@ -40,6 +40,9 @@ def kind(name: str) -> Kind:
         loaded = point.load()
     except ImportError as error:
         raise UnknownKind(f"adapter kind '{name}' can't be loaded: {_advice(error)}") from error
+    except Exception as error:  # broad: a plug-in's module may raise anything, and the other kinds still serve
+        sentence = f"its entry point {point.value} fails with {_told(error)}; mend or reinstall its package"
+        raise UnknownKind(f"adapter kind '{name}' can't be loaded: {sentence}") from error
     if not isinstance(loaded, Kind):
         raise UnknownKind(
             f"entry point '{name}' in {GROUP} names {point.value}, which is not an adapters.contract.Kind"
@@ -52,4 +55,9 @@ def _advice(error: ImportError) -> str:
     for fragment, sentence in _INSTALL.items():
         if fragment in text:
             return sentence
-    return f"{text}; install the package that provides it"
+    return f"{_told(error)}; install the package that provides it"
+
+
+def _told(error: Exception) -> str:
+    """The error in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
