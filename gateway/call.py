@@ -34,26 +34,29 @@ random_bytes = _Randomness()
 
 
 class _Ids:
-    """Makes ULIDs; the half that is the time is written once a millisecond."""
+    """Makes ULIDs, monotonic within a millisecond as their specification allows: chance is drawn once, then counted."""
 
     def __init__(self) -> None:
-        self._millisecond, self._prefix = -1, ""
+        self._millisecond, self._prefix, self._count = -1, "", 0
 
     def __call__(self) -> str:
         now = int(time.time() * 1000)
-        if now != self._millisecond:
-            self._millisecond = now
-            self._prefix = "".join([_PAIRS[now >> shift & 1023] for shift in (40, 30, 20, 10, 0)])
+        self._count += 1
+        if now != self._millisecond or self._count >> 20:
+            self._draw(now)
+        return f"{self._prefix}{_PAIRS[self._count >> 10]}{_PAIRS[self._count & 1023]}"
+
+    def _draw(self, now: int) -> None:
         chance, pairs = int.from_bytes(random_bytes(10), "big"), _PAIRS
-        return (
-            f"{self._prefix}{pairs[chance >> 70]}{pairs[chance >> 60 & 1023]}{pairs[chance >> 50 & 1023]}"
-            f"{pairs[chance >> 40 & 1023]}{pairs[chance >> 30 & 1023]}{pairs[chance >> 20 & 1023]}"
-            f"{pairs[chance >> 10 & 1023]}{pairs[chance & 1023]}"
-        )
+        time_part = [pairs[now >> shift & 1023] for shift in (40, 30, 20, 10, 0)]
+        chance_part = [pairs[chance >> shift & 1023] for shift in (20, 30, 40, 50, 60, 70)]
+        self._prefix = "".join(time_part + chance_part)
+        # The half above stays free to count in.
+        self._millisecond, self._count = now, chance & 0x7FFFF
 
 
 new_id = _Ids()
-"""`new_id()`: a ULID, 26 characters that sort by creation time (ms), 80 bits of chance."""
+"""`new_id()`: a ULID, 26 characters that sort by creation time (ms); for ids, never for secrets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ Entry = TypeVar("Entry")
 # RFC 3986 §3.3: what a segment may hold besides percent-encoded bytes. Anything else has two readings.
 _SEGMENT = re.compile(rb"[A-Za-z0-9\-._~!$&'()*+,;=:@]*(?:%[0-9A-Fa-f]{2}[A-Za-z0-9\-._~!$&'()*+,;=:@]*)*")
 _DOTS = (b".", b"..")
-# A whole path that needs no second look: nothing encoded, and no segment that starts with a dot.
-_PLAIN = re.compile(rb"(?:/(?!\.)[A-Za-z0-9\-._~!$&'()*+,;=:@]*)+")
+# What a path that needs no second look is made of; nothing in it is encoded.
+_PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/"
 _TEMPLATE = re.compile(r"\{([^{}]+)\}")
 
 
@@ -64,12 +64,30 @@ class Table(Generic[Entry]):
     def match(self, path: bytes) -> Match[Entry] | None:
         """The match for a raw (still percent-encoded) path, or None; raises `AmbiguousPath`."""
         segments = path.split(b"/")[1:]
-        if _PLAIN.fullmatch(path) is None:
+        if b"/." in path or path.translate(None, _PLAIN):
             segments = [_decoded(segment) for segment in segments]
+        node = self._root
+        values: list[bytes] = []
+        for segment in segments:
+            following = node.fixed.get(segment)
+            if following is None:
+                following = node.parameter
+                if following is None or not segment:
+                    break
+                values.append(segment)
+            node = following
+        else:
+            return self._found(node, values) if node.methods else self._found_otherwise(segments)
+        return self._found_otherwise(segments)
+
+    def _found_otherwise(self, segments: list[bytes]) -> Match[Entry] | None:
+        """A dead end behind a fixed segment may have a way around it, through a parameter."""
         values: list[bytes] = []
         node = _walk(self._root, segments, 0, values)
-        if node is None:
-            return None
+        return None if node is None else self._found(node, values)
+
+    @staticmethod
+    def _found(node: _Node[Entry], values: list[bytes]) -> Match[Entry]:
         try:
             return Match(node.methods, [value.decode() for value in values])
         except UnicodeDecodeError as error:
