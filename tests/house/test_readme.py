@@ -6,6 +6,7 @@ stands for any text, a line of it for any lines.
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -17,7 +18,7 @@ import time
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -34,7 +35,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "yaml": lambda text: list(yaml.safe_load_all(text)),
     "json": json.loads,
     "toml": tomllib.loads,
-    "python": lambda text: compile(text, "README", "exec"),
+    "python": lambda text: compile(text, "README", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT),
 }
 # Blocks that are pictures of something, not something to run or read.
 PICTURES = {"text", "mermaid", "cobol", "xml", "cedar", "sql", "http", "csv"}
@@ -99,26 +100,36 @@ def wrong_steps(page: Path, folder: Path, environment: Mapping[str, str], port: 
     return wrong + [f"{page.name}:{step.line}: the shell ended before it" for step in todo[len(ran) :]]
 
 
-def unreadable_blocks(page: Path, targets: Sequence[str]) -> list[str]:
-    """Blocks that don't parse, `sh` blocks that run anything but make's targets, and blocks of no known language."""
+def unreadable_blocks(page: Path, makefile: Path) -> list[str]:
+    """Blocks that don't parse or are of no known language, and `make` commands in `sh` blocks that name no target."""
     wrong = []
     for line, language, text in blocks(page):
         if language == "sh":
-            commands = [each.partition("#")[0].split() for each in text.splitlines()]
-            bad = [
-                each
-                for each in commands
-                if each and not (each[0] == "git" or (each[0] == "make" and set(each[1:]) <= set(targets)))
-            ]
-            wrong += [f"{page.name}:{line}: {' '.join(each)} is no target of the Makefile" for each in bad]
+            problem = _shell_problem(text, makefile)
         elif language in READERS:
-            try:
-                READERS[language](text)
-            except (yaml.YAMLError, ValueError, SyntaxError) as error:
-                wrong.append(f"{page.name}:{line}: {error}")
-        elif language not in PICTURES | {"console"}:
-            wrong.append(f"{page.name}:{line}: no known language: '{language}'")
+            problem = _reading_problem(READERS[language], text)
+        else:
+            problem = "" if language in PICTURES | {"console"} else f"no known language: '{language}'"
+        if problem:
+            wrong.append(f"{page.name}:{line}: {problem}")
     return wrong
+
+
+def _shell_problem(text: str, makefile: Path) -> str:
+    targets = re.findall(r"^([a-z-]+):", makefile.read_text(), re.MULTILINE)
+    unknown = [name for name in re.findall(r"^make ([a-z-]+)", text, re.MULTILINE) if name not in targets]
+    if unknown:
+        return f"no target of the Makefile: {', '.join(unknown)}"
+    run = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
+    return run.stderr
+
+
+def _reading_problem(reader: Callable[[str], object], text: str) -> str:
+    try:
+        reader(text)
+    except (yaml.YAMLError, ValueError, SyntaxError) as error:
+        return str(error)
+    return ""
 
 
 def invalid_examples(page: Path, schemas: Mapping[str, Any]) -> list[str]:
@@ -135,11 +146,6 @@ def invalid_examples(page: Path, schemas: Mapping[str, Any]) -> list[str]:
             errors = jsonschema_rs.validator_for(schemas["x-gateway"]).iter_errors(extension)
         wrong += [f"{page.name}:{line}: {error.message}" for error in errors]
     return wrong
-
-
-def targets(makefile: Path) -> list[str]:
-    """What `make` can be asked for."""
-    return re.findall(r"^([a-z-]+):", makefile.read_text(), re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +209,7 @@ def schemas() -> dict[str, Any]:
 
 
 def test_the_blocks_of_every_page_can_be_read(root: Path, pages: list[Path]) -> None:
-    assert [each for page in pages for each in unreadable_blocks(page, targets(root / "Makefile"))] == []
+    assert [each for page in pages for each in unreadable_blocks(page, root / "Makefile")] == []
 
 
 def test_examples_fit_their_schemas(pages: list[Path], schemas: dict[str, Any]) -> None:
@@ -250,6 +256,7 @@ def test_a_page_that_shows_something_else_is_found(tree: Tree, page: str, wrong:
     [
         ("```sh\nmake run  # and wait\n```\n", 0),
         ("```sh\nmake walk\n```\n", 1),
+        ('```sh\ncurl "localhost\n```\n', 1),
         ("```yaml\na: [1, 2\n```\n", 1),
         ("```json\n{'a': 1}\n```\n", 1),
         ("```\nwhat is this\n```\n", 1),
@@ -257,7 +264,7 @@ def test_a_page_that_shows_something_else_is_found(tree: Tree, page: str, wrong:
 )
 def test_a_block_that_cannot_be_read_is_found(tree: Tree, block: str, wrong: int) -> None:
     folder = tree({"page.md": block, "Makefile": "run: ## run\n\ttrue\n"})
-    assert len(unreadable_blocks(folder / "page.md", targets(folder / "Makefile"))) == wrong
+    assert len(unreadable_blocks(folder / "page.md", folder / "Makefile")) == wrong
 
 
 @pytest.mark.parametrize(
