@@ -23,6 +23,7 @@ import uvicorn
 import uvloop
 
 from gateway.app import Application
+from gateway.ingress.connection import Connection
 from gateway.settings import Settings
 
 logger = logging.getLogger("figway")
@@ -58,7 +59,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 application,
-                http="httptools",
+                http=Connection,
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -83,6 +84,14 @@ class Server(uvicorn.Server):
     def _stop(self) -> None:
         self.should_exit = True
 
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second, by uvicorn's main loop: once a second connections without a request are looked for."""
+        if counter % 10 == 0:
+            for connection in tuple(self.server_state.connections):
+                if isinstance(connection, Connection):
+                    connection.look()
+        return await super().on_tick(counter)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         # What was loaded stays: the collector needn't look at it again (it cost tens of ms at the 99th percentile).
@@ -90,9 +99,18 @@ class Server(uvicorn.Server):
         gc.freeze()
 
 
+class _OneLine(logging.Formatter):
+    """A message stays one line, whatever an upstream wrote into it: nobody can forge the next one."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is the library's
+        return "".join(each if each.isprintable() else repr(each)[1:-1] for each in super().formatMessage(record))
+
+
 def configure_logging(settings: Settings) -> None:
     """Log lines go to stderr."""
-    logging.basicConfig(level=settings.log.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=settings.log.upper(), handlers=[handler])
     logging.getLogger("uvicorn.error").setLevel("WARNING" if settings.log != "debug" else "DEBUG")
 
 

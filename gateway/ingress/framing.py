@@ -42,14 +42,18 @@ def read_headers(fields: Iterable[tuple[bytes, bytes]], version: str) -> Mapping
         headers[name] = value
     if count > _MOST_FIELDS or size > _MOST_BYTES:
         raise HeadersTooLarge(f"There are more than {_MOST_FIELDS} header fields or {_MOST_BYTES} bytes of them.")
+    if version not in ("1.1", "1.0"):
+        raise BadRequest("The gateway speaks HTTP/1.1.")
     if b"transfer-encoding" in headers:
-        _check_chunked(headers)
-    if version != "1.0" and b"host" not in headers:
+        _check_chunked(headers, version)
+    if b"host" not in headers and version != "1.0":
         raise BadRequest("The request has no Host.")
     return headers
 
 
-def _check_chunked(headers: Mapping[bytes, bytes]) -> None:
+def _check_chunked(headers: Mapping[bytes, bytes], version: str) -> None:
+    if version == "1.0":
+        raise BadRequest("HTTP/1.0 has no Transfer-Encoding.")
     if b"content-length" in headers:
         raise BadRequest("The request has both Content-Length and Transfer-Encoding.")
     if headers[b"transfer-encoding"].strip().lower() != b"chunked":
