@@ -60,6 +60,9 @@ async def _invoke(call: Call, route: Route, binding: Binding, upstream: Invoker,
     except AdapterError as error:
         outcome = type(error).__name__
         raise problem_of(error, writes=route.effect is not Effect.READ) from error
+    except asyncio.CancelledError:
+        outcome = "cancelled"
+        raise
     finally:
         seconds = time.perf_counter() - started
         call.upstream_calls.append(UpstreamCall(binding.upstream, binding.operation, seconds, outcome, sources))
@@ -162,7 +165,10 @@ def _location(route: Route) -> Callable[[Json], bytes] | None:
     def build(body: Json) -> bytes:
         try:
             return template.format_map({name: quote(str(value), safe="") for name, value in body.items()}).encode()
-        except (KeyError, AttributeError) as error:
-            raise InternalError("The route's location can't be made from its reply.", note=str(error)) from error
+        except (KeyError, AttributeError, ValueError) as error:
+            note = f"the location can't be made from the reply: {error!r}"
+            if route.effect is Effect.READ:
+                raise InternalError("The route's location can't be made from its reply.", note=note) from error
+            raise UnknownOutcome("The change was made, but its answer doesn't say where.", note=note) from error
 
     return build

@@ -20,25 +20,24 @@ _WATCH_AFTER = 0.05
 class BodyReader:
     """Reads a request's body once, within its bounds of size and time."""
 
-    __slots__ = ("_call", "_limit", "_receive", "_state")
+    __slots__ = ("_call", "_limit", "_read_all", "_receive")
 
     def __init__(self, call: Call, limit: int, receive: Receive) -> None:
         self._call, self._limit, self._receive = call, limit, receive
-        self._state: asyncio.Event | None = None
+        self._read_all = asyncio.Event()
 
     async def read(self) -> bytes:
         """The whole body; raises `RequestTooLarge`, `RequestTimeout` or `BadRequest`."""
-        length = self._call.raw_headers.get(b"content-length")
-        if length is not None and (len(length) > 15 or int(length) > self._limit):
-            raise self._too_large()
-        self._state = asyncio.Event()
         try:
+            length = self._call.raw_headers.get(b"content-length")
+            if length is not None and (len(length) > 15 or int(length) > self._limit):
+                raise self._too_large()
             async with asyncio.timeout(self._call.deadline - time.monotonic()):
                 return await self._read()
         except TimeoutError as error:
             raise RequestTimeout("The body didn't arrive before the call's deadline.") from error
         finally:
-            self._state.set()
+            self._read_all.set()
 
     async def _read(self) -> bytes:
         chunks: list[bytes] = []
@@ -60,9 +59,8 @@ class BodyReader:
         return RequestTooLarge(f"The body is over {self._limit} bytes.")
 
     async def finished(self) -> None:
-        """Waits until nobody else reads from the connection."""
-        if self._state is not None:
-            await self._state.wait()
+        """Waits until the body has been read: before that, whoever else read would take it away."""
+        await self._read_all.wait()
 
 
 class ClientLeft(Exception):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
+from urllib.parse import quote
 
 from adapters.contract import Effect
 from gateway.audit.file import AuditError
@@ -41,6 +42,7 @@ logger = logging.getLogger("figway")
 
 _MOST_IN_FLIGHT = 2_000
 _MOST_TARGET = 8 * 1024
+_MOST_NOTED = 1024
 _CLIENT_LEFT = 499
 _DENIED = (401, 403)
 _WAIT = re.compile(rb"(?:^|[,;\s])wait=\"?([0-9]{1,6})")
@@ -82,34 +84,40 @@ class HttpIngress:
         serving.calls += 1
         self._in_flight += 1
         try:
-            await self._exchange(serving, scope, receive, send)
+            response = await self._exchange(serving, scope, receive)
         finally:
             self._in_flight -= 1
             serving.calls -= 1
+        # The call has ended: who reads its answer slowly, or never, holds up neither a snapshot nor other callers.
+        await response.send(send)
 
-    async def _exchange(self, serving: Serving, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _exchange(self, serving: Serving, scope: Scope, receive: Receive) -> Response:
         started = time.monotonic()
         call = _blank(scope, serving, started)
-        reply: Reply | Problem | None = None
-        left = False
+        response: Response | None = None
         try:
-            reply = await self._reply(serving, call, scope, receive)
-        except Problem as problem:
-            reply = problem
-        except ClientLeft:
-            left = True
+            response = await self._response(serving, call, scope, receive)
+        finally:
+            response = response or Response(call, _failed(call, "The gateway stopped before the call ended."))
+            response = await self._record(call, response, time.monotonic() - started)
+        return response
+
+    async def _response(self, serving: Serving, call: Call, scope: Scope, receive: Receive) -> Response:
+        """What the call is answered with, whatever happens to it but its being cancelled."""
+        try:
+            try:
+                response = Response(call, await self._reply(serving, call, scope, receive))
+                if len(response.body) > call.max_reply:
+                    raise _too_large(call)
+            except Problem as problem:
+                response = Response(call, problem)
+            except ClientLeft:
+                response = Response(call, InternalError("The caller left."))
+                response.status = _CLIENT_LEFT
         except Exception:  # broad: a fault of ours becomes an audited 500, never a dropped connection
             logger.exception("call %s of %s failed", call.id, call.operation or "no route")
-            reply = InternalError("The gateway failed; the operator can find the call by its id.")
-        finally:
-            response = Response(call, reply or _cut_off(left), head=call.method == "HEAD")
-            if len(response.body) > call.max_reply:
-                response = Response(call, _too_large(call), head=False)
-            if left:
-                response.status = _CLIENT_LEFT
-            response = await self._record(call, response, time.monotonic() - started)
-        if not left:
-            await response.send(send)
+            response = Response(call, _failed(call, "The gateway failed; the operator can find the call by its id."))
+        return response
 
     async def _reply(self, serving: Serving, call: Call, scope: Scope, receive: Receive) -> Reply:
         call.raw_headers = headers = read_headers(scope["headers"], scope["http_version"])
@@ -151,7 +159,7 @@ class HttpIngress:
             time=time.time() - seconds,
             seconds=seconds,
             status=response.status,
-            route=call.route or call.target,
+            route=call.route or call.target[:_MOST_NOTED],
             effect=call.effect,
             served_by=response.served_by,
             problem=response.problem,
@@ -164,7 +172,7 @@ class HttpIngress:
             else:
                 self._audit.append(record)
         except AuditError:
-            return Response(call, _unrecorded(call), head=False)
+            return Response(call, _unrecorded(call))
         return response
 
 
@@ -175,12 +183,20 @@ def _too_large(call: Call) -> Problem:
     return BadUpstreamReply(detail, fix="Ask for less, with 'limit' or a filter where the route has them.")
 
 
-def _cut_off(left: bool) -> Problem:
-    return InternalError("The caller left." if left else "The gateway stopped before the call ended.")
+def _failed(call: Call, detail: str) -> Problem:
+    """The problem of a call that ended by a fault of the gateway's own: a change may have been made before it."""
+    if not _reached(call):
+        return InternalError(detail)
+    return UnknownOutcome(detail, fix="Read the entity to learn what became of the change before you send it again.")
+
+
+def _reached(call: Call) -> bool:
+    """Whether a write has come as far as the system behind its route."""
+    return call.writes and bool(call.upstream_calls)
 
 
 def _unrecorded(call: Call) -> Problem:
-    if not (call.writes and call.upstream_calls):
+    if not _reached(call):
         return AuditUnavailable("The call can't be recorded, so it isn't answered.", retry_after=5)
     return UnknownOutcome(
         "The call reached the system behind the route, but its audit record can't be written.",
@@ -189,12 +205,14 @@ def _unrecorded(call: Call) -> Problem:
 
 
 def _blank(scope: Scope, serving: Serving, started: float) -> Call:
+    # As received, still percent-encoded.
+    raw: bytes | None = scope.get("raw_path")
     return Call(
         id=new_id(),
         operation="",
         snapshot=serving.version,
         method=scope["method"],
-        target=scope["path"],
+        target=raw.decode("latin-1") if raw else quote(scope["path"]),
         deadline=started,
         traceparent="",
         path={},

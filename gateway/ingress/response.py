@@ -17,6 +17,8 @@ logger = logging.getLogger("figway")
 
 _JSON = (b"content-type", b"application/json")
 _PROBLEM = (b"content-type", MEDIA_TYPE)
+# What would end a header field, or mustn't stand in one (RFC 9110 §5.5).
+_ONE_LINE = bytes(0x20 if byte < 0x20 or byte == 0x7F else byte for byte in range(256))
 
 
 class Response:
@@ -24,8 +26,8 @@ class Response:
 
     __slots__ = ("_head", "body", "headers", "problem", "served_by", "status")
 
-    def __init__(self, call: Call, reply: Reply | Problem, *, head: bool) -> None:
-        self._head = head
+    def __init__(self, call: Call, reply: Reply | Problem) -> None:
+        self._head = call.method == "HEAD"
         self.problem: str | None = None
         self.served_by: str | None = None
         self.headers: list[tuple[bytes, bytes]] = []
@@ -63,7 +65,7 @@ class Response:
             self.headers += _age(reply.as_of)
         self.headers += reply.headers
         for warning in reply.warnings:
-            self.headers.append((b"figway-warning", warning.encode("ascii", "replace")))
+            self.headers.append((b"figway-warning", warning.encode("ascii", "replace").translate(_ONE_LINE)))
 
     async def send(self, send: Callable[[MutableMapping[str, Any]], Awaitable[None]]) -> None:
         """Sends both ASGI messages."""
