@@ -30,6 +30,7 @@ def paginate(route: Route, defaults: Defaults, key: bytes) -> Filter:
     """A filter that reads the list's parameters into `call.page` and writes the reply's `next`."""
     declared = {each.name for each in route.parameters if each.where == "query"}
     filters = {name: _field(name) for name in declared - _RESERVED}
+    repeated = frozenset(each.name for each in route.parameters if each.where == "query" and each.explode)
 
     async def filter(call: Call, rest: Handler) -> Reply:
         query = call.query
@@ -43,7 +44,7 @@ def paginate(route: Route, defaults: Defaults, key: bytes) -> Filter:
         reply = await rest(call)
         if isinstance(reply.body, dict):
             position = reply.body.get("next")
-            reply.body["next"] = None if position is None else _next(call, _sealed(position, bound, key))
+            reply.body["next"] = None if position is None else _next(call, _sealed(position, bound, key), repeated)
         return reply
 
     return filter
@@ -93,14 +94,18 @@ def _tag(payload: bytes, bound: bytes, key: bytes) -> bytes:
     return hmac.digest(key, sha256(bound).digest() + payload, "sha256")[:_TAG]
 
 
-def _next(call: Call, cursor: str) -> str:
-    """The URL of the next page: the same question, relative to the host that was asked."""
+def _next(call: Call, cursor: str, repeated: frozenset[str]) -> str:
+    """The URL of the next page: the same question, relative to the host that was asked. Of a list, each item is a
+    parameter of its own where its name is in `repeated`; elsewhere commas join them."""
     asked: Mapping[str, Any] = {**call.query, "cursor": cursor}
-    texts = {name: _written(value) for name, value in asked.items() if value is not None}
+    texts = {name: _written(value, name in repeated) for name, value in asked.items() if value is not None}
     return f"{call.target}?{urlencode(texts, doseq=True, quote_via=quote)}"
 
 
-def _written(value: Json) -> Any:
+def _written(value: Json, repeated: bool) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list):
+        items = [str(_written(item, repeated)) for item in value]
+        return items if repeated else ",".join(items)
     return value

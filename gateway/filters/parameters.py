@@ -16,6 +16,7 @@ Reader: TypeAlias = Callable[[str], Json]
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,300})(?:\.[0-9]{1,300})?(?:[eE][+-]?[0-9]{1,3})?")
+_WORD = 2**63
 _BOOLEANS = {"true": True, "false": False}
 _MOST = 100
 
@@ -44,7 +45,9 @@ def _typed(text: str, kinds: frozenset[str]) -> Json:
     if "boolean" in kinds and text in _BOOLEANS:
         return _BOOLEANS[text]
     if kinds & {"integer", "number"} and _INTEGER.fullmatch(text):
-        return int(text)
+        whole = int(text)
+        if -_WORD <= whole < 2 * _WORD:
+            return whole
     if "number" in kinds and _NUMBER.fullmatch(text):
         value = float(text)
         return value if abs(value) != float("inf") else text

@@ -24,6 +24,9 @@ from gateway.pipeline import Filter, Handler
 from gateway.routing.model import Body, Parameter, Route
 
 _MOST_ERRORS = 20
+# The validator names members that nobody declared, which may be as long as the body.
+_LONGEST_TEXT = 300
+_DATA = frozenset({"const", "default", "enum", "example", "examples"})
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -81,9 +84,21 @@ def _request_schema(route: Route) -> JsonSchema:
         }
     required = ["path", "query", "header"]
     if route.body is not None:
-        places["body"] = _isolated(next(iter(route.body.media.values())), "body")
+        places["body"] = _isolated(_whole(next(iter(route.body.media.values()))), "body")
         required += ["body"] if route.body.required else []
     return {"$schema": _DIALECT, "type": "object", "properties": places, "required": required}
+
+
+def _whole(schema: Any) -> Any:
+    """The schema with its integers held to 64 bits: JSON's reader makes a longer one a float, which isn't exact."""
+    if isinstance(schema, list):
+        return [_whole(each) for each in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    mended = {name: part if name in _DATA else _whole(part) for name, part in schema.items()}
+    if "integer" in (kinds := schema.get("type", ())) and isinstance(kinds, str | list):
+        return {"minimum": -(2**63), "maximum": 2**64 - 1, **mended}
+    return mended
 
 
 def _isolated(schema: JsonSchema, name: str) -> JsonSchema:
@@ -111,13 +126,15 @@ async def _read_body(call: Call, body: Body) -> Json:
 
 def _is_json(content_type: bytes, body: Body) -> bool:
     name, *parameters = [part.strip() for part in content_type.decode("latin-1").lower().split(";")]
-    return name in body.media and all(each.startswith("charset=") is False or "utf-8" in each for each in parameters)
+    charsets = [each[8:].strip('"') for each in parameters if each.startswith("charset=")]
+    return name in body.media and all(charset == "utf-8" for charset in charsets)
 
 
 def _invalid(validator: jsonschema_rs.Draft202012Validator, request: Mapping[str, Json]) -> InvalidRequest:
     errors = []
     for error in validator.iter_errors(request):
-        errors.append({"pointer": pointer(error.instance_path), "detail": error.message})
+        where = pointer(error.instance_path)[:_LONGEST_TEXT]
+        errors.append({"pointer": where, "detail": error.message[:_LONGEST_TEXT]})
         if len(errors) == _MOST_ERRORS:
             break
     where = errors[0]["pointer"] or "the request"
