@@ -11,8 +11,9 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from gateway.audit.log import AuditLog
 from gateway.call import Principal
 from gateway.docs import content_security_policy, page
-from gateway.errors import MEDIA_TYPE, Problem
-from gateway.filters.authenticate import Verifier, refused
+from gateway.errors import MEDIA_TYPE, Draining, MethodNotAllowed, NoSuchRoute, Problem
+from gateway.filters.authenticate import Verifier, identify
+from gateway.ingress.framing import read_headers
 from gateway.routing.document import visible
 from gateway.runtime import Runtime
 
@@ -49,18 +50,16 @@ class Control:
         return True, "ready"
 
     async def principal(self, request: Request) -> Principal:
-        """Who asks; raises `Unauthenticated`."""
-        header = request.headers.get("authorization")
-        if header is None or self._verifier is None:
-            raise refused("The call carries no credential.")
-        principal = await self._verifier.verify(header.encode("latin-1"))
-        if principal is None:
-            raise refused("The credential isn't valid, or no longer.")
-        return principal
+        """Who asks; raises a `Problem` when that can't be told."""
+        if self._verifier is None:
+            raise Draining("The gateway isn't serving.", retry_after=1)
+        headers = read_headers(request.scope["headers"], request.scope["http_version"])
+        return await identify(self._verifier, headers.get(b"authorization"))
 
     def document(self, principal: Principal) -> dict[str, Any]:
         """The OpenAPI document of what `principal` may use."""
-        assert self.runtime is not None
+        if self.runtime is None:
+            raise Draining("The gateway isn't serving.", retry_after=1)
         serving = self.runtime.current()
         allowed = {
             route.operation_id for route in serving.compiled.routes if serving.policies.decide(principal, route).allowed
@@ -77,7 +76,7 @@ def control_routes(control: Control) -> APIRouter:
         ("/openapi.json", _openapi),
         ("/docs", _docs),
     ):
-        router.add_api_route(path, _bound(control, answer), methods=["GET"])
+        router.add_api_route(path, _bound(control, answer), methods=["GET", "HEAD"])
     return router
 
 
@@ -88,10 +87,24 @@ def _bound(
         try:
             return await answer(control, request)
         except Problem as problem:
-            headers = {name.decode(): value.decode() for name, value in problem.headers}
-            return Response(problem.encode(), problem.status, headers, MEDIA_TYPE.decode())
+            return _told(problem)
 
     return endpoint
+
+
+async def no_such_place(_: Request, error: Exception) -> Response:
+    """FastAPI's own 404 and 405 as problems."""
+    allow = (getattr(error, "headers", None) or {}).get("Allow")
+    if allow is None:
+        return _told(NoSuchRoute("The gateway has nothing at this path."))
+    return _told(MethodNotAllowed(f"This path takes {allow}.", headers=[(b"allow", allow.encode())]))
+
+
+def _told(problem: Problem) -> Response:
+    headers = {name.decode(): value.decode() for name, value in problem.headers}
+    if problem.retry_after is not None:
+        headers["retry-after"] = str(round(problem.retry_after))
+    return Response(problem.encode(), problem.status, headers, MEDIA_TYPE.decode())
 
 
 async def _live(_: Control, __: Request) -> Response:

@@ -6,11 +6,14 @@ The data plane is a plain ASGI application; FastAPI carries what is the gateway'
 
 from __future__ import annotations
 
+import logging
+from contextlib import ExitStack
 from pathlib import Path
 
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 
-from gateway.admin import Control, control_routes
+from gateway.admin import Control, control_routes, no_such_place
 from gateway.audit.file import AuditError
 from gateway.audit.log import AuditLog
 from gateway.identity.signing import KeyFileError, load_or_create
@@ -26,6 +29,8 @@ from gateway.store.offload import Offload
 from gateway.store.place import StateFolder, open_state
 from gateway.store.shared import Shared
 
+logger = logging.getLogger("figway")
+
 _OWN = ("/openapi.json", "/docs")
 
 
@@ -35,7 +40,8 @@ class Application:
     def __init__(self, workspace: Path, settings: Settings, *, watch: bool = False) -> None:
         self._workspace, self._settings, self._watch = workspace, settings, watch
         self.control = Control()
-        self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+        self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+        self._own.add_exception_handler(HTTPException, no_such_place)
         self._own.include_router(control_routes(self.control))
         self._ingress: HttpIngress | None = None
 
@@ -55,7 +61,9 @@ class Application:
             means = make_means(self._workspace, self._settings)
             runtime = await self._started(means)
         except InvalidWorkspace as invalid:
-            await send({"type": "lifespan.startup.failed", "message": "\n".join(map(str, invalid.findings))})
+            for finding in invalid.findings:
+                logger.error("%s", finding)
+            await send({"type": "lifespan.startup.failed", "message": "The workspace is invalid."})
             return
         except (StoreError, AuditError, KeyFileError) as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -64,8 +72,12 @@ class Application:
         await receive()
         self.control.detach()
         await runtime.stop()
-        close_means(means)
-        await send({"type": "lifespan.shutdown.complete"})
+        try:
+            close_means(means)
+        except AuditError as error:
+            await send({"type": "lifespan.shutdown.failed", "message": str(error)})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
 
     async def _started(self, means: Means) -> Runtime:
         runtime = Runtime(means)
@@ -101,8 +113,7 @@ def make_means(workspace: Path, settings: Settings) -> Means:
 
 
 def close_means(means: Means) -> None:
-    """Closes them, in the order in which they need each other."""
-    means.audit.close()
-    means.offload.close()
-    means.state.close()
-    means.shared.close()
+    """Closes them all, in the order in which they need each other; raises `AuditError` when records are lost."""
+    with ExitStack() as closing:
+        for each in (means.shared, means.state, means.offload, means.audit):
+            closing.callback(each.close)

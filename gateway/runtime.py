@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ logger = logging.getLogger("figway")
 
 _POLL = 0.02
 """Seconds between looks at the shared generation."""
+_STORE_PAUSE = 1.0
 _RETIRE_POLL = 0.05
 _PUBLISH_TIMEOUT = 30.0
 _LEAD_POLL = 1.0
@@ -80,7 +81,7 @@ class Runtime:
         await self._load_active()
         if not fresh and await self.differs():
             logger.warning("the workspace's files differ from snapshot %d, which is served", self.current().version)
-        self._spawn(self._follow())
+        self.supervise(self._follow)
 
     async def _differs_from(self, version: int) -> bool:
         _, files = await self._means.offload(self._means.state.snapshot, version)
@@ -94,7 +95,8 @@ class Runtime:
         """
         means = self._means
         files = await asyncio.to_thread(read_workspace, means.workspace)
-        self._checked = await self._compile(files)
+        async with self._loading:
+            self._checked = await self._compile(files)
         stored = await means.offload(means.state.publish, files, expected_parent=parent, author=author, reason=reason)
         generation = means.shared.bump()
         if self.serving is not None:
@@ -151,7 +153,7 @@ class Runtime:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(upstream.close() for upstream in self._live.values()))
+        await _close(self._live.values())
 
     def supervise(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Runs background work until the end; a failure is logged, and it starts again."""
@@ -181,9 +183,12 @@ class Runtime:
                 continue
             try:
                 await self._load_active()
-            except (InvalidWorkspace, StoreError) as error:
+            except InvalidWorkspace as error:
                 failed = generation
                 logger.error("the active snapshot can't be loaded, the last good one keeps serving: %s", error)
+            except StoreError as error:
+                logger.error("the active snapshot can't be read, the last good one keeps serving: %s", error)
+                await asyncio.sleep(_STORE_PAUSE)
 
     async def _load_active(self) -> None:
         means = self._means
@@ -236,9 +241,22 @@ class Runtime:
         """Closes what only `old` used, once its last call has ended."""
         while old.calls:  # noqa: ASYNC110 - a counter costs a request less than an event would
             await asyncio.sleep(_RETIRE_POLL)
-        self._in_use.remove(old)
-        kept = {id(upstream) for serving in self._in_use for upstream in serving.upstreams.values()}
-        gone = {digest: each for digest, each in self._live.items() if id(each) not in kept}
-        for digest, upstream in gone.items():
-            del self._live[digest]
-            await upstream.close()
+        # Not while a snapshot is being compiled, which may count on an adapter that lives now.
+        async with self._loading:
+            self._in_use.remove(old)
+            kept = {id(upstream) for serving in self._in_use for upstream in serving.upstreams.values()}
+            gone = {digest: each for digest, each in self._live.items() if id(each) not in kept}
+            for digest in gone:
+                del self._live[digest]
+            if gone:
+                self._checked = None
+        await _close(gone.values())
+
+
+async def _close(upstreams: Iterable[Upstream]) -> None:
+    """Closes all of them; one that fails is told, and keeps none of the others open."""
+    upstreams = tuple(upstreams)
+    outcomes = await asyncio.gather(*(upstream.close() for upstream in upstreams), return_exceptions=True)
+    for upstream, outcome in zip(upstreams, outcomes, strict=True):
+        if isinstance(outcome, Exception):
+            logger.error("upstream %s couldn't be closed", upstream.name, exc_info=outcome)

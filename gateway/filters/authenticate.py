@@ -26,12 +26,7 @@ def authenticate(verifier: Verifier) -> Filter:
 
     async def filter(call: Call, rest: Handler) -> Reply:
         if call.parent is None:
-            header = call.raw_headers.get(b"authorization")
-            if header is None:
-                raise refused("The call carries no credential.")
-            call.principal = verifier.cached(header) or await _verified(verifier, header)
-            if call.principal is None:
-                raise refused("The credential isn't valid, or no longer.")
+            call.principal = await identify(verifier, call.raw_headers.get(b"authorization"))
         else:
             call.principal = call.parent.principal
         return await rest(call)
@@ -39,13 +34,19 @@ def authenticate(verifier: Verifier) -> Filter:
     return filter
 
 
-async def _verified(verifier: Verifier, header: bytes) -> Principal | None:
+async def identify(verifier: Verifier, header: bytes | None) -> Principal:
+    """Whom a credential proves; raises `Unauthenticated`, or `Overloaded` when it can't be checked now."""
+    if header is None:
+        raise _refused("The call carries no credential.")
     try:
-        return await verifier.verify(header)
+        principal = verifier.cached(header) or await verifier.verify(header)
     except StoreError as error:
         raise Overloaded("The credential can't be checked now.", retry_after=1, note=str(error)) from error
+    if principal is None:
+        raise _refused("The credential isn't valid, or no longer.")
+    return principal
 
 
-def refused(detail: str) -> Unauthenticated:
+def _refused(detail: str) -> Unauthenticated:
     """The 401 problem, with the challenge that RFC 6750 asks for."""
     return Unauthenticated(detail, fix="Send 'Authorization: Bearer <API key>'.", headers=_CHALLENGE)
