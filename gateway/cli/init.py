@@ -50,8 +50,7 @@ What an upstream says of itself (WSDL, copybook, table descriptions) goes into `
 _ACCESS = """\
 // Who may do what (Cedar). What no policy permits is denied.
 // A key's roles are given when it is made: figway key create --principal alice --role reader
-// Once a contract has an operation that reads, take the slashes away:
-// permit (principal in Role::"reader", action in Action::"read", resource);
+permit (principal in Role::"reader", action in Action::"read", resource);
 """
 
 _FILES = {

@@ -53,7 +53,8 @@ class Policed:
             "Group": {},
         }
         applies = {"principalTypes": ["User"], "resourceTypes": ["Route"]}
-        actions: dict[str, Any] = {effect: {} for effect in _EFFECTS}
+        # An effect is a group of actions, with or without a member today: a policy on it is sound in either case.
+        actions: dict[str, Any] = {effect: {"appliesTo": applies} for effect in _EFFECTS}
         for name, effect in self.actions.items():
             parents = [{"id": each} for each in ([effect] if effect else _EFFECTS)]
             actions[name] = {"memberOf": parents, "appliesTo": applies}
@@ -120,7 +121,7 @@ def _check_fit(name: str, line: int, policy: str, policed: Policed, report: Repo
         sentence = _PREFIX.sub("", fault.error)
         if sentence.startswith(_IDLE):
             if not unknown:
-                report.note(Finding(name, line, "", "no route is such that this policy decides on it", "warning"))
+                report.note(Finding(name, line, "", "no call is such that this policy decides on it", "warning"))
         elif not (unknown and sentence.startswith("unrecognized action")):
             report.note(Finding(name, line, "", f"the policy doesn't fit the routes: {sentence}"))
 

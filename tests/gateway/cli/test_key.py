@@ -181,7 +181,8 @@ async def test_init_makes_a_workspace_that_check_accepts(run: Run, tmp_path: Pat
     files = read_workspace(tmp_path / "mine")
     assert set(files) == {"gateway.yaml", "openapi/README.md", "policies/access.cedar"}
     loaded = compile_workspace(files, cache=tmp_path / "cache", environment={}, strict_secrets=False)
-    assert loaded.compiled.routes == ()
+    assert (loaded.compiled.routes, loaded.findings) == ((), ())
+    assert 'permit (principal in Role::"reader"' in loaded.compiled.policy
 
 
 async def test_the_contract_that_init_shows_is_accepted(run: Run, tmp_path: Path) -> None:
@@ -191,10 +192,9 @@ async def test_the_contract_that_init_shows_is_accepted(run: Run, tmp_path: Path
     )
     gateway = tmp_path / "gateway.yaml"
     gateway.write_text(re.sub("(?m)^  # ", "  ", gateway.read_text().replace("upstreams: {}", "upstreams:")))
-    policies = tmp_path / "policies" / "access.cedar"
-    policies.write_text(policies.read_text().replace("// permit", "permit"))
     loaded = compile_workspace(read_workspace(tmp_path), cache=tmp_path / "c", environment={}, strict_secrets=False)
     assert [route.operation_id for route in loaded.compiled.routes] == ["get_customer"]
+    assert [each for each in loaded.findings if each.file.startswith("policies/")] == []
 
 
 def test_init_overwrites_nothing(run: Run, tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from gateway.routing.report import Report
 ROUTE = Route("get_thing", "GET", "/things", Effect.READ, "things", (), None, 200, None)
 
 
-def _found(text: str) -> list[Finding]:
+def _found(text: str, *routes: Route) -> list[Finding]:
     report = Report()
-    read_policies({"policies/a.cedar": text.encode()}, Policed.of(["get_thing"], (ROUTE,)), report)
+    policed = Policed.of([each.operation_id for each in routes], routes)
+    read_policies({"policies/a.cedar": text.encode()}, policed, report)
     return list(report.sorted())
 
 
@@ -29,7 +30,22 @@ def _found(text: str) -> list[Finding]:
     ],
 )
 def test_sound_policies(text: str) -> None:
-    assert _found(text) == []
+    assert _found(text, ROUTE) == []
+
+
+@pytest.mark.parametrize("effect", list(Effect))
+@pytest.mark.parametrize("relation", ["in", "=="])
+@pytest.mark.parametrize("routes", [(), (ROUTE,)])
+def test_a_policy_may_name_an_effect_that_no_route_has(
+    effect: Effect, relation: str, routes: tuple[Route, ...]
+) -> None:
+    text = f'permit (principal in Role::"reader", action {relation} Action::"{effect}", resource);'
+    assert _found(text, *routes) == []
+
+
+def test_without_a_route_a_policy_is_still_held_against_what_there_can_be() -> None:
+    (found,) = _found("permit (principal, action, resource) when { principal.age > 3 };")
+    assert "attribute `age`" in found.message
 
 
 @pytest.mark.parametrize(
@@ -42,11 +58,11 @@ def test_sound_policies(text: str) -> None:
         ('permit (principal, action, resource in Group::"gone");', 1, "error", "no group 'gone'"),
         ("permit (principal, action, resource) when { principal.age > 3 };", 1, "error", "attribute `age`"),
         ('permit (principal in Rol::"x", action, resource);', 1, "error", "entity type `Rol`"),
-        ('permit (principal, action in Action::"write", resource);', 1, "warning", "no route is such"),
+        ('permit (principal in Group::"things", action, resource);', 1, "warning", "no call is such"),
     ],
 )
 def test_faulty_policies(text: str, line: int, level: str, sentence: str) -> None:
-    found = _found(text)
+    found = _found(text, ROUTE)
     assert any(each.line == line and each.level == level and sentence in each.message for each in found), found
 
 
