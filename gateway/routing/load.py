@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +25,9 @@ from gateway.routing.routes import compile_routes
 from gateway.routing.schema import Gateway
 from gateway.routing.source import parse
 from gateway.routing.upstreams import Surroundings, build_upstreams
+from gateway.store.contract import files_hash
 
-__all__ = ["Loaded", "compile_workspace", "read_workspace", "workspace_hash"]
+__all__ = ["Loaded", "compile_workspace", "read_workspace"]
 
 _NONE: Mapping[str, Adapter] = MappingProxyType({})
 
@@ -77,7 +77,7 @@ def compile_workspace(
     if report.errors():
         raise InvalidWorkspace(report.sorted())
     compiled = Compiled(
-        hash=workspace_hash(files),
+        hash=files_hash(files),
         files=MappingProxyType(dict(files)),
         routes=routes,
         upstreams=MappingProxyType(upstreams.specs),
@@ -88,14 +88,6 @@ def compile_workspace(
         settings=MappingProxyType({"stores": model.stores.model_dump(), "identity": model.identity.model_dump()}),
     )
     return Loaded(compiled, MappingProxyType(upstreams.adapters), report.sorted())
-
-
-def workspace_hash(files: Mapping[str, bytes]) -> str:
-    """SHA-256 over the files' paths and contents, hex; the same whatever order they come in."""
-    digest = hashlib.sha256()
-    for path, content in sorted(files.items()):
-        digest.update(path.encode() + b"\0" + hashlib.sha256(content).digest())
-    return digest.hexdigest()
 
 
 def _gateway(files: Mapping[str, bytes], report: Report) -> Document:

@@ -17,6 +17,7 @@ from gateway.routing.invalid import Where, validated
 from gateway.routing.model import Finding, UpstreamSpec
 from gateway.routing.report import Document, Place, Report, place_of
 from gateway.routing.schema import Upstream
+from gateway.store.contract import files_hash
 
 _COMMON = frozenset(Upstream.model_fields)
 
@@ -146,6 +147,5 @@ def _digest(name: str, kind: Kind, own: Mapping[str, Any], files: Mapping[str, b
     limits = (str(each) for each in (common.deadline, common.concurrency, common.queue))
     for part in (name, kind.name, *limits, *_strings(own)):
         digest.update(len(part.encode()).to_bytes(8, "big") + part.encode())
-    for path, content in sorted(files.items()):
-        digest.update(path.encode() + b"\0" + hashlib.sha256(content).digest())
+    digest.update(files_hash(files).encode())
     return digest.hexdigest()

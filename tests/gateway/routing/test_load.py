@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from gateway.routing.folder import read_workspace
-from gateway.routing.load import Loaded, workspace_hash
+from gateway.routing.load import Loaded
 from gateway.routing.model import Finding, InvalidWorkspace
+from gateway.store.contract import files_hash
 
 Load = Callable[..., Loaded]
 Problems = Callable[..., list[Finding]]
@@ -95,8 +96,8 @@ def test_a_reference_to_a_file(files: Files, load: Load, tmp_path: Path) -> None
 
 
 def test_the_hash_is_of_the_files_whatever_their_order(files: Files, load: Load) -> None:
-    assert workspace_hash(dict(reversed(files.items()))) == load(files).compiled.hash
-    assert workspace_hash(_edited(files, "policies/access.cedar", ("read", "write"))) != load(files).compiled.hash
+    assert files_hash(dict(reversed(files.items()))) == load(files).compiled.hash
+    assert files_hash(_edited(files, "policies/access.cedar", ("read", "write"))) != load(files).compiled.hash
 
 
 def test_an_adapter_is_kept_until_something_it_depends_on_changes(files: Files, load: Load) -> None:
