@@ -46,12 +46,16 @@ class Report:
         return any(each.file == document.file and each.key == ".".join(place) for each in self._findings)
 
     def sorted(self) -> tuple[Finding, ...]:
-        """All findings, by file and line."""
-        return tuple(sorted(self._findings, key=lambda each: (each.file, each.line, each.key, each.message)))
+        """All findings: errors, then warnings, each by file and line."""
+        return tuple(sorted(self._findings, key=_rank))
 
     def errors(self) -> bool:
         """Whether anything found is an error."""
         return any(each.level == "error" for each in self._findings)
+
+
+def _rank(finding: Finding) -> tuple[bool, str, int, str, str]:
+    return finding.level == "warning", finding.file, finding.line, finding.key, finding.message
 
 
 def place_of(pointer: str) -> Place:

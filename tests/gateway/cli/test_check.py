@@ -111,3 +111,23 @@ def test_doctor_looks_at_the_machine_and_the_upstreams(shop: Path) -> None:
     assert checks["upstream shop"]["state"] == "bad"
     assert result.exit_code == 1
     assert "upstream shop" in figway("doctor", "--workspace", str(shop)).stdout
+
+
+def test_errors_come_before_warnings_each_by_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "gateway.yaml").write_text(
+        "upstreams:\n"
+        '  a: {kind: http, base_url: "http://a.test", auth: {bearer: env:UNSET_A}}\n'
+        "  b: {kind: nope}\n"
+        '  c: {kind: http, base_url: "http://c.test", auth: {bearer: env:UNSET_C}, wrong: 1}\n'
+    )
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies/access.cedar").write_text("permit (principal);\n")
+    result = figway("check", "--workspace", str(tmp_path))
+    assert [line.partition(": ")[0] for line in result.stderr.splitlines()] == [
+        "gateway.yaml:3",
+        "gateway.yaml:4",
+        "policies/access.cedar:1",
+        "warning",
+        "warning",
+        "figway",
+    ]
