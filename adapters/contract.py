@@ -72,7 +72,7 @@ class ListRequest:
 
     @classmethod
     def of(cls, input: Mapping[str, Json]) -> ListRequest:
-        """Reads `{"limit": 50, "after": …, "sort": ["-a"], "where": [["qty", "ge", 5]]}`; all keys but limit optional."""
+        """Reads `{"limit": 50, "after": …, "sort": ["-a"], "where": [["qty", "ge", 5]]}`; all but limit optional."""
         where = tuple(Condition(*condition) for condition in input.get("where", ()))
         return cls(input.get("limit", 50), input.get("after"), tuple(input.get("sort", ())), where)
 
@@ -109,6 +109,9 @@ class Context:
     idempotency_key: str | None = None
     principal: str | None = None
     agent: str | None = None
+    effect: Effect | None = None
+    """What the binding declares of this call. It goes before the adapter's own idea (`Operation.effect`), which for
+    some protocols is a guess; None: nobody declared it."""
 
     def remaining(self) -> float:
         """Seconds until the deadline, never negative."""
@@ -154,6 +157,15 @@ class SupportsDryRun(Protocol):
     """An adapter that can show what a write would do, without doing it."""
 
     async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result: ...
+
+
+@runtime_checkable
+class SupportsTemplates(Protocol):
+    """An adapter whose operations are named by their form, such as "GET /customers/{id}", beside those listed."""
+
+    def accepts(self, name: str) -> Operation | None:
+        """The operation that `name` stands for, found offline; None when the name isn't well-formed."""
+        ...
 
 
 @runtime_checkable

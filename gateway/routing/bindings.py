@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.contract import Adapter, JsonSchema, Operation
+from adapters.contract import Adapter, JsonSchema, Operation, SupportsTemplates
 from gateway.routing.mapping import BadExpression, Mapped, expression, literal, renames
 from gateway.routing.model import Binding, Body, Composite, Parameter, Step
 from gateway.routing.paths import declared, members, required, unknown
@@ -185,10 +185,9 @@ class Compiler:
 
 
 def operation_of(adapter: Adapter, name: str) -> Operation | None:
-    """The adapter's operation called `name`, if there is one; some adapters accept names by their form."""
-    accepts = getattr(adapter, "accepts", None)
-    found: Operation | None = accepts(name) if accepts is not None else adapter.operations().get(name)
-    return found
+    """The adapter's operation called `name`, if there is one."""
+    found = adapter.operations().get(name)
+    return adapter.accepts(name) if found is None and isinstance(adapter, SupportsTemplates) else found
 
 
 def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
