@@ -14,6 +14,7 @@ from gateway.call import Call, Reply, UpstreamCall
 from gateway.errors import BadUpstreamReply, InternalError, InvalidRequest, UnknownOutcome, problem_of
 from gateway.pipeline import Handler
 from gateway.routing.model import Binding, Expression, MappingFailed, Route
+from gateway.routing.pointers import request_pointer
 from gateway.routing.scope import is_given, scope_builder
 
 # A value with more items than this is mapped on a thread when the mapping isn't a compiled one.
@@ -55,11 +56,17 @@ async def _invoke(call: Call, route: Route, binding: Binding, upstream: Invoker,
     outcome = "failed"
     sources: tuple[Any, ...] = ()
     try:
-        result = await upstream.call(binding.operation, input, effect=route.effect, context=_context(call))
+        result = await upstream.call(
+            binding.operation, input, effect=route.effect, context=_context(call, route.effect)
+        )
         outcome, sources = "ok", result.sources
     except AdapterError as error:
         outcome = type(error).__name__
-        raise problem_of(error, writes=route.effect is not Effect.READ) from error
+        problem = problem_of(error, writes=route.effect is not Effect.READ)
+        problem.errors = tuple(
+            {**each, "pointer": request_pointer(binding, call, each["pointer"])} for each in problem.errors
+        )
+        raise problem from error
     except asyncio.CancelledError:
         outcome = "cancelled"
         raise
@@ -69,7 +76,7 @@ async def _invoke(call: Call, route: Route, binding: Binding, upstream: Invoker,
     return result
 
 
-def _context(call: Call) -> Context:
+def _context(call: Call, effect: Effect) -> Context:
     principal = call.principal
     return Context(
         deadline=call.deadline,
@@ -77,6 +84,7 @@ def _context(call: Call) -> Context:
         idempotency_key=call.idempotency_key,
         principal=principal.id if principal else None,
         agent=principal.agent if principal else None,
+        effect=effect,
     )
 
 

@@ -77,13 +77,14 @@ class HttpAdapter:
             headers["Content-Type"] = "application/json"
         if context.traceparent is not None:
             headers["traceparent"] = context.traceparent
-        if context.idempotency_key is not None and known.effect is not Effect.READ:
+        effect = context.effect or known.effect
+        if context.idempotency_key is not None and effect is not Effect.READ:
             headers["Idempotency-Key"] = context.idempotency_key
         url = self._config.base_url + request.target
         reply = await self._client.send(
             known.method, url, headers=headers, body=request.body, deadline=context.deadline
         )
-        value = await value_of(reply, known.effect)
+        value = await value_of(reply, effect)
         at = as_of(reply, datetime.now(UTC))
         return Result(value, at, (Source(self._name, known.name, request.key, as_of=at),))
 

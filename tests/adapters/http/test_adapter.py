@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,16 @@ import pytest
 from pydantic import ValidationError
 
 from adapters.contract import Adapter, Context, Effect, SupportsLookup
-from adapters.errors import AdapterError, ConfigError, DoNotRetry, Invalid, NotFound, Unavailable
+from adapters.errors import (
+    AdapterError,
+    ConfigError,
+    DoNotRetry,
+    Invalid,
+    NotFound,
+    Retry,
+    Unavailable,
+    UnknownOutcome,
+)
 from adapters.http import KIND
 from adapters.secret import Reference
 
@@ -190,3 +200,22 @@ async def test_only_declared_errors_leave(adapter: Any, context: Context) -> Non
     next_, _ = await adapter(None)
     with pytest.raises(AdapterError):
         await next_.invoke("POST /c", {"a": 1}, context)
+
+
+@pytest.mark.parametrize(
+    ("operation", "effect", "error", "sends_key"),
+    [
+        ("POST /search", Effect.READ, Retry, False),
+        ("POST /search", None, UnknownOutcome, True),
+        ("GET /next-number", Effect.WRITE, UnknownOutcome, True),
+        ("GET /next-number", None, Retry, False),
+    ],
+)
+async def test_the_declared_effect_goes_before_the_method(
+    operation: str, effect: Effect | None, error: type[AdapterError], sends_key: bool, adapter: Any, reply: Any,
+    context: Context,
+) -> None:  # fmt: skip
+    next_, server = await adapter(reply("500 Internal Server Error", b"{}"))
+    with pytest.raises(error):
+        await next_.invoke(operation, {}, replace(context, effect=effect))
+    assert ("idempotency-key" in server.seen[0].headers) == sends_key

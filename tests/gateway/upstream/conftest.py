@@ -62,7 +62,7 @@ class Scripted:
 
 
 def context(seconds: float = 60.0) -> Context:
-    return Context(time.monotonic() + seconds, "00-trace", "key", "ann", "bot")
+    return Context(time.monotonic() + seconds, "00-trace", "key", "ann", "bot", Effect.IDEMPOTENT_WRITE)
 
 
 def limits(**given: Any) -> Limits:

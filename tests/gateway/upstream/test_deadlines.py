@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.contract import Context, Result
+from adapters.contract import Context, Effect, Result
 from adapters.errors import (
     Unavailable,
     UnknownOutcome,
@@ -29,12 +29,7 @@ async def test_the_shorter_deadline_reaches_the_adapter(lab: Any, own: float, ca
         await call(Upstream(lab.Scripted(note), lab.limits(deadline=own)), callers)
     for given in seen:
         assert least - 1 < given.remaining() <= least
-        assert (given.traceparent, given.idempotency_key, given.principal, given.agent) == (
-            "00-trace",
-            "key",
-            "ann",
-            "bot",
-        )
+        assert given == Context(given.deadline, "00-trace", "key", "ann", "bot", Effect.IDEMPOTENT_WRITE)
 
 
 @pytest.mark.parametrize("call", ["read", "write"])
