@@ -6,9 +6,11 @@ import asyncio
 import base64
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, tzinfo
+from functools import partial
+from typing import ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 from adapters.client import ClientOptions, HttpClient, HttpReply, http_client
@@ -22,12 +24,15 @@ from adapters.soap.notes import Notes
 from adapters.soap.plan import Operations, Plan, pointer
 from adapters.soap.ports import address, chosen
 from adapters.soap.reply import Caller, Fault, body_of
-from adapters.soap.values import BadValue
+from adapters.soap.values import BadValue, heavier
 from adapters.soap.wsse import username_token
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _INLINE = 64 * 1024
-"""Replies of more bytes than this are decoded on a thread."""
-_DECODERS = 2
+"""Requests and replies of more bytes than this are checked, rendered and decoded on a thread."""
+_THREADS = 2
 _PROBE_SECONDS = 2.0
 _NONCE_BYTES = 16
 
@@ -84,8 +89,8 @@ class SoapAdapter:
     async def invoke(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
         """Calls `operation`; the value is the content of the reply's wrapper."""
         plan = await self._plan(operation)
-        body = self._rendered(plan, input)
-        caller = Caller(self._name, plan.operation.effect, plan.form.output is not None)
+        body = await self._request(plan, input, context)
+        caller = Caller(self._name, context.effect or plan.operation.effect, plan.form.output is not None)
         try:
             reply = await self._client.send(
                 "POST", self._address, headers=self._headers(plan, context), body=body, deadline=context.deadline
@@ -133,6 +138,14 @@ class SoapAdapter:
             return self._operations.plan(name)
         return await asyncio.to_thread(self._operations.plan, name)
 
+    async def _request(self, plan: Plan, input: Mapping[str, Json], context: Context) -> bytes:
+        if not heavier(input, _INLINE):
+            return self._rendered(plan, input)
+        try:
+            return await self._threaded(context, self._rendered, plan, input)
+        except TimeoutError:
+            raise Unavailable(f"the deadline passed before {self._name} could be called; nothing was sent") from None
+
     def _rendered(self, plan: Plan, input: Mapping[str, Json]) -> bytes:
         """The request, after every check that can be made before a byte leaves."""
         errors = plan.errors(input)
@@ -179,13 +192,17 @@ class SoapAdapter:
     ) -> tuple[Json, tuple[str, ...]]:
         if len(reply.body) <= _INLINE:
             return _decode(plan, caller, reply)
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(_DECODERS, f"soap-{self._name}")
-        work = asyncio.get_running_loop().run_in_executor(self._threads, _decode, plan, caller, reply)
         try:
-            return await asyncio.wait_for(work, context.remaining())
+            return await self._threaded(context, _decode, plan, caller, reply)
         except TimeoutError:
             raise UnknownOutcome(f"{self._name} answered too late for its reply to be read in time") from None
+
+    async def _threaded(self, context: Context, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+        """`work` on one of few threads; raises `TimeoutError` at the deadline."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_THREADS, f"soap-{self._name}")
+        call = asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **named))
+        return await asyncio.wait_for(call, context.remaining())
 
     def _object(self, plan: Plan) -> str:
         parts = plan.form.output.parts if plan.form.output is not None else ()

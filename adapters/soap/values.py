@@ -30,6 +30,26 @@ class Codec:
     encode: Encode
 
 
+_NODE = 16
+"""About what a scalar, or a member's tags, take in XML beside their text (bytes)."""
+
+
+def heavier(value: Json, limit: int) -> bool:
+    """Whether `value` takes more than about `limit` bytes in XML; looks no further than that."""
+    left, waiting = limit, [value]
+    while waiting and left >= 0:
+        each = waiting.pop()
+        left -= _NODE + (len(each) if isinstance(each, str) else 0)
+        if isinstance(each, dict):
+            left -= sum(map(len, each))
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            if len(each) * _NODE > left:
+                return True
+            waiting.extend(each)
+    return left < 0
+
+
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _SPECIAL = re.compile('[&<>\r\n\t"\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
 
