@@ -1,16 +1,24 @@
-"""A TCP proxy that makes a server far away: every byte of an answer arrives SECONDS late.
+"""A TCP proxy that makes a server slow: no call is answered sooner than SECONDS after it began.
 
-python -m gateway.demo.proxy PORT TARGET_PORT SECONDS
+    python -m gateway.demo.proxy PORT TARGET_PORT SECONDS
+
+A call on a database is several round trips: logging in, preparing, executing. They follow each other at once, so a new
+call is what comes after a silence, and only its first answer is late. A connection that is never silent is late again
+each time that a second has passed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+Step = Callable[[], Awaitable[None]]
+
 _CHUNK = 65_536
-_QUEUED = 64
+_SILENCE = 0.05
+_LONGEST = 1.0
 
 
 async def serve(port: int, target: int, seconds: float) -> None:
@@ -22,41 +30,41 @@ async def serve(port: int, target: int, seconds: float) -> None:
         except OSError:
             writer.close()
             return
-        await asyncio.gather(_copy(reader, back, 0.0), _copy(there, writer, seconds))
+        line = _Line(seconds)
+        await asyncio.gather(_copy(reader, back, line.asked), _copy(there, writer, line.answers))
 
     async with await asyncio.start_server(forward, "127.0.0.1", port) as server:
         await server.serve_forever()
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float) -> None:
-    """Late, not slow: what follows closely arrives as closely."""
-    queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_QUEUED)
-    loop = asyncio.get_running_loop()
+class _Line:
+    """When one connection may answer."""
 
-    async def read() -> None:
-        data = b"start"
-        while data:
-            try:
-                data = await reader.read(_CHUNK)
-            except OSError:
-                data = b""
-            await queue.put((loop.time() + seconds, data))
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._opens = self._last = float("-inf")
 
-    task = asyncio.create_task(read())
-    try:
-        while True:
-            due, data = await queue.get()
-            await asyncio.sleep(max(0.0, due - loop.time()))
-            if not data:
-                break
+    async def asked(self) -> None:
+        """Something was asked; it begins a call unless one is being answered."""
+        now = asyncio.get_running_loop().time()
+        if now > max(self._opens, self._last) + _SILENCE or now > self._opens + _LONGEST:
+            self._opens = now + self._seconds
+
+    async def answers(self) -> None:
+        """Waits until the call may be answered."""
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, self._opens - loop.time()))
+        self._last = loop.time()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, step: Step) -> None:
+    with suppress(OSError):
+        while data := await reader.read(_CHUNK):
+            await step()
             writer.write(data)
             await writer.drain()
-    except OSError:
-        pass
-    finally:
-        task.cancel()
-        with suppress(OSError):
-            writer.close()
+    with suppress(OSError):
+        writer.close()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The delaying proxy: late, in order, whole; and a target that is gone is a closed connection."""
+"""The delaying proxy: late once a call, in order, whole; and a target that is gone is a closed connection."""
 
 from __future__ import annotations
 
@@ -57,14 +57,42 @@ async def _closed(writer: asyncio.StreamWriter) -> None:
     await writer.wait_closed()
 
 
-async def test_every_answer_is_late() -> None:
+async def test_every_call_is_late() -> None:
     async with echoing() as target, proxy(target, SECONDS) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(2):
+            # Silence tells one call from the next.
+            await asyncio.sleep(SECONDS)
             started = time.monotonic()
             writer.write(b"hello")
             assert await reader.readexactly(5) == b"hello"
             assert time.monotonic() - started >= SECONDS
+        await _closed(writer)
+
+
+async def test_a_call_of_many_turns_is_late_once() -> None:
+    async with echoing() as target, proxy(target, 2.0) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        started = time.monotonic()
+        for _ in range(10):
+            writer.write(b"turn")
+            assert await reader.readexactly(4) == b"turn"
+        # Even if a busy machine makes some silences longer, nothing like ten times two seconds.
+        assert 2.0 <= time.monotonic() - started < 15.0
+        await _closed(writer)
+
+
+async def test_a_connection_that_is_never_silent_is_late_again() -> None:
+    async with echoing() as target, proxy(target, SECONDS) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        slowest, began = 0.0, time.monotonic()
+        while time.monotonic() - began < 2.5:
+            started = time.monotonic()
+            writer.write(b"turn")
+            await reader.readexactly(4)
+            if started - began > SECONDS + 0.5:
+                slowest = max(slowest, time.monotonic() - started)
+        assert slowest >= SECONDS
         await _closed(writer)
 
 
