@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections import deque
@@ -13,6 +14,8 @@ from typing import Self, TypeAlias
 
 from gateway.audit.file import AuditError, AuditFile
 from gateway.audit.record import Record, encode
+
+logger = logging.getLogger("figway")
 
 _Waiter: TypeAlias = asyncio.Future[None]
 _Item: TypeAlias = tuple[Record, _Waiter | None]
@@ -130,6 +133,8 @@ class AuditLog:
         try:
             self._file.add(encode(record) for record, _ in group)
         except AuditError as error:
+            if self._writable:
+                logger.error("%s; writes are refused until it can be again", error)
             self._writable = False
             _tell(waiters, error)
             self._closing.wait(_RETRY_SECONDS)
@@ -138,6 +143,8 @@ class AuditLog:
             self._committing_since = None
         for _ in group:
             self._queue.popleft()
+        if not self._writable:
+            logger.warning("the audit can be written again")
         self._writable = True
         _tell(waiters, None)
         if len(group) == _GROUP:

@@ -108,7 +108,7 @@ async def test_a_caller_that_leaves_harms_nobody(disk: Disk, folder: Path, make:
 
 
 async def test_a_broken_disk_is_told_and_survived(
-    disk: Disk, folder: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+    disk: Disk, folder: Path, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(log_module, "_RETRY_SECONDS", 0.01)
     log = AuditLog(disk)
@@ -126,6 +126,7 @@ async def test_a_broken_disk_is_told_and_survived(
     log.close()
     assert _ids(folder) == [f"call-{number}" for number in range(5)]
     assert verify(folder / "writer-0.db").broken is None
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"], "told once, each way"
 
 
 async def test_a_hung_disk_counts_as_broken_while_it_hangs(
