@@ -36,7 +36,7 @@ def paginate(route: Route, defaults: Defaults, key: bytes) -> Filter:
         query = call.query
         bound = _bound_to(route, call)
         call.page = {
-            "limit": min(query.get("limit") or defaults.page, defaults.max_page),
+            "limit": min(_limit(query.get("limit", defaults.page)), defaults.max_page),
             "after": _opened(query["cursor"], bound, key) if query.get("cursor") else None,
             "sort": _sort(query.get("sort")),
             "where": [[*filters[name], value] for name, value in query.items() if name in filters],
@@ -48,6 +48,15 @@ def paginate(route: Route, defaults: Defaults, key: bytes) -> Filter:
         return reply
 
     return filter
+
+
+def _limit(asked: Any) -> int:
+    # Contracts that give no minimum mean one all the same: to some databases -1 is everything.
+    if not isinstance(asked, int) or asked < 1:
+        raise InvalidRequest(
+            "The limit is a whole number from 1.", errors=[{"pointer": "/query/limit", "detail": "< 1"}]
+        )
+    return asked
 
 
 def _field(name: str) -> tuple[str, str]:

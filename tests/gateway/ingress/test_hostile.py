@@ -186,6 +186,12 @@ def test_an_integer_has_one_spelling_and_64_bits(client: httpx.Client, value: st
     assert client.get(f"/items?limit=1&on_hand.ge={value}").status_code == status
 
 
+@pytest.mark.parametrize("limit", ["0", "-1"])
+def test_a_limit_is_at_least_1_even_where_the_contract_forgot_it(client: httpx.Client, limit: str) -> None:
+    response = client.get(f"/shelves/1/items?limit={limit}")
+    assert (response.status_code, response.json()["errors"][0]["pointer"]) == (400, "/query/limit")
+
+
 # ── bodies ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
