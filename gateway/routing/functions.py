@@ -39,7 +39,8 @@ def iso_date(value: Json) -> Json:
     """20261231 or "20261231" → "2026-12-31"; 0, "" and null → null; anything else stays as it is, for the contract."""
     if value in (None, 0, "", "00000000"):
         return None
-    match = _DIGITS.fullmatch(str(value))
+    # A number has lost the zeros that it began with.
+    match = _DIGITS.fullmatch(f"{value:08d}" if type(value) is int else str(value))
     return "-".join(match.groups()) if match else value
 
 

@@ -156,8 +156,11 @@ def test_values_that_dont_fit_fail(source: str, value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("value", "iso"),
-    [(20261231, "2026-12-31"), ("20261231", "2026-12-31"), (0, None), ("", None), (None, None), ("soon", "soon")],
-)
+    [
+        (20261231, "2026-12-31"), ("20261231", "2026-12-31"), (0, None), ("", None), (None, None), ("soon", "soon"),
+        (2700728, "0270-07-28"), ("2700728", "2700728"), (-1, -1), (True, True), (123456789, 123456789),
+    ],
+)  # fmt: skip
 def test_dates_of_digits(value: Any, iso: Any) -> None:
     assert expression("iso_date(d)")({"d": value}) == iso
 
