@@ -187,6 +187,8 @@ SQLITE = Dialect(
             ("UNIQUE constraint failed", Failure.CONFLICT),
             ("FOREIGN KEY constraint failed", Failure.CONFLICT),
             ("constraint failed", Failure.INVALID),
+            ("no such table", Failure.ABSENT),
+            ("no such column", Failure.ABSENT),
         ),
         natives={
             5: Failure.BUSY, 6: Failure.BUSY, 8: Failure.REFUSED, 9: Failure.TIMEOUT, 14: Failure.UNREACHABLE,

@@ -28,6 +28,7 @@ class Failure(Enum):
     INVALID = auto()  # check, not null, data exceptions
     BUSY = auto()  # deadlock, serialization, lock timeout, too many connections
     TIMEOUT = auto()  # the statement was cancelled
+    ABSENT = auto()  # the statement names what the database doesn't have
     REJECTED = auto()  # anything else: the statement itself is wrong
 
 
@@ -47,7 +48,8 @@ _STATES: Mapping[str, Failure] = {
     "28": Failure.REFUSED, "42501": Failure.REFUSED, "25006": Failure.REFUSED,
     "23502": Failure.INVALID, "23514": Failure.INVALID, "23": Failure.CONFLICT, "22": Failure.INVALID,
     "44": Failure.INVALID, "45": Failure.INVALID, "P0001": Failure.INVALID,
-    "40": Failure.BUSY, "55P03": Failure.BUSY, "53": Failure.BUSY,
+    "42S02": Failure.ABSENT, "42S22": Failure.ABSENT, "42P01": Failure.ABSENT, "42703": Failure.ABSENT,
+    "42883": Failure.ABSENT, "40": Failure.BUSY, "55P03": Failure.BUSY, "53": Failure.BUSY,
     "57014": Failure.TIMEOUT, "HY008": Failure.TIMEOUT, "HYT00": Failure.TIMEOUT, "HY018": Failure.TIMEOUT,
     "57P": Failure.LOST,
 }  # fmt: skip
@@ -89,6 +91,7 @@ _SENTENCES: Mapping[Failure, tuple[type[AdapterError], str]] = {
     Failure.CONFLICT: (Conflict, "the change conflicts with what the database holds (a unique or foreign key)"),
     Failure.INVALID: (Invalid, "the database refused a value (out of range, missing, or against a rule)"),
     Failure.BUSY: (Retry, "the database is busy with a competing change; nothing was changed"),
+    Failure.ABSENT: (Refused, "the database doesn't have what the gateway asks it for (a table, column or procedure)"),
     Failure.REJECTED: (DoNotRetry, "the database rejected the statement"),
 }
 

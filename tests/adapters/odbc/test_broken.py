@@ -55,6 +55,19 @@ async def test_killed_connections_are_replaced_and_no_call_is_lost(server, make,
     assert (await adapter.invoke("t.update", {"id": 2, "v": 3}, soon())).value["v"] == 3
 
 
+async def test_a_table_that_is_away_is_no_fault_of_the_callers(database, make, soon):
+    _table(database)
+    adapter = make(database, TABLES)
+    assert (await adapter.invoke("t.get", {"id": 1}, soon())).value["v"] == 1
+    database.run("ALTER TABLE t RENAME TO t_away;")
+    for operation, input in (("t.get", {"id": 1}), ("t.list", {}), ("t.update", {"id": 1, "v": 5})):
+        with pytest.raises(Refused) as refused:
+            await adapter.invoke(operation, input, soon())
+        assert "t_away" not in refused.value.message
+    database.run("ALTER TABLE t_away RENAME TO t;")
+    assert (await adapter.invoke("t.get", {"id": 1}, soon())).value["v"] == 1
+
+
 def _kill_all(server):
     if server.kind == "postgresql":
         server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND"
