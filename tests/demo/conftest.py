@@ -1,0 +1,80 @@
+"""One demo for all tests that leave it whole, started as a user starts it; the others start their own."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pytest
+
+
+def _load(name: str) -> ModuleType:
+    """A plain module beside this file; by path, because `tests` is no package."""
+    spec = importlib.util.spec_from_file_location(f"figway_demo_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+_contract, _demos, _records = _load("contract"), _load("demos"), _load("records")
+
+
+@pytest.fixture(scope="session")
+def demos() -> ModuleType:
+    """demos.py beside this file: `launched()`, `started()`, `Demo`, `alive()`."""
+    return _demos
+
+
+@pytest.fixture(scope="session")
+def records() -> ModuleType:
+    """records.py beside this file: the demo's files, decoded by hand."""
+    return _records
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """`figway demo`, running; at its end it must go with exit code 0 and leave nothing running."""
+    with _demos.started(tmp_path_factory.mktemp("demo")) as running:
+        yield running
+        assert running.stop() == 0, running.said()
+        assert _demos.alive(running.family) == []
+
+
+@pytest.fixture(scope="session")
+def contract(demo: Any) -> Any:
+    """The contract as it is served (`contract.Contract`)."""
+    return _contract.Contract(demo.get("/openapi.json", role="platform"))
+
+
+@pytest.fixture
+def as_role(demo: Any, contract: Any) -> Iterator[Callable[[str], httpx.Client]]:
+    """A client of a role by name; every answer that it gets is held against the contract."""
+    clients: list[httpx.Client] = []
+
+    def make(role: str) -> httpx.Client:
+        clients.append(demo.client(role, event_hooks={"response": [contract.check]}))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def agent(as_role: Callable[[str], httpx.Client]) -> httpx.Client:
+    """The agent's client."""
+    return as_role("agent")
+
+
+@pytest.fixture
+def platform(as_role: Callable[[str], httpx.Client]) -> httpx.Client:
+    """The platform team's client."""
+    return as_role("platform")
