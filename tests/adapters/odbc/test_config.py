@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from pydantic import ValidationError
 
@@ -132,3 +136,11 @@ async def test_the_dialect_is_found_out_when_the_connection_string_does_not_tell
     assert (await adapter.probe(soon())).facts["dialect"] is None
     assert (await adapter.invoke("now", {}, soon())).value["items"] == [{"ok": True}]
     assert (await adapter.probe(soon())).facts["dialect"] == "postgresql"
+
+
+def test_time_zones_need_nothing_of_the_machine():
+    """Slim images have no zone files of their own."""
+    config = "from adapters.odbc.config import Config; Config(dsn='erp', time_zone='Europe/Berlin')"
+    alone = {**os.environ, "PYTHONTZPATH": ""}
+    done = subprocess.run([sys.executable, "-c", config], env=alone, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
