@@ -54,7 +54,7 @@ class Estate:
 
     async def start(self) -> None:
         """Makes the data, starts every server and waits until each answers; raises EstateFailed, leaving nothing."""
-        if problems := list(missing_programs()):
+        if problems := await asyncio.to_thread(lambda: list(missing_programs())):
             raise EstateFailed("; ".join(problems))
         self.folder.mkdir(parents=True, exist_ok=True)
         try:

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import socket
+import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
@@ -25,7 +26,8 @@ from gateway.demo.seed.world import World, build
 
 Engine = Literal["sqlite", "postgresql", "mariadb"]
 _ROOT = str(HERE.parent.parent)
-_PROGRAMS = {"php": "php-cli php-soap php-sqlite3", "cobc": "gnucobol3"}
+_PROGRAMS = {"php": "php-cli php-mbstring php-soap php-sqlite3 php-xml", "cobc": "gnucobol3"}
+_MODULES = {"mbstring": "php-mbstring", "soap": "php-soap", "pdo_sqlite": "php-sqlite3", "dom": "php-xml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,15 @@ class Spec:
 
 
 def missing_programs() -> Iterator[str]:
-    """One sentence for each program that the estate needs and this machine lacks."""
+    """One sentence for each program, or module of PHP, that the estate needs and this machine lacks."""
     for program, package in _PROGRAMS.items():
         if shutil.which(program) is None:
             yield f"'{program}' is missing: install it with 'apt-get install {package}'"
+    if php := shutil.which("php"):
+        listed = subprocess.run([php, "-m"], capture_output=True, text=True, check=False)  # noqa: S603 (PHP itself)
+        for module, package in _MODULES.items():
+            if module not in listed.stdout.lower().split():
+                yield f"PHP's module '{module}' is missing: install it with 'apt-get install {package}'"
 
 
 def free_port() -> int:

@@ -83,7 +83,7 @@ async def control(estate: Estate) -> dict[str, Any]:
         return answer
 
 
-@pytest.mark.parametrize("demo", ["sqlite", "postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("demo", ["sqlite", "postgresql"], indirect=True)
 def test_nothing_outlives_an_estate_killed_with_sigkill(demo: subprocess.Popen[bytes]) -> None:
     started = below(demo.pid)
     names = [Path(f"/proc/{pid}/comm").read_text().strip() for pid, _ in started]
@@ -92,6 +92,7 @@ def test_nothing_outlives_an_estate_killed_with_sigkill(demo: subprocess.Popen[b
     assert left_of(started) == set()
 
 
+@pytest.mark.parametrize("demo", ["mariadb"], indirect=True)
 def test_nothing_outlives_an_estate_that_is_interrupted(demo: subprocess.Popen[bytes]) -> None:
     started = below(demo.pid)
     demo.send_signal(signal.SIGINT)
@@ -123,25 +124,37 @@ async def test_a_missing_program_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, package: str
 ) -> None:
     for name in {"php", "cobc"} - {program}:
-        (tmp_path / name).touch(mode=0o755)
+        fake(tmp_path / name, "mbstring SOAP pdo_sqlite dom")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EstateFailed, match=rf"^'{program}' is missing: .*apt-get install {package}"):
+    with pytest.raises(EstateFailed, match=rf"^'{program}' is missing: [^;]*apt-get install {package}[^;]*$"):
         await Estate(tmp_path / "estate").start()
     assert not (tmp_path / "estate").exists()
 
 
-async def test_data_is_kept_when_asked_for_and_made_anew_otherwise(tmp_path: Path, crm: Any, soap: Any) -> None:
-    async def phone_after(change: str | None, keep: bool) -> str | None:
-        async with Estate(tmp_path, keep=keep) as estate:
-            environment = estate.environment()
-            client = soap.Client(environment["CRM_URL"], environment["CRM_PASSWORD"])
-            if change is not None:
-                client.call(soap.update_customer("C-10001", f"<c:Phone>{change}</c:Phone>"))
-            return str(client.call(soap.get_customer("C-10001")).text("Customer/Phone"))
+async def test_a_missing_module_of_php_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake(tmp_path / "php", "mbstring pdo_sqlite dom")
+    fake(tmp_path / "cobc", "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EstateFailed, match=r"^PHP's module 'soap' is missing: [^;]*apt-get install php-soap'$"):
+        await Estate(tmp_path / "estate").start()
 
-    assert await phone_after("+47 7", keep=False) == "+47 7"
-    assert await phone_after(None, keep=True) == "+47 7"
-    assert await phone_after(None, keep=False) == "+47 55 01 02 03"
+
+def fake(program: Path, says: str) -> None:
+    """A program that prints words."""
+    program.write_text(f"#!/bin/sh\necho {says}\n")
+    program.chmod(0o755)
+
+
+async def test_data_is_kept_when_asked_for(tmp_path: Path, soap: Any) -> None:
+    def phone(estate: Estate, change: str) -> str | None:
+        environment = estate.environment()
+        client = soap.Client(environment["CRM_URL"], environment["CRM_PASSWORD"])
+        return str(client.call(change).text("Customer/Phone"))
+
+    async with Estate(tmp_path) as estate:
+        assert phone(estate, soap.update_customer("C-10001", "<c:Phone>+47 7</c:Phone>")) == "+47 7"
+    async with Estate(tmp_path, keep=True) as estate:
+        assert phone(estate, soap.get_customer("C-10001")) == "+47 7"
 
 
 async def test_latency_makes_the_crm_late_and_the_control_not(tmp_path: Path, soap: Any) -> None:
