@@ -14,7 +14,9 @@ _PASSWORD = re.compile(r"(^|;)\s*(pwd|password)\s*=", re.IGNORECASE)
 
 
 def _no_literal_password(value: Any) -> Any:
-    if isinstance(value, str) and not isinstance(value, Reference) and _PASSWORD.search(value):
+    if not isinstance(value, str):
+        raise ValueError("must be a text: a connection string, the name of a data source, or a reference (env:NAME)")
+    if not isinstance(value, Reference) and _PASSWORD.search(value):
         raise ValueError("holds a password: give the whole connection string as a reference (env:NAME, file:/path)")
     return value
 

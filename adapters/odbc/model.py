@@ -15,7 +15,7 @@ from adapters.odbc import queryops, tableops
 from adapters.odbc.config import Config
 from adapters.odbc.dialects import DIALECTS, Dialect, recognise
 from adapters.odbc.named import Query, read_queries, read_query
-from adapters.odbc.session import attributes
+from adapters.odbc.source import attributes, faults
 from adapters.odbc.statements import TableSql
 from adapters.odbc.tables import Table, read_tables
 from adapters.secret import Reference
@@ -109,10 +109,14 @@ def _queries(name: str, config: Config, workspace: Workspace, problems: list[Con
 
 
 def _source_problems(config: Config) -> list[ConfigProblem]:
-    """A driver or data source that this machine doesn't have, as far as that shows without connecting."""
+    """A malformed connection string, or a driver or data source that this machine doesn't have."""
     if isinstance(config.dsn, Reference) and config.dsn.missing:
         return []
-    given = attributes(str.__str__(config.dsn))
+    dsn = str.__str__(config.dsn)
+    malformed = [ConfigProblem(sentence, "/dsn") for sentence in faults(dsn)]
+    if malformed:
+        return malformed
+    given = attributes(dsn)
     driver, source = given.get("driver", "").strip("{}"), given.get("dsn", "")
     if driver:
         known = Path(driver).is_file() if driver.startswith("/") else driver in pyodbc.drivers()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ import pyodbc
 
 from adapters.odbc.dialects import DIALECTS, Dialect, recognise
 from adapters.odbc.failures import DatabaseError, Failure, classify
+from adapters.odbc.source import attributes, spelt_out
 
 T = TypeVar("T")
 
@@ -22,20 +22,13 @@ pyodbc.pooling = False
 # A GUID as itself: the driver's text of one is in upper case, the database's in lower.
 pyodbc.native_uuid = True
 
-_ATTRIBUTE = re.compile(r"([^=;{}]+)=(\{(?:[^}]|\}\})*\}|[^;]*)")
 _PREPARED = 64
 """Statements kept prepared per connection."""
 
 
-def attributes(dsn: str) -> dict[str, str]:
-    """A connection string's attributes, names in lower case; a bare data source name is `DSN=name`."""
-    text = dsn if "=" in dsn else f"DSN={dsn}"
-    return {key.strip().lower(): value.strip() for key, value in _ATTRIBUTE.findall(text)}
-
-
 def connection_string(dsn: str, dialect: Dialect | None) -> str:
     """The full connection string: the dialect's options wherever it doesn't set them."""
-    text = dsn if "=" in dsn else f"DSN={dsn}"
+    text = spelt_out(dsn)
     given = attributes(dsn)
     options = dialect.options if dialect is not None else {}
     more = [f"{key}={value}" for key, value in options.items() if key.lower() not in given]

@@ -19,13 +19,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 
 from adapters.errors import ConfigError, ConfigProblem
 from adapters.odbc.values import ColumnType
+
+Place: TypeAlias = tuple[Any, ...]
 
 # Quoting makes any other character harmless; these some drivers misread even between quotes.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f?{}\ud800-\udfff]")
@@ -82,20 +84,6 @@ class Table(_Model):
         extra="forbid", frozen=True, arbitrary_types_allowed=True, alias_generator=lambda name: name.rstrip("_")
     )
 
-    @model_validator(mode="after")
-    def _columns_exist(self) -> Table:
-        names = [column.name for column in self.columns]
-        if len(set(names)) != len(names):
-            raise ValueError("two columns have the same name")
-        used = [*self.primary_key, *([self.version] if self.version else [])]
-        used += [name for key in self.foreign_keys for name in key.columns]
-        missing = sorted(set(used) - set(names))
-        if missing:
-            raise ValueError(f"there is no column {', '.join(missing)}")
-        if any(column.nullable for column in self.columns if column.name in self.primary_key):
-            raise ValueError("a column of the primary key can't be nullable")
-        return self
-
     def column(self, name: str) -> Column | None:
         """The column called `name`."""
         return next((column for column in self.columns if column.name == name), None)
@@ -110,13 +98,66 @@ def read_tables(path: str, content: bytes) -> Mapping[str, Table]:
     try:
         node = yaml.compose(content.decode(), Loader=yaml.SafeLoader)
         lines = dict(_lines(node, ())) if node is not None else {}
-        return _File.model_validate(yaml.safe_load(content)).tables
+        data = yaml.safe_load(content)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark is not None else 1
         raise ConfigError([ConfigProblem(f"{path} is not YAML: {error}", "/tables", path, line)]) from error
+    problems = [_problem(path, lines, place, sentence) for place, sentence in _mismatches(data)]
+    try:
+        tables = _File.model_validate(data).tables
     except ValidationError as error:
-        raise ConfigError([_problem(path, lines, fault["loc"], fault["msg"]) for fault in error.errors()]) from error
+        problems += [_problem(path, lines, fault["loc"], fault["msg"]) for fault in error.errors()]
+        raise ConfigError(problems) from error
+    if problems:
+        raise ConfigError(problems)
+    return tables
+
+
+def _mismatches(data: Any) -> Iterator[tuple[Place, str]]:
+    """Where a table's parts don't fit each other, as far as each is what it should be: that is the model's to say."""
+    for name, table in _mapping(_mapping(data).get("tables")).items():
+        place: Place = ("tables", name)
+        columns = [_mapping(column) for column in _sequence(_mapping(table).get("columns"))]
+        if not isinstance(table, Mapping) or not columns:
+            continue
+        yield from _same_names(columns, place)
+        yield from _missing(table, {column.get("name") for column in columns if _is_text(column.get("name"))}, place)
+        key = [each for each in _sequence(table.get("primary_key")) if _is_text(each)]
+        for index, column in enumerate(columns):
+            if column.get("nullable") is True and column.get("name") in key:
+                yield (*place, "columns", index, "nullable"), "a column of the primary key can't be nullable"
+
+
+def _same_names(columns: Sequence[Mapping[str, Any]], place: Place) -> Iterator[tuple[Place, str]]:
+    names = [column.get("name") for column in columns]
+    for index, name in enumerate(names):
+        if _is_text(name) and name in names[:index]:
+            yield (*place, "columns", index, "name"), f"two columns have the name '{name}'"
+
+
+def _missing(table: Mapping[str, Any], names: set[Any], place: Place) -> Iterator[tuple[Place, str]]:
+    """Names of columns that aren't there."""
+    used: list[tuple[Place, Any]] = [(("version",), table.get("version"))]
+    used += [(("primary_key", index), each) for index, each in enumerate(_sequence(table.get("primary_key")))]
+    for number, key in enumerate(_sequence(table.get("foreign_keys"))):
+        given = enumerate(_sequence(_mapping(key).get("columns")))
+        used += [(("foreign_keys", number, "columns", index), each) for index, each in given]
+    for at, name in used:
+        if _is_text(name) and name not in names:
+            yield (*place, *at), f"there is no column '{name}'"
+
+
+def _mapping(value: Any) -> Mapping[Any, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _sequence(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def write_tables(tables: Mapping[str, Table]) -> str:
@@ -145,7 +186,7 @@ _Dumper.add_representer(dict, _flat)
 _Dumper.add_representer(list, _row)
 
 
-def _lines(node: yaml.Node, place: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], int]]:
+def _lines(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int]]:
     yield place, node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
@@ -155,7 +196,7 @@ def _lines(node: yaml.Node, place: tuple[Any, ...]) -> Iterator[tuple[tuple[Any,
             yield from _lines(value, (*place, index))
 
 
-def _problem(path: str, lines: Mapping[tuple[Any, ...], int], place: tuple[Any, ...], message: str) -> ConfigProblem:
+def _problem(path: str, lines: Mapping[Place, int], place: Place, message: str) -> ConfigProblem:
     known = place
     while known and known not in lines:
         known = known[:-1]

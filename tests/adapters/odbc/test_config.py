@@ -7,6 +7,8 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from adapters import registry
@@ -14,7 +16,8 @@ from adapters.contract import Workspace
 from adapters.errors import ConfigError, Unavailable
 from adapters.odbc.config import Config
 from adapters.odbc.dialects import POSTGRESQL, SQLITE
-from adapters.odbc.session import attributes, connection_string
+from adapters.odbc.session import connection_string
+from adapters.odbc.source import attributes, faults
 from adapters.odbc.tables import read_tables
 from adapters.secret import Reference
 
@@ -49,9 +52,11 @@ def test_what_this_machine_does_not_have_is_named(tmp_path):
         ("Driver={No Such Driver};Server=x", "No Such Driver"),
         ("Driver=/usr/lib/none.so", "/usr/lib/none.so"),
         ("no_such_source", "no_such_source"),
+        ("DSN=no_such_source", "no_such_source"),
+        ("Driver={No Such Driver};PWD={a;b}}c}", "No Such Driver"),
         ("Server=x;Port=1", "Driver="),
     ):
-        (problem,) = _problems(tmp_path, dsn=dsn)
+        (problem,) = _problems(tmp_path, dsn=Reference(dsn, "env:ERP_DSN"))
         assert problem.where == "/dsn"
         assert word in problem.message
 
@@ -77,8 +82,101 @@ def test_every_fault_is_named_at_once(tmp_path, servers, sqlite):
     }
     problems = _problems(tmp_path, files, dsn=sqlite.dsn, tables="t.yaml", queries="q")
     found = {(problem.file, problem.line) for problem in problems}
-    assert {("t.yaml", 3), ("t.yaml", 8), ("t.yaml", 9), ("t.yaml", 10)} <= found | {("t.yaml", 3)}
+    assert {("t.yaml", 3), ("t.yaml", 8), ("t.yaml", 9), ("t.yaml", 10)} <= found
     assert {("q/one.sql", 1), ("q/two.sql", 1)} <= found
+
+
+MALFORMED = [
+    ("", ["is empty"]),
+    (" ", ["is empty"]),
+    (";", ["this is neither"]),
+    ("erp;test", ["this is neither"]),
+    ("{erp}", ["this is neither"]),
+    ("Driver=x;\nServer=y", ["a line break"]),
+    ("Driver={SQLite3;Database=x", ["the value of Driver= isn't closed"]),
+    ("Driver={SQLite3}};Database=x", ["the value of Driver= isn't closed"]),
+    ("Driver={SQLite3}3;Database=x", ["text follows the closing brace of Driver="]),
+    ("Driver=SQLite3};Database=x", ["the value of Driver= holds a brace"]),
+    ("Driver=SQLite3;;Database=x", ["part 2 of the connection string is empty"]),
+    (";Driver=SQLite3;;", ["part 1 of the connection string is empty", "part 3 of"]),
+    ("Driver=SQLite3;geheim;x=1", ["part 2 of the connection string is no KEY=value"]),
+    ("Driver=SQLite3;=geheim", ["part 2 of the connection string is no KEY=value"]),
+    ("Driver=SQLite3;PWD=a;geheim=;", []),
+    ("Driver=;Database=x", ["Driver= is empty"]),
+    ("driver={};geheim", ["driver= is empty", "part 2"]),
+    ("DSN=", ["DSN= is empty"]),
+]
+
+
+@pytest.mark.parametrize(("dsn", "sentences"), MALFORMED)
+def test_every_fault_of_a_connection_string_is_told_without_quoting_it(dsn, sentences):
+    told = list(faults(dsn))
+    assert len(told) == len(sentences), told
+    assert all(part in sentence for part, sentence in zip(sentences, told, strict=True)), told
+    assert "geheim" not in "".join(told)
+
+
+@pytest.mark.parametrize(
+    "dsn", ["erp", "Test Source-1", "Driver=x;", "Driver={a;b}}c};PWD={x}};y};Server=h", "Driver=/x.so;PWD=a}b{;A=b=c"]
+)
+def test_sound_connection_strings_have_no_faults(dsn):
+    assert list(faults(dsn)) == []
+
+
+@settings(deadline=None, max_examples=300, database=None)
+@given(st.text(alphabet="aD=;{} \\\n", max_size=30))
+def test_any_connection_string_is_sound_or_told(dsn):
+    if not list(faults(dsn)):
+        assert attributes(dsn)
+
+
+def test_a_malformed_connection_string_is_a_problem_of_its_key(tmp_path):
+    problems = _problems(tmp_path, dsn="Driver=;;Server=x")
+    assert [(problem.where, problem.file) for problem in problems] == [("/dsn", None)] * 2
+
+
+@pytest.mark.parametrize("dsn", [{}, [], 5, None, True])
+def test_a_connection_string_that_is_no_text_is_refused(dsn):
+    with pytest.raises(ValidationError, match="must be a text"):
+        Config(dsn=dsn)
+
+
+MIXED = b"""tables:
+  stock:
+    primary_key: [nope, 5]
+    colour: blue
+    columns:
+      - {name: sku, type: varchar, nul: 1}
+      - {name: sku, type: text}
+  fifth:
+    primary_key: [q, a]
+    version: w
+    columns: [{name: a, type: text, nullable: true}, 7]
+    foreign_keys:
+      - {columns: [z, a], table: t, references: [b]}
+  sixth: {columns: 5, primary_key: 7}
+"""
+
+
+def test_wrong_keys_and_wrong_types_of_tables_are_told_in_one_run():
+    with pytest.raises(ConfigError) as refused:
+        read_tables("t.yaml", MIXED)
+    told = {(problem.line, problem.message.partition(":")[0]) for problem in refused.value.problems}
+    assert told == {
+        (3, "tables/stock/primary_key/0"),
+        (3, "tables/stock/primary_key/1"),
+        (4, "tables/stock/colour"),
+        (6, "tables/stock/columns/0/type"),
+        (6, "tables/stock/columns/0/nul"),
+        (7, "tables/stock/columns/1/name"),
+        (9, "tables/fifth/primary_key/0"),
+        (10, "tables/fifth/version"),
+        (11, "tables/fifth/columns/0/nullable"),
+        (11, "tables/fifth/columns/1"),
+        (13, "tables/fifth/foreign_keys/0/columns/0"),
+        (14, "tables/sixth/columns"),
+        (14, "tables/sixth/primary_key"),
+    }
 
 
 def test_files_that_are_not_there_are_named(tmp_path, sqlite):
