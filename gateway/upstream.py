@@ -11,7 +11,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
 from adapters.contract import Adapter, Context, Effect, Json, Probe, Result
@@ -109,7 +109,7 @@ class Upstream:
         """Any call of the adapter under the same protection as `call`; `work` gets the context to obey."""
         deadline = time.monotonic() + self.limits.deadline
         if deadline < context.deadline:
-            context = replace(context, deadline=deadline)
+            context = Context(deadline, *context[1:])
         self._counts["calls"] += 1
         self._retry_tokens = min(self._retry_tokens + _RETRY_SHARE, _RETRY_RESERVE)
         try:
