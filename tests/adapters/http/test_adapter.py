@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -217,5 +216,5 @@ async def test_the_declared_effect_goes_before_the_method(
 ) -> None:  # fmt: skip
     next_, server = await adapter(reply("500 Internal Server Error", b"{}"))
     with pytest.raises(error):
-        await next_.invoke(operation, {}, replace(context, effect=effect))
+        await next_.invoke(operation, {}, Context(context.deadline, idempotency_key="key-1", effect=effect))
     assert ("idempotency-key" in server.seen[0].headers) == sends_key

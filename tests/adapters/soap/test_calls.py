@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,7 +28,7 @@ async def test_the_declared_effect_goes_before_the_verb(
     effect: Effect | None, error: type[AdapterError], php: str, connect: Connect, within: Within
 ) -> None:
     with pytest.raises(error) as caught:
-        await connect(php).invoke("GetOrder", {"OrderId": 501}, replace(within(10), effect=effect))
+        await connect(php).invoke("GetOrder", {"OrderId": 501}, Context(within(10).deadline, effect=effect))
     assert type(caught.value) is error
 
 
