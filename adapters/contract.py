@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -77,8 +77,7 @@ class ListRequest:
         return cls(input.get("limit", 50), input.get("after"), tuple(input.get("sort", ())), where)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Where a value came from, for lineage: a WSDL element, a table or a file, narrowed by key or byte range."""
 
     system: str
@@ -89,8 +88,7 @@ class Source:
     as_of: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What an operation answered. `as_of` is when the value was true at its source (aware, UTC)."""
 
     value: Json
@@ -100,8 +98,7 @@ class Result:
     """Sentences that the caller must see, such as "1 record of invoices is quarantined"."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What travels with one invocation. `deadline` is on `time.monotonic()`'s clock, in seconds."""
 
     deadline: float

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -74,9 +76,16 @@ class Response:
 
 
 def _age(as_of: datetime) -> list[tuple[bytes, bytes]]:
-    """`Figway-As-Of` (RFC 3339, UTC) and `Age` (seconds, RFC 9111 §5.1)."""
-    if as_of.tzinfo is not UTC:
-        as_of = as_of.astimezone(UTC)
-    age = int(time.time() - as_of.timestamp())
-    stamp = as_of.isoformat(timespec="milliseconds")[:-6]
-    return [(b"figway-as-of", f"{stamp}Z".encode()), (b"age", b"%d" % age if age > 0 else b"0")]
+    """`Figway-As-Of` (RFC 3339, UTC, to the millisecond) and `Age` (seconds, RFC 9111 §5.1)."""
+    second = math.floor(as_of.timestamp())
+    age = max(int(time.time()) - second, 0)
+    return [
+        (b"figway-as-of", b"%b.%03dZ" % (_spelt(second), as_of.microsecond // 1000)),
+        (b"age", b"%d" % age),
+    ]
+
+
+@lru_cache(maxsize=256)
+def _spelt(second: int) -> bytes:
+    """A second of Unix time; replies of one moment share the work."""
+    return datetime.fromtimestamp(second, UTC).isoformat()[:19].encode()
