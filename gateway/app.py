@@ -6,6 +6,7 @@ The data plane is a plain ASGI application; FastAPI carries what is the gateway'
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import ExitStack
 from pathlib import Path
@@ -31,6 +32,8 @@ from gateway.store.shared import Shared
 
 logger = logging.getLogger("figway")
 
+_LAST_RECORDS = 0.25
+"""Seconds that calls get to say how they ended, when the gateway is stopped at once."""
 _OWN = ("/openapi.json", "/docs")
 
 
@@ -69,7 +72,12 @@ class Application:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.startup.complete"})
-        await receive()
+        try:
+            await receive()
+        except asyncio.CancelledError:  # stopped at once: the calls are being cut off, and their records come now
+            await asyncio.sleep(_LAST_RECORDS)
+            means.audit.close()
+            raise
         self.control.detach()
         await runtime.stop()
         try:

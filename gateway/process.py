@@ -99,7 +99,7 @@ class Server(uvicorn.Server):
         gc.freeze()
 
 
-class _OneLine(logging.Formatter):
+class OneLine(logging.Formatter):
     """A message stays one line, whatever an upstream wrote into it: nobody can forge the next one."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is the library's
@@ -109,7 +109,7 @@ class _OneLine(logging.Formatter):
 def configure_logging(settings: Settings) -> None:
     """Log lines go to stderr."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=settings.log.upper(), handlers=[handler])
     logging.getLogger("uvicorn.error").setLevel("WARNING" if settings.log != "debug" else "DEBUG")
 

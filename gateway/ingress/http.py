@@ -1,4 +1,4 @@
-"""A request becomes a call, a reply a response; the audit record is written in `finally`, so nothing skips it."""
+"""A request becomes a call, a reply a response, and no response leaves before its audit record is written."""
 
 from __future__ import annotations
 
@@ -94,16 +94,11 @@ class HttpIngress:
     async def _exchange(self, serving: Serving, scope: Scope, receive: Receive) -> Response:
         started = time.monotonic()
         call = _blank(scope, serving, started)
-        response: Response | None = None
-        try:
-            response = await self._response(serving, call, scope, receive)
-        finally:
-            response = response or Response(call, _failed(call, "The gateway stopped before the call ended."))
-            response = await self._record(call, response, time.monotonic() - started)
-        return response
+        response = await self._response(serving, call, scope, receive)
+        return await self._record(call, response, time.monotonic() - started)
 
     async def _response(self, serving: Serving, call: Call, scope: Scope, receive: Receive) -> Response:
-        """What the call is answered with, whatever happens to it but its being cancelled."""
+        """What the call is answered with, whatever happens: it never raises, so that no call goes unrecorded."""
         try:
             try:
                 response = Response(call, await self._reply(serving, call, scope, receive))
@@ -114,6 +109,8 @@ class HttpIngress:
             except ClientLeft:
                 response = Response(call, InternalError("The caller left."))
                 response.status = _CLIENT_LEFT
+        except asyncio.CancelledError:  # the gateway stops; the task ends all the same, once the caller is told
+            response = Response(call, _failed(call, "The gateway stopped before the call ended."))
         except Exception:  # broad: a fault of ours becomes an audited 500, never a dropped connection
             logger.exception("call %s of %s failed", call.id, call.operation or "no route")
             response = Response(call, _failed(call, "The gateway failed; the operator can find the call by its id."))

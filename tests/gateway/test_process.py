@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -13,6 +14,9 @@ from typing import Any
 
 import httpx
 import pytest
+
+from gateway.audit.verify import records
+from gateway.process import OneLine
 
 
 @pytest.fixture
@@ -97,3 +101,35 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(running: ModuleType, workspa
     assert ended.returncode == 1
     assert "can't listen on 127.0.0.1" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_second_signal_cuts_calls_off_and_their_records_are_kept(running: ModuleType, workspace: Path) -> None:
+    with running.serving(workspace) as gateway, gateway.client() as client:
+        calls = [in_background(lambda: client.get("/wait/6"))]
+        calls += [in_background(lambda: client.post("/items", json={"sku": "cut", "seconds": 6}))]
+        time.sleep(1)
+        gateway.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        gateway.stop()
+        for thread, _ in calls:
+            thread.join()
+    kept = {record["operation"]: record for record in records(workspace / ".figway" / "audit")}
+    assert (kept["wait"]["status"], kept["wait"]["problem"]) == (500, "internal-error")
+    assert (kept["put_item"]["status"], kept["put_item"]["problem"]) == (504, "unknown-outcome")
+    assert [answers[0].status_code for _, answers in calls] == [500, 504], "callers are told what is recorded"
+
+
+def test_an_upstream_that_fails_to_close_costs_no_audit_record(running: ModuleType, workspace: Path) -> None:
+    configuration = workspace / "gateway.yaml"
+    configuration.write_text(configuration.read_text().replace("journal.txt", "missing/journal.txt"))
+    with running.serving(workspace) as gateway, gateway.client() as client:
+        ids = {client.get("/items/A").headers["figway-lineage"] for _ in range(20)}
+        assert gateway.stop() == 0
+        assert "upstream lab couldn't be closed" in gateway.logged()
+    assert ids <= {record["id"] for record in records(workspace / ".figway" / "audit")}
+
+
+def test_a_log_message_stays_one_line() -> None:
+    message = "sent 'a\nERROR forged\x1b[0m'"
+    record = logging.LogRecord("figway", logging.ERROR, "file", 1, message, (), None)
+    assert OneLine("%(message)s").format(record) == "sent 'a\\nERROR forged\\x1b[0m'"
