@@ -41,7 +41,7 @@ def test_every_operation_has_examples_that_fit_its_schema(contract: Any) -> None
     assert wrong == []
 
 
-def test_the_examples_of_keys_are_answered(agent: httpx.Client, contract: Any) -> None:
+def test_the_examples_of_keys_are_answered_as_shown(agent: httpx.Client, contract: Any) -> None:
     asked = 0
     for method, path, operation in contract.operations():
         if method != "get" or "{" not in path or operation["operationId"] == "get_task":
@@ -49,7 +49,11 @@ def test_the_examples_of_keys_are_answered(agent: httpx.Client, contract: Any) -
         for parameter in operation["parameters"]:
             schema = _resolved(contract.document, _resolved(contract.document, parameter)["schema"])
             path = path.replace(f"{{{_resolved(contract.document, parameter)['name']}}}", str(schema["examples"][0]))
-        assert agent.get(path).status_code == 200, path
+        answer = agent.get(path)
+        assert answer.status_code == 200, path
+        if operation["operationId"] != "get_customer_overview":
+            # What the contract shows of the sample is what the sample is.
+            assert answer.json() == next(examples(operation["responses"]["200"]["content"]["application/json"]))
         asked += 1
     assert asked == 4
 
