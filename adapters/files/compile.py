@@ -77,7 +77,9 @@ def compile_format(dataset: DatasetConfig, key: str | None, files: Mapping[str, 
         text = source.decode("utf-8", "replace")
         return CopybookFormat(text, page, dataset.record_format, options, key)
     except CopybookError as error:
-        raise ConfigError([ConfigProblem(error.message, f"{where}/copybook", dataset.copybook, error.line)]) from error
+        raise ConfigError(
+            [ConfigProblem(each.message, f"{where}/copybook", dataset.copybook, each.line) for each in error.faults]
+        ) from error
 
 
 def _csv(dataset: DatasetConfig, key: str | None, where: str) -> CsvFormat:

@@ -25,8 +25,8 @@ class CopybookFormat:
         self, source: str, page: CodePage, record_format: str, options: CopybookOptions, key: str | None
     ) -> None:
         """Raises `CopybookError`."""
-        tops = items.read(source, free=options.source_format == "free")
-        self.layout: Layout = builder.build(tops, record=options.record, smallest=options.binary_smallest)
+        copybook = items.read(source, free=options.source_format == "free")
+        self.layout: Layout = builder.build(copybook, record=options.record, smallest=options.binary_smallest)
         self._fixed = record_format == "F"
         self._trim = options.file_start_offset + options.file_end_offset
         short = record_format in ("V", "VB")

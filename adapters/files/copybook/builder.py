@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from adapters.files.copybook.items import Item
+from adapters.files.copybook.items import Copybook, Item
 from adapters.files.copybook.layout import Area, Field, Group, Layout, Node, Occurs, own_names
 from adapters.files.copybook.picture import Category, Picture
-from adapters.files.copybook.source import CopybookError
+from adapters.files.copybook.source import CopybookError, Fault
 
 _MAX_RECORD = 64 * 1024 * 1024
 _HALF, _WORD, _DOUBLE = 4, 9, 18
@@ -27,28 +27,39 @@ def binary_size(digits: int, smallest: int) -> int:
     return ((ceiling - 1).bit_length() + 8) // 8
 
 
-def build(tops: Sequence[Item], *, record: str | None = None, smallest: int = 2) -> Layout:
-    """The layout of the record called `record`, or of the only one; raises `CopybookError`."""
-    builder = _Builder(smallest)
-    top = _chosen(tops, record)
+def build(copybook: Copybook, *, record: str | None = None, smallest: int = 2) -> Layout:
+    """The layout of the record called `record`, or of the only one; raises `CopybookError` with every fault."""
+    faults = list(copybook.faults)
+    layouts = [_layout(top, smallest, faults) for top in _chosen(copybook.tops, record, faults)]
+    if faults:
+        raise CopybookError(faults)
+    return layouts[0]
+
+
+def _layout(top: Item, smallest: int, faults: list[Fault]) -> Layout:
+    builder = _Builder(smallest, faults)
     item = top if top.children else Item(1, top.name, top.line, children=[top])
-    node = builder.node(item, 0, _Declared())
-    if not isinstance(node, Group) or node.occurs:
-        raise CopybookError(f"record {top.name} can't be a table", top.line)
-    if node.size > _MAX_RECORD:
-        raise CopybookError(f"record {top.name} has {node.size} bytes; at most {_MAX_RECORD} are allowed", top.line)
-    return Layout(node, frozenset(builder.counts))
+    root = builder.group(item, 0, _Declared().under(item))
+    if root.occurs:
+        faults.append(Fault(f"record {top.name} can't be a table", top.line))
+    if root.size > _MAX_RECORD:
+        faults.append(Fault(f"record {top.name} has {root.size} bytes; at most {_MAX_RECORD} are allowed", top.line))
+    return Layout(root, frozenset(builder.counts))
 
 
-def _chosen(tops: Sequence[Item], record: str | None) -> Item:
+def _chosen(tops: Sequence[Item], record: str | None, faults: list[Fault]) -> Sequence[Item]:
+    """The one record that is meant; all there are, when that can't be told, so that their faults show now."""
+    if not tops:
+        return ()
     if tops[0].level not in (1, 77):
-        return Item(1, "RECORD", tops[0].line, children=list(tops))
+        return [Item(1, "RECORD", tops[0].line, children=list(tops))]
     records = [top for top in tops if top.level == 1] or list(tops)
     wanted = records if record is None else [top for top in records if json_name(top.name) == json_name(record)]
     if len(wanted) != 1:
         names = ", ".join(json_name(top.name) for top in records)
-        raise CopybookError(f"option 'record' must name one of the copybook's records: {names}", records[0].line)
-    return wanted[0]
+        faults.append(Fault(f"option 'record' must name one of the copybook's records: {names}", records[0].line))
+        return records
+    return wanted
 
 
 def json_name(name: str) -> str:
@@ -73,64 +84,70 @@ class _Declared:
 
 
 class _Builder:
-    def __init__(self, smallest: int) -> None:
+    """Builds one record. A faulty item is told and stands in the layout as something, which then is never used."""
+
+    def __init__(self, smallest: int, faults: list[Fault]) -> None:
         self._smallest = smallest
+        self._faults = faults
         self._ordinal = 0
         self._paths: list[tuple[tuple[str, ...], int]] = []
         self._path: list[str] = []
         self.counts: set[int] = set()
 
-    def node(self, item: Item, offset: int, declared: _Declared) -> Node:
+    def _node(self, item: Item, offset: int, declared: _Declared) -> Node:
         declared = declared.under(item)
-        self._ordinal += 1
-        ordinal = self._ordinal
-        occurs = Occurs(item.low, item.high, self._count(item)) if item.occurs else None
-        self._path.append(item.name)
-        try:
-            if item.children:
-                return self._group(item, offset, ordinal, occurs, declared)
-            field = self._field(item, offset, ordinal, occurs, declared)
-            self._paths.append((tuple(reversed(self._path)), ordinal))
-            return field
-        finally:
-            self._path.pop()
+        return self.group(item, offset, declared) if item.children else self._field(item, offset, declared)
 
-    def _group(self, item: Item, offset: int, ordinal: int, occurs: Occurs | None, declared: _Declared) -> Group:
+    def group(self, item: Item, offset: int, declared: _Declared) -> Group:
+        """The group with all that is subordinate to it."""
+        ordinal, occurs = self._next(item)
         if item.picture is not None:
-            raise CopybookError(f"{item.name} has a picture and also subordinate items", item.line)
+            self._tell(item, f"{item.name} has a picture and also subordinate items")
         areas: list[Area] = []
         at = 0
         names: dict[str, int] = {}
+        self._path.append(item.name)
         for child in item.children:
             target = self._redefined(child, areas)
-            node = self.node(child, at if target is None else target.offset, declared)
+            node = self._node(child, at if target is None else target.offset, declared)
             for name in own_names(node):
                 if names.setdefault(name, child.line) != child.line:
-                    raise CopybookError(f"{item.name} has two items called {name}; give one another name", child.line)
+                    self._tell(child, f"{item.name} has two items called {name}; give one another name")
             if target is None:
                 areas.append(Area(at, node.total, (node,)))
             else:
                 areas[-1] = Area(target.offset, max(target.size, node.total), (*target.nodes, node))
             at = areas[-1].offset + areas[-1].size
+        self._path.pop()
         return Group(json_name(item.name), item.name, item.line, ordinal, offset, at, occurs, tuple(areas))
 
-    @staticmethod
-    def _redefined(child: Item, areas: Sequence[Area]) -> Area | None:
+    def _next(self, item: Item) -> tuple[int, Occurs | None]:
+        """The item's ordinal, and its occurrences."""
+        self._ordinal += 1
+        ordinal = self._ordinal
+        return ordinal, Occurs(item.low, item.high, self._count(item)) if item.occurs else None
+
+    def _tell(self, item: Item, sentence: str) -> None:
+        if not item.broken:
+            self._faults.append(Fault(sentence, item.line))
+
+    def _redefined(self, child: Item, areas: Sequence[Area]) -> Area | None:
         if child.redefines is None:
             return None
         if not areas or child.redefines not in {node.cobol for node in areas[-1].nodes}:
-            raise CopybookError(f"{child.name} must directly follow {child.redefines}, which it redefines", child.line)
+            self._tell(child, f"{child.name} must directly follow {child.redefines}, which it redefines")
+            return None
         return areas[-1]
 
-    def _field(self, item: Item, offset: int, ordinal: int, occurs: Occurs | None, declared: _Declared) -> Field:
+    def _field(self, item: Item, offset: int, declared: _Declared) -> Field:
+        ordinal, occurs = self._next(item)
+        self._paths.append(((item.name, *reversed(self._path)), ordinal))
         picture, usage = item.picture, declared.usage
+        wrong = _misfit(item, usage)
+        if wrong is not None:
+            self._tell(item, wrong)
+            picture = None
         separate = declared.separate and _has_sign(item, picture)
-        if picture is None and usage not in ("float", "double"):
-            raise CopybookError(f"{item.name} has neither a picture nor subordinate items", item.line)
-        if picture is not None and usage in ("float", "double"):
-            raise CopybookError(f"{item.name} is COMP-1 or COMP-2 and can't have a picture", item.line)
-        if picture is not None and usage in ("binary", "native", "little", "packed"):
-            self._numeric(item, picture)
         size = self._size(picture, usage or "display", separate)
         return Field(
             json_name(item.name),
@@ -149,13 +166,6 @@ class _Builder:
             tuple(item.conditions),
         )
 
-    @staticmethod
-    def _numeric(item: Item, picture: Picture) -> None:
-        if picture.category is not Category.NUMBER:
-            raise CopybookError(
-                f"{item.name} is a binary or packed number and can't have PIC {picture.text}", item.line
-            )
-
     def _size(self, picture: Picture | None, usage: str, separate: bool) -> int:
         if picture is None:
             return 4 if usage == "float" else 8
@@ -172,10 +182,22 @@ class _Builder:
             return None
         found = [ordinal for path, ordinal in self._paths if _qualified(path, item.depends)]
         if not found:
-            name = " OF ".join(item.depends)
-            raise CopybookError(f"{item.name} depends on {name}, which isn't declared before it", item.line)
+            self._tell(item, f"{item.name} depends on {' OF '.join(item.depends)}, which isn't declared before it")
+            return None
         self.counts.add(found[-1])
         return found[-1]
+
+
+def _misfit(item: Item, usage: str | None) -> str | None:
+    """Why picture and usage don't go together, if they don't."""
+    picture, floating = item.picture, usage in ("float", "double")
+    if picture is None:
+        return None if floating else f"{item.name} has neither a picture nor subordinate items"
+    if floating:
+        return f"{item.name} is COMP-1 or COMP-2 and can't have a picture"
+    if usage in ("binary", "native", "little", "packed") and picture.category is not Category.NUMBER:
+        return f"{item.name} is a binary or packed number and can't have PIC {picture.text}"
+    return None
 
 
 def _has_sign(item: Item, picture: Picture | None) -> bool:

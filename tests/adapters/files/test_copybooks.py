@@ -199,7 +199,62 @@ def test_a_record_may_be_chosen_and_levels_may_start_below_01() -> None:
 def test_faults_name_their_line(body: str, line: int, sentence: str) -> None:
     with pytest.raises(CopybookError, match=sentence) as caught:
         _layout(body)
-    assert caught.value.line == line
+    assert [fault.line for fault in caught.value.faults] == [line]
+
+
+MANY = """\
+01  REC.
+    05  A              PIC X(.
+    05  B              PIC X COMP-3.
+    05  C              PIC X OCCURS 0 TIMES.
+        10  C-INNER    PIC 9.
+    05  D              PIC X(3)
+    05  E              PIC 9(2)Q.
+    50  F.
+        10  F-INNER    PIC X.
+    05  G              PIC X VALUE X'0G'.
+    05  H              PIC X VALUE 'open.
+    05  I.
+    05  J REDEFINES A  PIC X.
+    05  K              PIC X OCCURS 1 TO 3 DEPENDING ON NOWHERE.
+    05  L              PIC 9 COMP SYNC.
+        88  L-LOW.
+    COPY OTHER.
+    05  A              PIC X.
+    05  LAST-ONE       PIC X
+"""
+
+
+def test_every_fault_is_told_in_one_run_and_none_twice() -> None:
+    with pytest.raises(CopybookError) as caught:
+        _layout(MANY)
+    told = [(fault.line, fault.message) for fault in caught.value.faults]
+    expected = [
+        (2, "PIC X("),
+        (3, "can't have PIC X"),
+        (4, "at least once"),
+        (7, "is a period missing before it"),
+        (7, "unknown symbol 'Q'"),
+        (8, "level 50"),
+        (10, "isn't hexadecimal"),
+        (11, "isn't closed"),
+        (12, "neither a picture nor"),
+        (13, "directly follow A"),
+        (14, "NOWHERE, which isn't declared"),
+        (15, "SYNC"),
+        (16, "L-LOW has no VALUE"),
+        (17, "level number"),
+        (18, "two items called a"),
+        (19, "no period"),
+    ]
+    assert [line for line, _ in told] == [line for line, _ in expected], told
+    assert all(part in sentence for (_, part), (_, sentence) in zip(expected, told, strict=True)), told
+
+
+def test_records_that_arent_chosen_between_tell_their_faults_too() -> None:
+    with pytest.raises(CopybookError) as caught:
+        _layout("01  ONE.\n    05 A PIC Q.\n01  TWO.\n    05 B.")
+    assert [fault.line for fault in caught.value.faults] == [1, 2, 4]
 
 
 def test_schema_documents_conditions() -> None:
@@ -260,7 +315,7 @@ def test_any_words_are_a_layout_or_a_told_fault(words: list[str]) -> None:
     try:
         record = builder.build(items.read(source))
     except CopybookError as error:
-        line = error.line
+        line = error.faults[0].line
     else:
         line = 1
         assert all(isinstance(field, Field) for _, field in layout.fields(record.root))
@@ -274,5 +329,5 @@ def test_any_text_is_a_layout_or_a_told_fault(source: str) -> None:
         try:
             size = builder.build(items.read(source, free=free)).size
         except CopybookError as error:
-            size = error.line
+            size = error.faults[0].line
         assert size > 0
