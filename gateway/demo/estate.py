@@ -139,6 +139,8 @@ class Estate:
         await keeper.wait()
         if self._watch is not None:
             await self._watch
+        if self._systems is not None and not self._keep:
+            await asyncio.to_thread(self._systems.forget)
         # The closed pipes' transports end on the loop's next turns.
         await asyncio.sleep(0)
 

@@ -122,6 +122,12 @@ class Systems:
         if self.server is not None:
             self.server.fill(sql_script(world, self.server.timestamp))
 
+    def forget(self) -> None:
+        """Removes the database server's files where they lie outside the estate's folder, and so nobody else would."""
+        if self.server is not None and not self.server.folder.is_relative_to(self.folder):
+            (self.folder / f"complete.{self.engine}").unlink(missing_ok=True)
+            shutil.rmtree(self.server.folder, ignore_errors=True)
+
     def specs(self) -> Iterator[Spec]:
         """Every server but the ERP's, which must be up before it is filled."""
         yield from self._crm()

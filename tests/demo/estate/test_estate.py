@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,8 +40,12 @@ def demo(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
+        folders = outside(process.pid)
         yield process
         process.kill()
+    # Only an estate that stops can tidy up behind itself.
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def processes() -> dict[int, tuple[int, str]]:
@@ -63,6 +68,12 @@ def below(ancestor: int) -> set[Identity]:
     while more := {pid for pid, (parent, _) in alive.items() if parent in found | {ancestor}} - found:
         found |= more
     return {(pid, alive[pid][1]) for pid in found}
+
+
+def outside(ancestor: int) -> set[Path]:
+    """The folders of the databases that run below `ancestor` but couldn't lie in their estate's own folder."""
+    working = [os.path.realpath(f"/proc/{pid}/cwd") for pid, _ in below(ancestor)]
+    return {Path(*Path(each).parts[:4]) for each in working if each.startswith("/var/tmp/figway-")}
 
 
 def left_of(expected_dead: set[Identity]) -> set[Identity]:
@@ -155,6 +166,15 @@ async def test_data_is_kept_when_asked_for(tmp_path: Path, soap: Any) -> None:
         assert phone(estate, soap.update_customer("C-10001", "<c:Phone>+47 7</c:Phone>")) == "+47 7"
     async with Estate(tmp_path, keep=True) as estate:
         assert phone(estate, soap.get_customer("C-10001")) == "+47 7"
+
+
+async def test_a_database_outside_the_folder_goes_with_the_estate(tmp_path: Path) -> None:
+    os.chmod(tmp_path, 0o700)
+    async with Estate(tmp_path / "estate", erp="postgresql"):
+        folders = outside(os.getpid())
+        # Only a server that root starts runs as somebody else, to whom this folder is closed.
+        assert len(folders) == (os.geteuid() == 0)
+    assert not any(map(os.path.exists, folders))
 
 
 async def test_latency_makes_the_crm_late_and_the_control_not(tmp_path: Path, soap: Any) -> None:
