@@ -113,9 +113,10 @@ class Runtime:
         try:
             seen = None
             async for stamp in self._settled():
-                if stamp != seen and await self.differs():
-                    await self._publish_changes()
-                seen = stamp
+                if stamp == seen:
+                    continue
+                if not await self.differs() or await self._publish_changes():
+                    seen = stamp
         finally:
             leader.resign()
 
@@ -137,16 +138,19 @@ class Runtime:
             return True
         return files != self.current().compiled.files
 
-    async def _publish_changes(self) -> None:
+    async def _publish_changes(self) -> bool:
+        """Whether that is done with: published, or told to be invalid. If not, it is tried again."""
         try:
             version = await self.publish(reason="the workspace's files changed", parent=self.current().version)
         except InvalidWorkspace as invalid:
             for finding in invalid.findings:
                 logger.error("the workspace is invalid, the last good one keeps serving: %s", finding)
-        except (Moved, OSError) as error:
-            logger.error("the changed workspace isn't published: %s", error)
+        except (StoreError, OSError) as error:
+            logger.error("the changed workspace isn't published, which is tried again: %s", error)
+            return False
         else:
             logger.info("snapshot %d is published", version)
+        return True
 
     async def stop(self) -> None:
         """Ends the background work, then closes every upstream once its calls have ended."""
