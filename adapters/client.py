@@ -14,6 +14,8 @@ import zlib
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
@@ -32,6 +34,7 @@ _DNS_SECONDS = 30
 # Many servers close a connection that was idle for 5 s; a request sent at that moment has an unknown outcome.
 _KEPT_SECONDS = 4.0
 _NO_HEADERS: Mapping[str, str] = {}
+_LONGEST_RETRY_AFTER = 3600.0
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None)
 
 
@@ -42,6 +45,18 @@ class HttpReply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    def retry_after(self) -> float | None:
+        """`Retry-After` in seconds (RFC 9110 section 10.2.3: seconds or a date), at most an hour; None: not said."""
+        text = self.headers.get("retry-after", "").strip()
+        if text.isascii() and text.isdigit():
+            return min(float(text), _LONGEST_RETRY_AFTER)
+        try:
+            at = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        seconds = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+        return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,11 @@ class FieldError:
     message: str
 
 
+def pointer(*path: str | int) -> str:
+    """The JSON Pointer (RFC 6901) of a member's names and positions."""
+    return "".join("/" + str(each).replace("~", "~0").replace("/", "~1") for each in path)
+
+
 class Invalid(DoNotRetry):
     """The input breaks the upstream's rules."""
 

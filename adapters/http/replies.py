@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from typing import NoReturn
 
 import orjson
@@ -25,10 +24,11 @@ from adapters.errors import (
     Refused,
     Retry,
     UnknownOutcome,
+    pointer,
 )
 
 _IN_A_THREAD = 64 * 1024
-_MOST_ERRORS, _LONGEST_ERROR, _LONGEST_RETRY_AFTER = 32, 200, 3600.0
+_MOST_ERRORS, _LONGEST_ERROR = 32, 200
 # A double holds 15 digits as written and orjson keeps 64-bit integers: only a longer run can lose something.
 _DIGITS = bytes(ord("0") if byte in b"0123456789." else ord(" ") for byte in range(256))
 _LONG_RUN = b"0" * 17
@@ -87,7 +87,7 @@ def failure_of(reply: HttpReply, effect: Effect) -> AdapterError:
         kind, message = _MEANINGS[status]
         return kind(message, detail=detail)
     if status in (408, 425, 429):
-        return Retry("The upstream asks to come back later.", detail=detail, retry_after=_retry_after(reply))
+        return Retry("The upstream asks to come back later.", detail=detail, retry_after=reply.retry_after())
     if status >= 500:
         return _server_failure(reply, effect, detail)
     if 300 <= status < 400:
@@ -110,23 +110,10 @@ _MEANINGS: Mapping[int, tuple[type[AdapterError], str]] = {
 def _server_failure(reply: HttpReply, effect: Effect, detail: str) -> AdapterError:
     """A read changed nothing. Of a write only 503 with `Retry-After` says so; a 502 or 504 may come from a proxy
     whose server did it, a 500 from a program that failed half-way."""
-    after = _retry_after(reply)
+    after = reply.retry_after()
     if effect is Effect.READ or (reply.status == 503 and after is not None):
         return Retry("The upstream failed; the same call may work later.", detail=detail, retry_after=after)
     return UnknownOutcome("The upstream failed while it made the change.", detail=detail)
-
-
-def _retry_after(reply: HttpReply) -> float | None:
-    """`Retry-After` in seconds (RFC 9110 section 10.2.3: seconds or a date), at most an hour."""
-    text = reply.headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text), _LONGEST_RETRY_AFTER)
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    seconds = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
 
 
 def _field_errors(reply: HttpReply) -> Iterator[FieldError]:
@@ -145,12 +132,12 @@ def _field_errors(reply: HttpReply) -> Iterator[FieldError]:
 
 
 def _pointer(entry: Mapping[str, Json]) -> str:
-    pointer, location = entry.get("pointer"), entry.get("loc")
-    if isinstance(pointer, str):
-        text = pointer.removeprefix("#")
+    given, location = entry.get("pointer"), entry.get("loc")
+    if isinstance(given, str):
+        text = given.removeprefix("#")
     elif isinstance(location, list):
         steps = location[1:] if location[:1] in (["body"], ["query"], ["path"], ["header"]) else location
-        text = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+        text = pointer(*map(str, steps))
     else:
         text = ""
     return _one_line(text) if text.startswith("/") else ""

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from adapters.contract import Context, Effect, Json, Operation, Probe, Result, Source
 from adapters.errors import AdapterError, ConfigError, DoNotRetry, Refused, Unavailable
@@ -19,6 +18,7 @@ from adapters.odbc.pool import Pool
 from adapters.odbc.session import Session
 from adapters.odbc.tableops import Action, Job, Plan
 from adapters.secret import Reference
+from adapters.zones import zone
 
 _OPEN = 10.0
 """Seconds that opening may take."""
@@ -31,7 +31,7 @@ class OdbcAdapter:
         self._name = name
         self._config = config
         self._model = model
-        self._zone = UTC if config.time_zone == "UTC" else ZoneInfo(config.time_zone)
+        self._zone = zone(config.time_zone)
         self._pool: Pool | None = None
         self._opening = asyncio.Lock()
         self._dialect = DIALECTS[config.dialect] if config.dialect else recognise(str(config.dsn))

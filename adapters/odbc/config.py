@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from adapters.secret import Reference
+from adapters.zones import ZoneName
 
 _PASSWORD = re.compile(r"(^|;)\s*(pwd|password)\s*=", re.IGNORECASE)
 
@@ -18,14 +18,6 @@ def _no_literal_password(value: Any) -> Any:
         raise ValueError("must be a text: a connection string, the name of a data source, or a reference (env:NAME)")
     if not isinstance(value, Reference) and _PASSWORD.search(value):
         raise ValueError("holds a password: give the whole connection string as a reference (env:NAME, file:/path)")
-    return value
-
-
-def _known_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(f"'{value}' is no time zone of the IANA database, such as Europe/Berlin") from error
     return value
 
 
@@ -50,6 +42,4 @@ class Config(BaseModel):
         None, description="Folder of named SQL files (*.sql); default openapi/sources/NAME/queries, if there."
     )
     concurrency: int = Field(4, ge=1, le=64, description="Connections at most, each with a thread of its own.")
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
-        "UTC", description="IANA zone of times that the database keeps without one."
-    )
+    time_zone: ZoneName = Field("UTC", description="IANA zone of times that the database keeps without one.")

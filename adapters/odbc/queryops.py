@@ -7,11 +7,11 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from adapters.contract import Json, JsonSchema, Operation
-from adapters.errors import BadReply, FieldError, Invalid, NotFound
+from adapters.errors import BadReply, FieldError, Invalid, NotFound, pointer
 from adapters.odbc.dialects import Dialect
 from adapters.odbc.named import Parameter, Query, prepare
 from adapters.odbc.session import Session
-from adapters.odbc.statements import pointer, to_bind
+from adapters.odbc.statements import to_bind
 from adapters.odbc.tableops import Action, Plan
 from adapters.odbc.values import decode, schema, spell
 

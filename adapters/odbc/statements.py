@@ -11,15 +11,10 @@ from datetime import tzinfo
 from typing import Any
 
 from adapters.contract import Json
-from adapters.errors import FieldError, Invalid
+from adapters.errors import FieldError, Invalid, pointer
 from adapters.odbc.dialects import Dialect
 from adapters.odbc.tables import Column, Table
 from adapters.odbc.values import ColumnType, decode, encode
-
-
-def pointer(name: str) -> str:
-    """The JSON Pointer (RFC 6901) of a member."""
-    return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 def marker(kind: ColumnType, dialect: Dialect) -> str:

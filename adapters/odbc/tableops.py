@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.contract import Effect, Json, JsonSchema, ListRequest, Operation
-from adapters.errors import BadReply, Conflict, FieldError, Invalid, NotFound
+from adapters.errors import BadReply, Conflict, FieldError, Invalid, NotFound, pointer
 from adapters.odbc.lists import MOST, page
 from adapters.odbc.session import Session
-from adapters.odbc.statements import TableSql, pointer
+from adapters.odbc.statements import TableSql
 from adapters.odbc.tables import Column, Table
 from adapters.odbc.values import decode, schema
 

@@ -8,24 +8,33 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from functools import partial
 from typing import ParamSpec, TypeVar
-from zoneinfo import ZoneInfo
 
 from adapters.client import ClientOptions, HttpClient, HttpReply, http_client
 from adapters.contract import Context, Json, Operation, Probe, Result, Source, Workspace
-from adapters.errors import AdapterError, BadReply, DoNotRetry, FieldError, Invalid, Unavailable, UnknownOutcome
+from adapters.errors import (
+    AdapterError,
+    BadReply,
+    DoNotRetry,
+    FieldError,
+    Invalid,
+    Unavailable,
+    UnknownOutcome,
+    pointer,
+)
 from adapters.soap.compiler import form_of
 from adapters.soap.config import Config
 from adapters.soap.faults import error_of
 from adapters.soap.form import Form, PortForm
 from adapters.soap.notes import Notes
-from adapters.soap.plan import Operations, Plan, pointer
+from adapters.soap.plan import Operations, Plan
 from adapters.soap.ports import address, chosen
 from adapters.soap.reply import Caller, Fault, body_of
 from adapters.soap.values import BadValue, heavier
 from adapters.soap.wsse import username_token
+from adapters.zones import zone
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,7 +67,7 @@ class SoapAdapter:
         self._port = port
         self._address = address
         self._client = client
-        self._operations = Operations(form, port, _zone(config.time_zone))
+        self._operations = Operations(form, port, zone(config.time_zone))
         self._threads: ThreadPoolExecutor | None = None
 
     @property
@@ -155,7 +164,7 @@ class SoapAdapter:
         try:
             return plan.envelope(input, header)
         except BadValue as error:
-            found = FieldError(pointer(error.path), error.message)
+            found = FieldError(pointer(*error.path), error.message)
         except RecursionError:
             found = FieldError("", "is nested too deep")
         raise Invalid(f"the input of {plan.operation.name} breaks its schema", errors=[found])
@@ -210,11 +219,6 @@ class SoapAdapter:
         return f"{self._port.service}.{plan.operation.name}{element}"
 
 
-def _zone(name: str) -> tzinfo:
-    # A machine without time zone data still knows UTC.
-    return UTC if name == "UTC" else ZoneInfo(name)
-
-
 def _decode(plan: Plan, caller: Caller, reply: HttpReply) -> tuple[Json, tuple[str, ...]]:
     """The reply's value and warnings; raises `Fault` or what `adapters.errors` defines."""
     nodes = body_of(reply, caller)
@@ -224,7 +228,7 @@ def _decode(plan: Plan, caller: Caller, reply: HttpReply) -> tuple[Json, tuple[s
     try:
         value = plan.decoder.body(nodes, notes)
     except BadValue as error:
-        place = pointer(error.path)
+        place = pointer(*error.path)
         what = f"a value at {place} that {error.message}" if place else f"a message that {error.message}"
         raise BadReply(f"{caller.system} answered {what}") from None
     return value, notes.warnings(caller.system)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from adapters.secret import Secret
 from adapters.soap.faults import Meaning
+from adapters.zones import ZoneName
 
 
 class _Model(BaseModel):
@@ -65,7 +65,7 @@ class Config(_Model):
     service: str | None = Field(None, description="The WSDL's service to use, where it has several.")
     port: str | None = Field(None, description="The service's port to use; otherwise its first SOAP 1.1, then 1.2 one.")
     auth: Auth | None = Field(None, description="How the gateway proves who it is.")
-    time_zone: str = Field("UTC", description="The IANA time zone of a dateTime in a reply that names no offset.")
+    time_zone: ZoneName = Field("UTC", description="The IANA time zone of a dateTime in a reply that names no offset.")
     connections: int | None = Field(
         None, ge=1, le=256, description="Connections at most; otherwise `concurrency`, or 8."
     )
@@ -81,14 +81,3 @@ class Config(_Model):
         description="What faults mean, by the name of the detail's element, the fault or the code.",
     )
     probe: ProbeCall | None = Field(None, description="A call to probe with, instead of fetching the address.")
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        if name == "UTC":
-            return name
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"'{name}' isn't an IANA time zone, such as Europe/Berlin") from None
-        return name

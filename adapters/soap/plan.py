@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema_rs
 
 from adapters.contract import Effect, Json, Operation
-from adapters.errors import FieldError
+from adapters.errors import FieldError, pointer
 from adapters.soap.decode import Decoder
 from adapters.soap.faults import Detail
 from adapters.soap.form import FaultForm, Form, Message, OperationForm, PortForm
@@ -50,7 +50,7 @@ class Plan:
             return ()
         found: list[FieldError] = []
         for error in self.validator.iter_errors(input):
-            found.append(FieldError(pointer(error.instance_path), error.message[:_MOST_TEXT]))
+            found.append(FieldError(pointer(*error.instance_path), error.message[:_MOST_TEXT]))
             if len(found) == _MOST_ERRORS:
                 break
         return tuple(found)
@@ -152,11 +152,6 @@ class Operations(Mapping[str, Operation]):
 def effect_of(name: str) -> Effect:
     """A guess by the verb that an operation's name begins with; SOAP itself doesn't say, a contract's binding does."""
     return Effect.READ if _READS.match(name) else Effect.WRITE
-
-
-def pointer(path: list[Any]) -> str:
-    """A JSON Pointer (RFC 6901)."""
-    return "".join("/" + str(each).replace("~", "~0").replace("/", "~1") for each in path)
 
 
 def _validator(schema: Mapping[str, Any]) -> jsonschema_rs.Validator:

@@ -24,7 +24,6 @@ ENVELOPES: Mapping[str, str] = {
 _ENVELOPES = frozenset(f"{{{namespace}}}Envelope" for namespace in ENVELOPES.values())
 _BODIES = frozenset(f"{{{namespace}}}Body" for namespace in ENVELOPES.values())
 _FAULTS = frozenset({"Fault", *(f"{{{namespace}}}Fault" for namespace in ENVELOPES.values())})
-_MOST_DELAY = 3600.0
 
 
 @dataclass(eq=False)
@@ -146,7 +145,7 @@ def _without_soap(reply: HttpReply, caller: Caller) -> list[etree._Element]:
     if status in (401, 403, 407):
         raise Refused(f"{caller.system} refused the gateway's credentials or rights (HTTP {status})")
     if status in (429, 503):
-        sentence, delay = f"is not taking calls at the moment (HTTP {status})", _retry_after(reply.headers)
+        sentence, delay = f"is not taking calls at the moment (HTTP {status})", reply.retry_after()
         if status == 429 or delay is not None:
             raise Retry(f"{caller.system} {sentence}", retry_after=delay)
         # A proxy says 503, too, when its server broke off.
@@ -157,12 +156,6 @@ def _without_soap(reply: HttpReply, caller: Caller) -> list[etree._Element]:
     if 300 <= status < 400:
         raise BadReply(f"{caller.system} answered a redirect (HTTP {status}), which isn't followed; mend its address")
     raise BadReply(f"{caller.system} answered HTTP {status} with {what}")
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Retry-After in seconds (RFC 9110, section 10.2.3); dates, and nonsense, count as not given."""
-    text = headers.get("retry-after", "").strip()
-    return min(float(text), _MOST_DELAY) if text.isascii() and text.isdigit() else None
 
 
 def _fault(node: etree._Element, status: int) -> Fault:

@@ -20,8 +20,8 @@ class Occurs:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """An elementary item. `offset` counts from its parent's first byte; `size` is one occurrence, in bytes."""
+class _Place:
+    """What every item has. `offset` counts from its parent's first byte; `size` is one occurrence, in bytes."""
 
     name: str
     cobol: str
@@ -30,13 +30,6 @@ class Field:
     offset: int
     size: int
     occurs: Occurs | None
-    picture: Picture | None
-    usage: str
-    sign_leading: bool
-    sign_separate: bool
-    blank_when_zero: bool
-    right: bool
-    conditions: tuple[Condition, ...]
 
     @property
     def total(self) -> int:
@@ -45,22 +38,23 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Field(_Place):
+    """An elementary item."""
+
+    picture: Picture | None
+    usage: str
+    sign_leading: bool
+    sign_separate: bool
+    blank_when_zero: bool
+    right: bool
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group(_Place):
     """A group item; its members are areas, each with the alternatives that REDEFINES gives it."""
 
-    name: str
-    cobol: str
-    line: int
-    ordinal: int
-    offset: int
-    size: int
-    occurs: Occurs | None
     areas: tuple[Area, ...]
-
-    @property
-    def total(self) -> int:
-        """Bytes of all occurrences."""
-        return self.size * (self.occurs.high if self.occurs else 1)
 
 
 @dataclass(frozen=True, slots=True)

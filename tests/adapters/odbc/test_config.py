@@ -33,7 +33,14 @@ def test_a_literal_password_is_refused_and_not_repeated(dsn):
 
 @pytest.mark.parametrize(
     "more",
-    [{"dialect": "oracle"}, {"concurrency": 0}, {"time_zone": "Mars/Olympus"}, {"pool": 4}, {"time_zone": "../x"}],
+    [
+        {"dialect": "oracle"},
+        {"concurrency": 0},
+        {"time_zone": "Mars/Olympus"},
+        {"pool": 4},
+        {"time_zone": "../x"},
+        {"time_zone": "Europe"},
+    ],
 )
 def test_unknown_keys_and_values_are_refused(more):
     with pytest.raises(ValidationError):

@@ -76,7 +76,15 @@ def test_one_way_calls_need_no_answer(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "read"), [("7", 7.0), ("99999999", 3600.0), ("soon", None), ("-1", None), ("5 ", 5.0)]
+    ("given", "read"),
+    [
+        ("7", 7.0),
+        ("99999999", 3600.0),
+        ("soon", None),
+        ("-1", None),
+        ("5 ", 5.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+    ],
 )
 def test_retry_after(given: str, read: float | None) -> None:
     with pytest.raises(Retry) as caught:
