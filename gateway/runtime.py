@@ -103,6 +103,7 @@ class Runtime:
             await self._load_active()
             if not await means.shared.wait_acknowledged(generation, _PUBLISH_TIMEOUT):
                 logger.error("workers %s don't serve snapshot %d yet", means.shared.behind(generation), stored.version)
+        logger.info("snapshot %d is published", stored.version)
         return stored.version
 
     async def watch(self) -> None:
@@ -141,15 +142,13 @@ class Runtime:
     async def _publish_changes(self) -> bool:
         """Whether that is done with: published, or told to be invalid. If not, it is tried again."""
         try:
-            version = await self.publish(reason="the workspace's files changed", parent=self.current().version)
+            await self.publish(reason="the workspace's files changed", parent=self.current().version)
         except InvalidWorkspace as invalid:
             for finding in invalid.findings:
                 logger.error("the workspace is invalid, the last good one keeps serving: %s", finding)
         except (StoreError, OSError) as error:
             logger.error("the changed workspace isn't published, which is tried again: %s", error)
             return False
-        else:
-            logger.info("snapshot %d is published", version)
         return True
 
     async def stop(self) -> None:
