@@ -59,7 +59,9 @@ HOUSE = {
         (f"gateway/{name}.py" for name in ("__init__", "app", "upstream", "call", "telemetry", "dispatch")), ""
     ),
     **dict.fromkeys((f"gateway/{room}/__init__.py" for room in ("identity", "filters", "demo")), ""),
-    **dict.fromkeys((f"adapters/{name}.py" for name in ("__init__", "contract", "errors", "secret", "registry")), ""),
+    **dict.fromkeys(
+        (f"adapters/{name}.py" for name in ("__init__", "contract", "errors", "secret", "zones", "registry")), ""
+    ),
     **dict.fromkeys((f"adapters/{kind}/__init__.py" for kind in ("soap", "odbc", "http")), ""),
 }
 
