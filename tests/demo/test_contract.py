@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 # Per operation and phase; FIGWAY_SLOW brings the full figure.
-EXAMPLES = 400 if os.environ.get("FIGWAY_SLOW") else 12
+EXAMPLES = 400 if os.environ.get("FIGWAY_SLOW") else 8
 CHECKS = (
     "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
     "response_schema_conformance", "negative_data_rejection", "missing_required_header", "unsupported_method",
