@@ -23,7 +23,7 @@ _Item: TypeAlias = tuple[Record, _Waiter | None]
 # A commit holds the interpreter for some 5 µs a record, and callers wait meanwhile.
 _GROUP = 512
 # How long a record that nobody waits for may stay in memory, so that a commit is shared: seconds.
-_LINGER = 0.01
+_LINGER = 0.05
 _RETRY_SECONDS = 0.5
 # A commit that takes longer counts as a failure while it lasts: a hung disk doesn't answer at all.
 _STALL_SECONDS = 2.0
@@ -67,7 +67,7 @@ class AuditLog:
         return len(self._queue) * 2 >= self._capacity
 
     def append(self, record: Record) -> None:
-        """Queues a record, to be on the disk some 10 ms later; raises `AuditError` when no more can be kept."""
+        """Queues a record, to be on the disk some 50 ms later; raises `AuditError` when no more can be kept."""
         self._put(record, None)
 
     async def append_durable(self, record: Record) -> None:
