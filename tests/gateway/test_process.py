@@ -37,9 +37,9 @@ def in_background(call: Any) -> tuple[threading.Thread, list[Any]]:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_stopping_turns_unready_first_then_drains(running: ModuleType, workspace: Path, workers: str) -> None:
-    drain = {"FIGWAY_DRAIN": "2"}
+    drain = {"FIGWAY_DRAIN": "3"}
     with running.serving(workspace, "--workers", workers, extra=drain) as gateway, gateway.client() as client:
-        read, answers = in_background(lambda: client.get("/wait/4"))
+        read, answers = in_background(lambda: client.get("/wait/5"))
         time.sleep(0.5)
         gateway.process.send_signal(signal.SIGTERM)
         time.sleep(0.7)

@@ -11,7 +11,7 @@ import pytest
 
 GATEWAY = """
 upstreams:
-  lab: {{kind: lab, journal: "{journal}", deadline: 3s, concurrency: 64}}
+  lab: {{kind: lab, journal: "{journal}", deadline: 8s, concurrency: 64}}
   faulty: {{kind: lab}}
   closed: {{kind: lab, down: true}}
 defaults: {{max_body: 64KiB, max_reply: 48KiB}}

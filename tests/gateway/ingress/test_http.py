@@ -222,7 +222,7 @@ def test_a_caller_may_shorten_the_deadline(client: httpx.Client, stubborn: str) 
     started = time.monotonic()
     response = client.get(f"/wait/30?stubborn={stubborn}", headers={"prefer": "wait=1"})
     problem(response, 504, "deadline-exceeded")
-    assert 0.9 < time.monotonic() - started < 2.8, "the upstream's own deadline of 3 s would have come later"
+    assert 0.9 < time.monotonic() - started < 7, "the upstream's own deadline of 8 s would have come later"
 
 
 def test_a_caller_that_leaves_cancels_a_read_and_never_a_write(gateway: Any) -> None:
