@@ -27,6 +27,8 @@ def machine(
     """The command line that runs a shell script in a clean clone on the bare machine."""
     folder = tmp_path_factory.mktemp("machine") / "root"
     machines.run("cp", "-a", str(bare_debian), str(folder))
+    # The folder is the machine's "/": others than root must get in, database servers among them.
+    folder.chmod(0o755)
     environment = {"HOME": "/root", "DEBIAN_FRONTEND": "noninteractive"}
 
     def command(script: str, **more: str) -> list[str]:
