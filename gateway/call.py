@@ -107,8 +107,6 @@ class Call:
     page: Mapping[str, Json] = field(default_factory=dict)
     """A list's `{limit, after, sort, where}`, as `adapters.contract.ListRequest` reads it."""
     principal: Principal | None = None
-    binding: str | None = None
-    """Which binding the caller insists on (`legacy` or `replacement`), when it may; None: as the stage says."""
     decision: str = ""
     """What `authorize` decided: `allow` or `deny`, with the deciding policies."""
     policies: tuple[str, ...] = ()

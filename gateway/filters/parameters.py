@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from adapters.contract import Json
+from adapters.errors import pointer
 from gateway.errors import BadRequest, InvalidRequest
 from gateway.routing.model import Parameter
 
@@ -119,5 +120,4 @@ class QueryReader:
 
 
 def _wrong(name: str, detail: str, fix: str) -> InvalidRequest:
-    pointer = "/query/" + name.replace("~", "~0").replace("/", "~1")
-    return InvalidRequest(detail, fix=fix, errors=[{"pointer": pointer, "detail": detail}])
+    return InvalidRequest(detail, fix=fix, errors=[{"pointer": pointer("query", name), "detail": detail}])

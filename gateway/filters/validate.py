@@ -9,6 +9,7 @@ import jsonschema_rs
 import orjson
 
 from adapters.contract import Effect, Json, JsonSchema
+from adapters.errors import pointer
 from gateway.call import Call, Reply
 from gateway.errors import (
     BadRequest,
@@ -133,7 +134,7 @@ def _is_json(content_type: bytes, body: Body) -> bool:
 def _invalid(validator: jsonschema_rs.Draft202012Validator, request: Mapping[str, Json]) -> InvalidRequest:
     errors = []
     for error in validator.iter_errors(request):
-        where = pointer(error.instance_path)[:_LONGEST_TEXT]
+        where = pointer(*error.instance_path)[:_LONGEST_TEXT]
         errors.append({"pointer": where, "detail": error.message[:_LONGEST_TEXT]})
         if len(errors) == _MOST_ERRORS:
             break
@@ -143,11 +144,6 @@ def _invalid(validator: jsonschema_rs.Draft202012Validator, request: Mapping[str
         errors=errors,
         fix="Mend the named values; the contract is at /openapi.json.",
     )
-
-
-def pointer(path: list[str | int]) -> str:
-    """A JSON Pointer (RFC 6901) from a path of keys and indexes."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
 def validate_reply(route: Route) -> Filter:
@@ -170,7 +166,7 @@ def validate_reply(route: Route) -> Filter:
 
 def _broken(validator: jsonschema_rs.Draft202012Validator, body: Json, writes: bool) -> Problem:
     first = next(iter(validator.iter_errors(body)))
-    where = pointer(first.instance_path) or "its root"
+    where = pointer(*first.instance_path) or "its root"
     note = f"reply breaks the contract at {where}: {first.message}"
     if writes:
         return UnknownOutcome(

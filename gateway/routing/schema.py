@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from adapters import registry
 from adapters.contract import Effect
 from gateway.routing.units import Duration, Size
+from gateway.store.place import DEFAULT_URL
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 OPERATION_ID = r"^[a-z_][a-z0-9_]{0,63}$"
@@ -54,7 +55,7 @@ class Stores(_Model):
     """Where the gateway keeps what it must remember."""
 
     state: str = Field(
-        default="sqlite:///.figway/state.db",
+        default=DEFAULT_URL,
         pattern="^sqlite:///.+",
         description="The state store: sqlite:///PATH, relative to the workspace.",
     )
