@@ -69,12 +69,17 @@ class ListRequest:
     after: Json = None
     sort: tuple[str, ...] = ()
     where: tuple[Condition, ...] = ()
+    rows: tuple[tuple[Condition, ...], ...] | None = None
+    """What the caller may see: rows for which all conditions of one of these groups hold; None: every row."""
 
     @classmethod
     def of(cls, input: Mapping[str, Json]) -> ListRequest:
-        """Reads `{"limit": 50, "after": …, "sort": ["-a"], "where": [["qty", "ge", 5]]}`; all but limit optional."""
+        """Reads `{"limit": 50, "after": …, "sort": ["-a"], "where": [["qty", "ge", 5]], "rows": [[["a", "eq", 1]]]}`;
+        all but limit optional."""
         where = tuple(Condition(*condition) for condition in input.get("where", ()))
-        return cls(input.get("limit", 50), input.get("after"), tuple(input.get("sort", ())), where)
+        groups = input.get("rows")
+        rows = None if groups is None else tuple(tuple(Condition(*each) for each in group) for group in groups)
+        return cls(input.get("limit", 50), input.get("after"), tuple(input.get("sort", ())), where, rows)
 
 
 class Source(NamedTuple):
@@ -109,6 +114,12 @@ class Context(NamedTuple):
     effect: Effect | None = None
     """What the binding declares of this call. It goes before the adapter's own idea (`Operation.effect`), which for
     some protocols is a guess; None: nobody declared it."""
+    tenant: str | None = None
+    roles: tuple[str, ...] = ()
+    delegation: tuple[str, ...] = ()
+    """Who acts for the principal, the caller itself first (RFC 8693 §4.1)."""
+    subject_token: str | None = None
+    """The caller's own token, for an upstream that takes it in exchange (RFC 8693); never logged."""
 
     def remaining(self) -> float:
         """Seconds until the deadline, never negative."""

@@ -14,7 +14,9 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
-from gateway.admin import Control, control_routes, no_such_place
+from gateway.admin import documents, health
+from gateway.admin.control import Control
+from gateway.admin.routes import control_routes, no_such_place
 from gateway.audit.file import AuditError
 from gateway.audit.log import AuditLog
 from gateway.identity.signing import KeyFileError, load_or_create
@@ -24,6 +26,7 @@ from gateway.ingress.http import HttpIngress, Scope, Send
 from gateway.routing.model import InvalidWorkspace
 from gateway.routing.stores import state_url
 from gateway.runtime import Means, Runtime
+from gateway.serving import Governance
 from gateway.settings import Settings
 from gateway.store.contract import StoreError
 from gateway.store.offload import Offload
@@ -45,7 +48,7 @@ class Application:
         self.control = Control()
         self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self._own.add_exception_handler(HTTPException, no_such_place)
-        self._own.include_router(control_routes(self.control))
+        self._own.include_router(control_routes(self.control, (*health.PLACES, *documents.PLACES)))
         self._ingress: HttpIngress | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,7 +101,7 @@ class Application:
         if self._watch:
             runtime.supervise(runtime.watch)
         self._ingress = HttpIngress(runtime.current, means.audit)
-        self.control.attach(runtime, means.audit, means.verifier)
+        self.control.attach(runtime, means.audit, means.governance.verifier)
         return runtime
 
 
@@ -115,8 +118,7 @@ def make_means(workspace: Path, settings: Settings) -> Means:
         shared=shared,
         offload=offload,
         audit=AuditLog.open(folder.audit),
-        verifier=verifier,
-        cursor_key=load_or_create(folder.keys, "cursor").secret,
+        governance=Governance(verifier, load_or_create(folder.keys, "cursor").secret),
     )
 
 

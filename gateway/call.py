@@ -69,6 +69,14 @@ class Principal:
     tenant: str | None = None
     credential: str = ""
     """Which credential proved it, such as `key:ab12`; for the audit, never a secret."""
+    teams: tuple[str, ...] = ()
+    scopes: tuple[str, ...] | None = None
+    """What the credential was narrowed to: operationIds, effects or groups; None: it wasn't."""
+    issuer: str = ""
+    """Who vouches for it: an issuer's URL; empty: the gateway's own API keys."""
+    delegation: tuple[str, ...] = ()
+    """Who acts, as RFC 8693's `act` chain says it: the one that makes this call first, each for the one behind it,
+    the last for the principal. Its first is `agent`."""
 
 
 @dataclass(slots=True)
@@ -119,6 +127,10 @@ class Call:
     max_reply: int = 2**24
     parent: Call | None = None
     """The composite's call, for a step."""
+    reply_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    """Header fields that the response gets whatever it is, a problem included, such as `RateLimit`."""
+    subject_token: str | None = field(default=None, repr=False)
+    """The caller's own verified token, for upstreams that exchange it (RFC 8693); a secret."""
 
     @property
     def idempotency_key(self) -> str | None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from adapters.contract import Context, Effect, Json, Result
 from adapters.errors import AdapterError
-from gateway.call import Call, Reply, UpstreamCall
+from gateway.call import Call, Principal, Reply, UpstreamCall
 from gateway.errors import BadUpstreamReply, InternalError, InvalidRequest, UnknownOutcome, problem_of
 from gateway.pipeline import Handler
 from gateway.routing.model import Binding, Expression, MappingFailed, Route
@@ -19,6 +19,7 @@ from gateway.routing.scope import is_given, scope_builder
 
 # A value with more items than this is mapped on a thread when the mapping isn't a compiled one.
 _BIG = 200
+_NOBODY = Principal("")
 
 
 class Invoker(Protocol):
@@ -77,14 +78,18 @@ async def _invoke(call: Call, route: Route, binding: Binding, upstream: Invoker,
 
 
 def _context(call: Call, effect: Effect) -> Context:
-    principal = call.principal
+    who = call.principal or _NOBODY
     return Context(
         deadline=call.deadline,
         traceparent=call.traceparent,
         idempotency_key=call.idempotency_key,
-        principal=principal.id if principal else None,
-        agent=principal.agent if principal else None,
+        principal=who.id or None,
+        agent=who.agent,
         effect=effect,
+        tenant=who.tenant,
+        roles=who.roles,
+        delegation=who.delegation,
+        subject_token=call.subject_token,
     )
 
 

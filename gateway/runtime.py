@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway.audit.log import AuditLog
-from gateway.filters.authenticate import Verifier
 from gateway.routing.folder import Stamp, stamp_workspace
 from gateway.routing.load import Loaded, compile_workspace, read_workspace
 from gateway.routing.model import InvalidWorkspace
-from gateway.serving import Serving, build
+from gateway.serving import Governance, Serving, build
 from gateway.store.contract import Moved, State, StoreError
 from gateway.store.leader import Leader
 from gateway.store.offload import Offload
@@ -44,8 +43,7 @@ class Means:
     shared: Shared
     offload: Offload
     audit: AuditLog
-    verifier: Verifier
-    cursor_key: bytes
+    governance: Governance
 
 
 class Runtime:
@@ -223,7 +221,7 @@ class Runtime:
     def _swap(self, version: int, loaded: Loaded) -> None:
         compiled = loaded.compiled
         upstreams = {name: self._upstream(loaded, name) for name in compiled.upstreams}
-        fresh = build(version, compiled, upstreams, self._means.verifier, self._means.cursor_key)
+        fresh = build(version, compiled, upstreams, self._means.governance)
         old, self.serving = self.serving, fresh
         self._in_use.append(fresh)
         logger.info("serving snapshot %d (%s): %d routes", version, compiled.hash[:12], len(compiled.routes))

@@ -30,16 +30,22 @@ class Serving:
     calls: int = 0
 
 
-def build(
-    version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], verifier: Verifier, cursor_key: bytes
-) -> Serving:
+@dataclass(frozen=True, slots=True)
+class Governance:
+    """What a snapshot's filters work with, and what outlives the snapshot."""
+
+    verifier: Verifier
+    cursor_key: bytes
+
+
+def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], governance: Governance) -> Serving:
     """Compiles every route into its handler and its place in the table."""
     policies = Policies(compiled.policy)
 
     def admission(route: Route) -> list[Filter]:
-        return [authenticate(verifier), authorize(policies, route)]
+        return [authenticate(governance.verifier), authorize(policies, route)]
 
-    made = handlers(compiled, upstreams, admission, cursor_key)
+    made = handlers(compiled, upstreams, admission, governance.cursor_key)
     table: Table[Endpoint] = Table()
     for route in compiled.routes:
         table.add(route.method, route.path, _endpoint(route, compiled, made[route.operation_id]))
@@ -62,7 +68,7 @@ def handlers(
 
 
 def _contract_filters(route: Route, compiled: Compiled, cursor_key: bytes) -> list[Filter]:
-    filters = [validate_request(route)]
+    filters: list[Filter] = [validate_request(route)]
     if route.reply is not None and route.enforcement != "off":
         filters.append(validate_reply(route))
     if route.is_list:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import click
 
 from gateway.cli.common import json_option, print_json
+from gateway.routing.policy_files import POLICY_FILES, policy_file_schema
 from gateway.routing.schema import extension_schema, gateway_schema
 
-_SCHEMAS = {"gateway": gateway_schema, "x-gateway": extension_schema}
+_SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
+    "gateway": gateway_schema,
+    "x-gateway": extension_schema,
+    **{name.removesuffix(".yaml"): partial(policy_file_schema, name) for name in POLICY_FILES},
+}
 _EXAMPLE = """
 \b
 Example:
@@ -15,7 +24,7 @@ Example:
 """
 
 
-@click.command("schema", help=f"Print the JSON Schemas of gateway.yaml and of x-gateway.\n{_EXAMPLE}")
+@click.command("schema", help=f"Print the JSON Schemas of gateway.yaml, x-gateway and the policy files.\n{_EXAMPLE}")
 @click.argument("which", required=False, type=click.Choice(sorted(_SCHEMAS)))
 @json_option
 def command(which: str | None, as_json: bool) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Protocol
 
-from gateway.call import Call, Principal, Reply
+from gateway.call import Call, Principal
 from gateway.errors import Overloaded, Unauthenticated
-from gateway.pipeline import Filter, Handler
+from gateway.pipeline import Stage
 from gateway.store.contract import StoreError
 
 # RFC 6750 §3: what a 401 must say.
@@ -21,17 +22,21 @@ class Verifier(Protocol):
     async def verify(self, header: bytes) -> Principal | None: ...
 
 
-def authenticate(verifier: Verifier) -> Filter:
+def authenticate(verifier: Verifier) -> Stage:
     """A filter that sets `call.principal`; a composite's step keeps the composite's."""
 
-    async def filter(call: Call, rest: Handler) -> Reply:
-        if call.parent is None:
-            call.principal = await identify(verifier, call.raw_headers.get(b"authorization"))
-        else:
+    def before(call: Call) -> Awaitable[None] | None:
+        if call.parent is not None:
             call.principal = call.parent.principal
-        return await rest(call)
+            return None
+        header = call.raw_headers.get(b"authorization")
+        call.principal = None if header is None else verifier.cached(header)
+        return None if call.principal is not None else look_up(call, header)
 
-    return filter
+    async def look_up(call: Call, header: bytes | None) -> None:
+        call.principal = await identify(verifier, header)
+
+    return Stage(before)
 
 
 async def identify(verifier: Verifier, header: bytes | None) -> Principal:

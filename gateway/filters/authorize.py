@@ -2,19 +2,21 @@
 
 Entities, as policies see them: the principal is `User::"<id>"` in `Role::"<role>"` for each of its roles, with the
 attribute `agent` when an agent acts for it; the action is `Action::"<operationId>"` in `Action::"<effect>"`
-(read, idempotent_write, write); the resource is `Route::"<operationId>"` in `Group::"<group>"`.
+(read, idempotent_write, write); the resource is `Route::"<operationId>"` in `Group::"<group>"`. For the gateway's own
+routes the action is a permission such as `Action::"gateway:read_audit"`, the resource `Gateway::"figway"`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import cedarpy
 
-from gateway.call import Call, Principal, Reply
+from gateway.call import Call, Principal
 from gateway.errors import Forbidden
-from gateway.pipeline import Filter, Handler
+from gateway.pipeline import Stage
 from gateway.routing.model import Route
 
 # Decisions kept per snapshot; beyond it the oldest go. A decision is some 100 bytes.
@@ -47,36 +49,50 @@ class Policies:
             self._decisions[key] = decision
         return decision
 
+    def permits(self, principal: Principal, permission: str) -> Decision:
+        """Whether `principal` has one of `routing.permissions.PERMISSIONS`. Not remembered: such calls are rare."""
+        resource = {"type": "Gateway", "id": "figway"}
+        entities = [_user(principal), _entity("Action", permission), _entity("Gateway", "figway")]
+        return self._decided(principal, permission, resource, entities)
+
     def _evaluate(self, principal: Principal, route: Route) -> Decision:
+        resource = {"type": "Route", "id": route.operation_id}
+        entities = [
+            _user(principal),
+            _entity("Action", route.operation_id, [("Action", route.effect.value)]),
+            _entity("Route", route.operation_id, [("Group", route.group)]),
+        ]
+        return self._decided(principal, route.operation_id, resource, entities)
+
+    def _decided(
+        self, principal: Principal, action: str, resource: dict[str, str], entities: list[dict[str, Any]]
+    ) -> Decision:
         request = {
             "principal": {"type": "User", "id": principal.id},
-            "action": {"type": "Action", "id": route.operation_id},
-            "resource": {"type": "Route", "id": route.operation_id},
+            "action": {"type": "Action", "id": action},
+            "resource": resource,
             "context": {},
         }
-        result = cedarpy.is_authorized(request, self._parsed, _entities(principal, route))
+        result = cedarpy.is_authorized(request, self._parsed, entities)
         # Cedar skips a policy that errors, so an erring forbid would allow: any error denies.
         allowed = bool(result.allowed) and not result.diagnostics.errors
         return Decision(allowed, tuple(sorted(result.diagnostics.reasons)))
 
 
-def _entities(principal: Principal, route: Route) -> list[dict[str, Any]]:
-    def entity(kind: str, id: str, parents: list[tuple[str, str]], **attributes: Any) -> dict[str, Any]:
-        refs = [{"type": parent, "id": name} for parent, name in parents]
-        return {"uid": {"type": kind, "id": id}, "attrs": attributes, "parents": refs}
-
+def _user(principal: Principal) -> dict[str, Any]:
     agent = {"agent": principal.agent} if principal.agent else {}
-    return [
-        entity("User", principal.id, [("Role", role) for role in principal.roles], **agent),
-        entity("Action", route.operation_id, [("Action", route.effect.value)]),
-        entity("Route", route.operation_id, [("Group", route.group)]),
-    ]
+    return _entity("User", principal.id, [("Role", role) for role in principal.roles], **agent)
 
 
-def authorize(policies: Policies, route: Route) -> Filter:
+def _entity(kind: str, id: str, parents: Sequence[tuple[str, str]] = (), **attributes: Any) -> dict[str, Any]:
+    refs = [{"type": parent, "id": name} for parent, name in parents]
+    return {"uid": {"type": kind, "id": id}, "attrs": attributes, "parents": refs}
+
+
+def authorize(policies: Policies, route: Route) -> Stage:
     """A filter that lets a call through only when a policy permits it and none forbids it."""
 
-    async def filter(call: Call, rest: Handler) -> Reply:
+    def before(call: Call) -> None:
         assert call.principal is not None
         decision = policies.decide(call.principal, route)
         call.policies = decision.policies
@@ -87,6 +103,5 @@ def authorize(policies: Policies, route: Route) -> Filter:
                 fix="Ask the owner of the gateway's policies for access.",
             )
         call.decision = "allow"
-        return await rest(call)
 
-    return filter
+    return Stage(before)

@@ -18,7 +18,7 @@ import orjson
 from adapters.contract import Json
 from gateway.call import Call, Reply
 from gateway.errors import BadRequest, InvalidRequest
-from gateway.pipeline import Filter, Handler
+from gateway.pipeline import Stage
 from gateway.routing.model import Defaults, Route
 
 OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "in", "like", "null")
@@ -26,13 +26,13 @@ _RESERVED = frozenset({"limit", "cursor", "sort", "fields", "expand"})
 _TAG = 16
 
 
-def paginate(route: Route, defaults: Defaults, key: bytes) -> Filter:
+def paginate(route: Route, defaults: Defaults, key: bytes) -> Stage:
     """A filter that reads the list's parameters into `call.page` and writes the reply's `next`."""
     declared = {each.name for each in route.parameters if each.where == "query"}
     filters = {name: _field(name) for name in declared - _RESERVED}
     repeated = frozenset(each.name for each in route.parameters if each.where == "query" and each.explode)
 
-    async def filter(call: Call, rest: Handler) -> Reply:
+    def before(call: Call) -> None:
         query = call.query
         bound = _bound_to(route, call)
         call.page = {
@@ -41,13 +41,14 @@ def paginate(route: Route, defaults: Defaults, key: bytes) -> Filter:
             "sort": _sort(query.get("sort")),
             "where": [[*filters[name], value] for name, value in query.items() if name in filters],
         }
-        reply = await rest(call)
+
+    def after(call: Call, reply: Reply) -> None:
         if isinstance(reply.body, dict):
             position = reply.body.get("next")
-            reply.body["next"] = None if position is None else _next(call, _sealed(position, bound, key), repeated)
-        return reply
+            cursor = None if position is None else _sealed(position, _bound_to(route, call), key)
+            reply.body["next"] = None if cursor is None else _next(call, cursor, repeated)
 
-    return filter
+    return Stage(before, after)
 
 
 def _limit(asked: Any) -> int:

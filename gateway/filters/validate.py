@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import jsonschema_rs
@@ -21,7 +21,7 @@ from gateway.errors import (
 )
 from gateway.filters.parameters import QueryReader, reader
 from gateway.filters.shape import trimmer
-from gateway.pipeline import Filter, Handler
+from gateway.pipeline import Stage
 from gateway.routing.model import Body, Parameter, Route
 
 _MOST_ERRORS = 20
@@ -31,33 +31,41 @@ _DATA = frozenset({"const", "default", "enum", "example", "examples"})
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def validate_request(route: Route) -> Filter:
+def validate_request(route: Route) -> Stage:
     """A filter that types the parameters, decodes the body and holds both against the contract."""
     read_query = QueryReader(route.parameters)
     read_path = {each.name: reader(each) for each in route.parameters if each.where == "path"}
     header_parameters = [(each, each.name.lower().encode(), reader(each)) for each in _in(route, "header")]
     validator = compiled(_request_schema(route))
 
-    async def filter(call: Call, rest: Handler) -> Reply:
-        if call.parent is None:
-            call.query = read_query(call.raw_query)
-            call.path = {name: read_path[name](text) for name, text in call.path.items()}
-            for parameter, name, read in header_parameters:
-                value = call.raw_headers.get(name)
-                if value is not None:
-                    call.header[parameter.name] = read(value.decode("latin-1"))
-            if route.body is not None:
-                call.body = await _read_body(call, route.body)
-        else:
+    def before(call: Call) -> Awaitable[None] | None:
+        if call.parent is not None:
             call.query = {**read_query.defaults, **call.query}
+            check(call)
+            return None
+        call.query = read_query(call.raw_query)
+        call.path = {name: read_path[name](text) for name, text in call.path.items()}
+        for parameter, name, read in header_parameters:
+            value = call.raw_headers.get(name)
+            if value is not None:
+                call.header[parameter.name] = read(value.decode("latin-1"))
+        if route.body is not None:
+            return with_body(call, route.body)
+        check(call)
+        return None
+
+    async def with_body(call: Call, body: Body) -> None:
+        call.body = await _read_body(call, body)
+        check(call)
+
+    def check(call: Call) -> None:
         request = {"path": call.path, "query": call.query, "header": call.header}
         if route.body is not None and call.body is not _ABSENT:
             request["body"] = call.body
         if not validator.is_valid(request):
             raise _invalid(validator, request)
-        return await rest(call)
 
-    return filter
+    return Stage(before)
 
 
 _ABSENT: Any = object()
@@ -146,22 +154,20 @@ def _invalid(validator: jsonschema_rs.Draft202012Validator, request: Mapping[str
     )
 
 
-def validate_reply(route: Route) -> Filter:
+def validate_reply(route: Route) -> Stage:
     """A filter that holds what comes back against the contract: `strict` refuses, `shape` trims what isn't declared."""
     assert route.reply is not None
     validator = compiled(route.reply)
     trim = trimmer(route.reply) if route.enforcement == "shape" else None
     writes = route.effect is not Effect.READ
 
-    async def filter(call: Call, rest: Handler) -> Reply:
-        reply = await rest(call)
+    def after(_: Call, reply: Reply) -> None:
         if trim is not None:
             reply.body = trim(reply.body)
         if not validator.is_valid(reply.body):
             raise _broken(validator, reply.body, writes)
-        return reply
 
-    return filter
+    return Stage(after=after)
 
 
 def _broken(validator: jsonschema_rs.Draft202012Validator, body: Json, writes: bool) -> Problem:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 from urllib.parse import quote
@@ -62,6 +62,10 @@ class Endpoint:
     takes_body: bool
 
 
+Observer: TypeAlias = Callable[[Call, Response, float], None]
+"""Looks at a call that has ended: its response and how many seconds it took. Quick, and never raises."""
+
+
 class Serving(Protocol):
     """What is served now: one snapshot's table. `calls` counts the calls in flight on it."""
 
@@ -73,9 +77,10 @@ class Serving(Protocol):
 class HttpIngress:
     """The data plane: an ASGI application over the snapshot that `current` gives."""
 
-    def __init__(self, current: Callable[[], Serving], audit: AuditLog) -> None:
+    def __init__(self, current: Callable[[], Serving], audit: AuditLog, observers: Sequence[Observer] = ()) -> None:
         self._current = current
         self._audit = audit
+        self._observers = tuple(observers)
         self._watch = Watch()
         self._in_flight = 0
 
@@ -95,7 +100,11 @@ class HttpIngress:
         started = time.monotonic()
         call = _blank(scope, serving, started)
         response = await self._response(serving, call, scope, receive)
-        return await self._record(call, response, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        response = await self._record(call, response, seconds)
+        for observe in self._observers:
+            observe(call, response, seconds)
+        return response
 
     async def _response(self, serving: Serving, call: Call, scope: Scope, receive: Receive) -> Response:
         """What the call is answered with, whatever happens: it never raises, so that no call goes unrecorded."""

@@ -41,6 +41,7 @@ class Response:
             (b"content-length", b"%d" % len(self.body)),
             (b"figway-snapshot", b"%d" % call.snapshot),
             (b"figway-lineage", call.id.encode()),
+            *call.reply_headers,
         ]
         if call.traceparent:
             self.headers.append((b"traceparent", call.traceparent.encode()))

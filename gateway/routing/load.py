@@ -19,6 +19,7 @@ from gateway.routing.invalid import Where, validated
 from gateway.routing.lint import lint
 from gateway.routing.model import Compiled, Defaults, Finding, InvalidWorkspace
 from gateway.routing.policies import Policed, read_policies
+from gateway.routing.policy_files import read_policy_files
 from gateway.routing.references import References
 from gateway.routing.report import Document, Report
 from gateway.routing.routes import compile_routes
@@ -73,6 +74,7 @@ def compile_workspace(
     whole = len(documents) == len(contract_files(files))
     policed = Policed.of([each.operation_id for each in operations], routes) if whole else None
     policy = read_policies(files, policed, report)
+    policy_files = read_policy_files(files, report)
     document = merged(documents, report)
     if report.errors():
         raise InvalidWorkspace(report.sorted())
@@ -85,6 +87,7 @@ def compile_workspace(
         policy=policy,
         document=document,
         api_keys=model.identity.api_keys,
+        policy_files=MappingProxyType(policy_files),
         settings=MappingProxyType({"stores": model.stores.model_dump(), "identity": model.identity.model_dump()}),
     )
     return Loaded(compiled, MappingProxyType(upstreams.adapters), report.sorted())

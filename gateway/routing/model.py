@@ -178,6 +178,8 @@ class Compiled:
     api_keys: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The rest of `gateway.yaml`, validated: stores, identity."""
+    policy_files: Mapping[str, BaseModel] = field(default_factory=dict)
+    """`policies/NAME` by name, validated: `routing.policy_files` lists them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 The entities are what `authorize` builds: `User::"id"` in `Role::"name"`, with the attribute `agent` where one acts;
 `Action::"operation_id"` in `Action::"read"`, `"idempotent_write"` or `"write"`; `Route::"operation_id"` in
-`Group::"name"`.
+`Group::"name"`; for the gateway's own routes `Action::"gateway:…"` (`permissions`) on `Gateway::"figway"`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import cedarpy
 
 from adapters.contract import Effect
 from gateway.routing.model import Finding, Route
+from gateway.routing.permissions import PERMISSIONS
+from gateway.routing.policy_files import POLICY_FILES
 from gateway.routing.report import Report
 
 # One policy at a time, so that each fault has its line: Cedar's own parser tells no position.
 _TOKEN = re.compile(r'//[^\n]*|"(?:\\.|[^"\\])*"|;|[^/";]+|.', re.DOTALL)
-_NAMED = re.compile(r'\b(Action|Route|Group)::"((?:\\.|[^"\\])*)"')
+_NAMED = re.compile(r'\b(Action|Route|Group|Gateway)::"((?:\\.|[^"\\])*)"')
 _SPACE = re.compile(r"(?:\s|//[^\n]*)*")
 _EFFECTS = tuple(effect.value for effect in Effect)
 _IDLE = "unable to find an applicable action"
@@ -51,10 +53,13 @@ class Policed:
             "Role": {},
             "Route": {"memberOfTypes": ["Group"]},
             "Group": {},
+            "Gateway": {},
         }
         applies = {"principalTypes": ["User"], "resourceTypes": ["Route"]}
         # An effect is a group of actions, with or without a member today: a policy on it is sound in either case.
         actions: dict[str, Any] = {effect: {"appliesTo": applies} for effect in _EFFECTS}
+        for name in PERMISSIONS:
+            actions[name] = {"appliesTo": {"principalTypes": ["User"], "resourceTypes": ["Gateway"]}}
         for name, effect in self.actions.items():
             parents = [{"id": each} for each in ([effect] if effect else _EFFECTS)]
             actions[name] = {"memberOf": parents, "appliesTo": applies}
@@ -68,8 +73,11 @@ def read_policies(files: Mapping[str, bytes], policed: Policed | None, report: R
     """
     parts = []
     for name in sorted(each for each in files if each.startswith("policies/")):
+        if name.removeprefix("policies/") in POLICY_FILES:
+            continue
         if not name.endswith(".cedar"):
-            report.note(Finding(name, 0, "", "a policy file's name ends in .cedar: rename or remove it"))
+            known = "".join(f", or is {each}" for each in POLICY_FILES)
+            report.note(Finding(name, 0, "", f"a policy file's name ends in .cedar{known}: rename or remove it"))
             continue
         try:
             text = files[name].decode()
@@ -127,8 +135,11 @@ def _check_fit(name: str, line: int, policy: str, policed: Policed, report: Repo
 
 
 def _unknown(kind: str, name: str, policed: Policed) -> str | None:
-    if kind == "Action" and name not in policed.actions and name not in _EFFECTS:
-        return f"there is no route '{name}': an action is an operationId, or {', '.join(_EFFECTS)}"
+    if kind == "Action" and name not in policed.actions and name not in _EFFECTS and name not in PERMISSIONS:
+        others = ", ".join((*_EFFECTS, *PERMISSIONS))
+        return f"there is no route '{name}': an action is an operationId, or one of {others}"
+    if kind == "Gateway" and name != "figway":
+        return f"there is no gateway '{name}': it is Gateway::\"figway\""
     if kind == "Route" and name not in policed.actions:
         return f"there is no route '{name}': there are {', '.join(sorted(policed.actions)) or 'none'}"
     whole = all(effect is not None for effect in policed.actions.values())

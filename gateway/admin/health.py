@@ -1,0 +1,37 @@
+"""Is the gateway alive, and is it ready."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+
+from gateway.admin.control import Control
+from gateway.admin.routes import Place
+
+
+async def _live(_: Control, __: Request) -> Response:
+    return JSONResponse({"status": "live"})
+
+
+async def _ready(control: Control, _: Request) -> Response:
+    """Unready is a 503. An upstream that is down is told here, but doesn't make the gateway unready."""
+    ready, status = control.ready()
+    body: dict[str, Any] = {"status": status}
+    if control.runtime is not None and control.runtime.serving is not None:
+        serving = control.runtime.serving
+        body["snapshot"] = serving.version
+        body["upstreams"] = {name: _health(upstream.state()) for name, upstream in serving.upstreams.items()}
+    return JSONResponse(body, 200 if ready else 503)
+
+
+def _health(state: Mapping[str, Any]) -> str:
+    """`up`, `down` or, while nothing is known, `unknown`; details are the operator's, in the log."""
+    if state["breaker"] != "closed" or (state["last_error"] and not state["opened"]):
+        return "down"
+    return "up" if state["opened"] else "unknown"
+
+
+PLACES = (Place("/-/live", _live), Place("/-/ready", _ready))

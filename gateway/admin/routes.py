@@ -1,0 +1,60 @@
+"""The gateway's own routes as FastAPI sees them. What a subject offers is its `PLACES`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from fastapi import APIRouter, Request, Response
+
+from gateway.admin.control import Control
+from gateway.errors import MEDIA_TYPE, MethodNotAllowed, NoSuchRoute, Problem
+
+Answer: TypeAlias = Callable[[Control, Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One route of the gateway's own. With a `permission`, only who has it comes in; without one, `answer` decides."""
+
+    path: str
+    answer: Answer
+    permission: str | None = None
+    methods: tuple[str, ...] = ("GET", "HEAD")
+
+
+def control_routes(control: Control, places: tuple[Place, ...]) -> APIRouter:
+    """The places as one router."""
+    router = APIRouter()
+    for place in places:
+        router.add_api_route(place.path, _bound(control, place), methods=list(place.methods))
+    return router
+
+
+def _bound(control: Control, place: Place) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            if place.permission is not None:
+                request.state.principal = await control.principal(request)
+                control.permit(request.state.principal, place.permission)
+            return await place.answer(control, request)
+        except Problem as problem:
+            return _told(problem)
+
+    return endpoint
+
+
+async def no_such_place(_: Request, error: Exception) -> Response:
+    """FastAPI's own 404 and 405 as problems."""
+    allow = (getattr(error, "headers", None) or {}).get("Allow")
+    if allow is None:
+        return _told(NoSuchRoute("The gateway has nothing at this path."))
+    return _told(MethodNotAllowed(f"This path takes {allow}.", headers=[(b"allow", allow.encode())]))
+
+
+def _told(problem: Problem) -> Response:
+    headers = {name.decode(): value.decode() for name, value in problem.headers}
+    if problem.retry_after is not None:
+        headers["retry-after"] = str(round(problem.retry_after))
+    return Response(problem.encode(), problem.status, headers, MEDIA_TYPE.decode())
