@@ -7,7 +7,8 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
-PYTEST := $(BIN)/python -m pytest
+# Side by side, file by file: most of the time goes into waiting for servers.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # A shell makes what it runs in the background ignore SIGINT, and children inherit that: what tests start must hear it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -25,6 +26,19 @@ def _load(name: str) -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Side by side go files, whose tests share fixtures; all of the demo's stay together, as its start is dear."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return "tests/demo" if file.startswith("tests/demo/test_") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """How `-n` shares the tests among its processes."""
+    return _ByFile(config, log)
 
 
 _servers = _load("servers")
