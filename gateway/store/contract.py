@@ -17,6 +17,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+MOST_REVOKED = 100_000
+"""Revocations of tokens that are in force at a time: each worker holds them all."""
+
 
 class StoreError(Exception):
     """The store can't do what was asked; the message is one sentence for an operator."""
@@ -67,7 +70,8 @@ class StoredSnapshot:
 class StoredKey:
     """One API key, without its secret: `mac` is HMAC-SHA256 of the whole key under the pepper called `pepper`, hex.
 
-    Times are aware, UTC; `expires` and `revoked` are None while they don't apply.
+    Times are aware, UTC; `expires` and `revoked` are None while they don't apply. `scopes` is what the key is narrowed
+    to (None: it isn't), `used` when it was last seen, to the minute (None: never).
     """
 
     id: str
@@ -80,6 +84,8 @@ class StoredKey:
     created: datetime
     expires: datetime | None = None
     revoked: datetime | None = None
+    scopes: tuple[str, ...] | None = None
+    used: datetime | None = None
 
 
 class State(Protocol):
@@ -122,6 +128,19 @@ class State(Protocol):
 
     def revoke_key(self, id: str, at: datetime) -> bool:
         """Revokes an API key; False: no key has that id. One that is revoked already keeps its first time."""
+        ...
+
+    def note_key_uses(self, uses: Mapping[str, datetime]) -> None:
+        """Notes when API keys were used last, by id; an earlier time than the one that is known changes nothing."""
+        ...
+
+    def revoke_token(self, jti: str, at: datetime, expires: datetime | None) -> None:
+        """Revokes an issuer's tokens of that id, until `expires` (None: for good). Revocations that have expired go;
+        raises `StoreError` when there are more than `MOST_REVOKED`."""
+        ...
+
+    def revoked_tokens(self, at: datetime) -> frozenset[str]:
+        """The ids of the tokens whose revocation is in force."""
         ...
 
     def close(self) -> None: ...

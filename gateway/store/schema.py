@@ -30,7 +30,13 @@ _FIRST = (
     ),
 )
 
-UPGRADES: Sequence[Sequence[str]] = (_FIRST,)
+_NARROWED_KEYS = (
+    "ALTER TABLE api_keys ADD COLUMN scopes TEXT",
+    "ALTER TABLE api_keys ADD COLUMN used TEXT",
+    "CREATE TABLE revoked_tokens (jti TEXT PRIMARY KEY, revoked TEXT NOT NULL, expires TEXT) STRICT",
+)
+
+UPGRADES: Sequence[Sequence[str]] = (_FIRST, _NARROWED_KEYS)
 
 
 def upgrade(connection: sqlite3.Connection, upgrades: Sequence[Sequence[str]] = UPGRADES) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import orjson
 
 from gateway.store.contract import (
+    MOST_REVOKED,
     Difference,
     Moved,
     NoSuchSnapshot,
@@ -26,7 +27,7 @@ from gateway.store.schema import upgrade
 
 _BUSY_SECONDS = 5.0
 _INFO = "version, hash, parent_hash, author, reason, ticket, time, difference"
-_KEY = "id, mac, pepper, principal, agent, roles, tenant, created, expires, revoked"
+_KEY = "id, mac, pepper, principal, agent, roles, tenant, created, expires, revoked, scopes, used"
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -105,9 +106,11 @@ class SqliteState:
         row = (
             *(key.id, key.mac, key.pepper, key.principal, key.agent, orjson.dumps(key.roles).decode(), key.tenant),
             *(_text(key.created), _text(key.expires), _text(key.revoked)),
+            *(None if key.scopes is None else orjson.dumps(key.scopes).decode(), _text(key.used)),
         )
+        places = ", ".join("?" * len(row))
         with self._transaction("IMMEDIATE") as db:
-            db.execute("INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            db.execute(f"INSERT INTO api_keys ({_KEY}) VALUES ({places})", row)  # noqa: S608 - constant columns
 
     def all_keys(self) -> list[StoredKey]:
         query = f"SELECT {_KEY} FROM api_keys ORDER BY created, id"  # noqa: S608 - a constant list of columns
@@ -118,6 +121,24 @@ class SqliteState:
         update = "UPDATE api_keys SET revoked = coalesce(revoked, ?) WHERE id = ?"
         with self._transaction("IMMEDIATE") as db:
             return db.execute(update, (_text(at), id)).rowcount > 0
+
+    def note_key_uses(self, uses: Mapping[str, datetime]) -> None:
+        update = "UPDATE api_keys SET used = max(coalesce(used, ''), ?) WHERE id = ?"
+        with self._transaction("IMMEDIATE") as db:
+            db.executemany(update, [(_text(at), id) for id, at in uses.items()])
+
+    def revoke_token(self, jti: str, at: datetime, expires: datetime | None) -> None:
+        insert = "INSERT OR REPLACE INTO revoked_tokens (jti, revoked, expires) VALUES (?, ?, ?)"
+        with self._transaction("IMMEDIATE") as db:
+            db.execute("DELETE FROM revoked_tokens WHERE expires <= ?", (_text(at),))
+            db.execute(insert, (jti, _text(at), _text(expires)))
+            if db.execute("SELECT count(*) FROM revoked_tokens").fetchone()[0] > MOST_REVOKED:
+                raise StoreError(f"{MOST_REVOKED} tokens are revoked already: let revocations expire with the tokens")
+
+    def revoked_tokens(self, at: datetime) -> frozenset[str]:
+        query = "SELECT jti FROM revoked_tokens WHERE expires IS NULL OR expires > ?"
+        with self._transaction() as db:
+            return frozenset(jti for (jti,) in db.execute(query, (_text(at),)))
 
     def close(self) -> None:
         with self._lock:
@@ -188,10 +209,12 @@ def _snapshot_of(row: tuple[Any, ...]) -> StoredSnapshot:
 
 
 def _key_of(row: tuple[Any, ...]) -> StoredKey:
-    id, mac, pepper, principal, agent, roles, tenant, *times = row
-    created, expires, revoked = (datetime.fromisoformat(time) if time else None for time in times)
-    assert created is not None  # the column is NOT NULL
-    return StoredKey(id, mac, pepper, principal, agent, tuple(orjson.loads(roles)), tenant, created, expires, revoked)
+    id, mac, pepper, principal, agent, roles, tenant, created, expires, revoked, scopes, used = row
+    made = datetime.fromisoformat(created)
+    narrowed = None if scopes is None else tuple(orjson.loads(scopes))
+    times = [datetime.fromisoformat(time) if time else None for time in (expires, revoked, used)]
+    about = (id, mac, pepper, principal, agent, tuple(orjson.loads(roles)), tenant, made)
+    return StoredKey(*about, expires=times[0], revoked=times[1], scopes=narrowed, used=times[2])
 
 
 def _text(time: datetime | None) -> str | None:

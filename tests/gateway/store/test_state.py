@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.store import sqlite
 from gateway.store.contract import Difference, Moved, NoSuchSnapshot, State, StoredKey, StoreError, files_hash
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
@@ -113,3 +114,30 @@ def test_a_revoked_key_keeps_its_first_time(state: State) -> None:
     assert state.revoke_key(KEY.id, NOW + timedelta(days=1))
     assert not state.revoke_key("zzzzzzzzzzzz", NOW)
     assert state.all_keys() == [replace(KEY, revoked=NOW)]
+
+
+def test_a_key_keeps_what_it_is_narrowed_to_and_its_last_use(state: State) -> None:
+    state.add_key(KEY)
+    state.add_key(replace(KEY, id="narrowed2345", scopes=("read",)))
+    state.note_key_uses({KEY.id: NOW, "nosuchkey234": NOW})
+    state.note_key_uses({KEY.id: NOW - timedelta(minutes=1)})
+    kept = {key.id: (key.scopes, key.used) for key in state.all_keys()}
+    assert kept == {KEY.id: (None, NOW), "narrowed2345": (("read",), None)}
+
+
+def test_a_revocation_holds_until_it_expires(state: State, open_again: Callable[[], State]) -> None:
+    state.revoke_token("forever", NOW, None)
+    state.revoke_token("an hour", NOW, NOW + timedelta(hours=1))
+    assert open_again().revoked_tokens(NOW) == {"forever", "an hour"}
+    assert state.revoked_tokens(NOW + timedelta(hours=1)) == {"forever"}
+
+
+def test_revocations_are_bounded_and_make_room_as_they_expire(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "MOST_REVOKED", 2)
+    for jti in ("a", "b"):
+        state.revoke_token(jti, NOW, NOW + timedelta(hours=1))
+    with pytest.raises(StoreError, match="revoked already"):
+        state.revoke_token("c", NOW, None)
+    assert state.revoked_tokens(NOW) == {"a", "b"}
+    state.revoke_token("c", NOW + timedelta(hours=2), None)
+    assert state.revoked_tokens(NOW) == {"c"}
