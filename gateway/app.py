@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from gateway.admin import documents, health
 from gateway.admin.control import Control
+from gateway.admin.recording import Recorded
 from gateway.admin.routes import control_routes, no_such_place
 from gateway.audit.file import AuditError
 from gateway.audit.log import AuditLog
@@ -49,13 +50,14 @@ class Application:
         self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self._own.add_exception_handler(HTTPException, no_such_place)
         self._own.include_router(control_routes(self.control, (*health.PLACES, *documents.PLACES)))
+        self._recorded = Recorded(self._own, lambda: self.control.audit)
         self._ingress: HttpIngress | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] != "http" or scope["path"].startswith("/-/") or scope["path"] in _OWN:
-            await self._own(scope, receive, send)
+            await self._recorded(scope, receive, send)
         else:
             assert self._ingress is not None
             await self._ingress(scope, receive, send)

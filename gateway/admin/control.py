@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request
 
+from gateway.admin.recording import Noted, noted
 from gateway.audit.log import AuditLog
 from gateway.call import Principal
 from gateway.errors import Draining, Forbidden
@@ -18,12 +19,12 @@ class Control:
 
     def __init__(self) -> None:
         self.runtime: Runtime | None = None
-        self._audit: AuditLog | None = None
+        self.audit: AuditLog | None = None
         self._verifier: Verifier | None = None
 
     def attach(self, runtime: Runtime, audit: AuditLog, verifier: Verifier) -> None:
         """Gives the routes something to look at."""
-        self.runtime, self._audit, self._verifier = runtime, audit, verifier
+        self.runtime, self.audit, self._verifier = runtime, audit, verifier
 
     def detach(self) -> None:
         """Takes it away again: the gateway isn't ready any more."""
@@ -40,7 +41,7 @@ class Control:
             return False, "starting"
         if self.runtime.draining:
             return False, "draining"
-        if self._audit is None or not self._audit.healthy:
+        if self.audit is None or not self.audit.healthy:
             return False, "the audit log can't be written"
         return True, "ready"
 
@@ -55,11 +56,22 @@ class Control:
         if self._verifier is None:
             raise Draining("The gateway isn't serving.", retry_after=1)
         headers = read_headers(request.scope["headers"], request.scope["http_version"])
-        return await identify(self._verifier, headers.get(b"authorization"))
+        principal = await identify(self._verifier, headers.get(b"authorization"))
+        noted(request.scope).principal = principal
+        return principal
 
-    def permit(self, principal: Principal, permission: str) -> None:
+    async def admit(self, request: Request, permission: str) -> Principal:
+        """Who asks, if a policy gives them the permission; raises a `Problem` else. The audit learns what decided."""
+        principal = await self.principal(request)
+        self.permit(principal, permission, noted(request.scope))
+        return principal
+
+    def permit(self, principal: Principal, permission: str, note: Noted | None = None) -> None:
         """Raises `Forbidden` unless a policy gives `principal` the permission."""
-        if not self.serving().policies.permits(principal, permission).allowed:
+        decision = self.serving().policies.permits(principal, permission)
+        if note is not None:
+            note.policies = decision.policies
+        if not decision.allowed:
             raise Forbidden(
                 "No policy lets you do this.",
                 fix=f'Ask the owner of the gateway\'s policies for Action::"{permission}".',

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from fastapi import APIRouter, Request, Response
 
 from gateway.admin.control import Control
+from gateway.admin.recording import noted
 from gateway.errors import MEDIA_TYPE, MethodNotAllowed, NoSuchRoute, Problem
 
 Answer: TypeAlias = Callable[[Control, Request], Awaitable[Response]]
@@ -34,27 +35,30 @@ def control_routes(control: Control, places: tuple[Place, ...]) -> APIRouter:
 
 def _bound(control: Control, place: Place) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
+        note = noted(request.scope)
+        note.route, note.operation = place.path, place.permission or ""
         try:
             if place.permission is not None:
-                request.state.principal = await control.principal(request)
-                control.permit(request.state.principal, place.permission)
+                request.state.principal = await control.admit(request, place.permission)
             return await place.answer(control, request)
         except Problem as problem:
-            return _told(problem)
+            return _told(problem, request)
 
     return endpoint
 
 
-async def no_such_place(_: Request, error: Exception) -> Response:
+async def no_such_place(request: Request, error: Exception) -> Response:
     """FastAPI's own 404 and 405 as problems."""
     allow = (getattr(error, "headers", None) or {}).get("Allow")
     if allow is None:
-        return _told(NoSuchRoute("The gateway has nothing at this path."))
-    return _told(MethodNotAllowed(f"This path takes {allow}.", headers=[(b"allow", allow.encode())]))
+        return _told(NoSuchRoute("The gateway has nothing at this path."), request)
+    return _told(MethodNotAllowed(f"This path takes {allow}.", headers=[(b"allow", allow.encode())]), request)
 
 
-def _told(problem: Problem) -> Response:
+def _told(problem: Problem, request: Request) -> Response:
+    note = noted(request.scope)
+    note.problem = problem.slug
     headers = {name.decode(): value.decode() for name, value in problem.headers}
     if problem.retry_after is not None:
         headers["retry-after"] = str(round(problem.retry_after))
-    return Response(problem.encode(), problem.status, headers, MEDIA_TYPE.decode())
+    return Response(problem.encode(f"urn:figway:call:{note.id}"), problem.status, headers, MEDIA_TYPE.decode())
