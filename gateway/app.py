@@ -23,7 +23,8 @@ from gateway.audit.log import AuditLog
 from gateway.identity.signing import KeyFileError, load_or_create
 from gateway.identity.verifier import KeyVerifier
 from gateway.ingress.body import Receive
-from gateway.ingress.http import HttpIngress, Scope, Send
+from gateway.ingress.http import HttpIngress, Scope
+from gateway.ingress.response import Send
 from gateway.routing.model import InvalidWorkspace
 from gateway.routing.stores import state_url
 from gateway.runtime import Means, Runtime

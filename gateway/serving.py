@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from adapters.contract import Effect
 from gateway.compose import compose
 from gateway.dispatch import dispatch
 from gateway.filters.authenticate import Verifier, authenticate
@@ -81,7 +82,8 @@ def _endpoint(route: Route, compiled: Compiled, handler: Handler) -> Endpoint:
     return Endpoint(
         operation_id=route.operation_id,
         path=route.path,
-        effect=route.effect,
+        effect=route.effect.value,
+        writes=route.effect is not Effect.READ,
         handler=handler,
         deadline=route.deadline or defaults.deadline,
         max_body=defaults.max_body,

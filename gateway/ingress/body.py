@@ -77,9 +77,12 @@ class Watch:
         self._left: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def run(self, work: Awaitable[T], body: BodyReader | None, receive: Receive) -> T:
-        """Awaits `work` in the current task; raises `ClientLeft` when the caller was gone before it ended."""
-        task = asyncio.current_task()
+    async def run(
+        self, work: Awaitable[T], body: BodyReader | None, receive: Receive, task: asyncio.Task[Any] | None = None
+    ) -> T:
+        """Awaits `work` in the current task, which is `task` where the caller knows it; raises `ClientLeft` when
+        the caller was gone before it ended."""
+        task = task or asyncio.current_task()
         assert task is not None
         self._calls[task] = (time.monotonic(), body, receive)
         if self._timer is None:

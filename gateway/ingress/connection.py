@@ -6,12 +6,18 @@
 - Bytes that carry no message further (a head, a chunk extension or trailers without an end) are bounded, and so is
   the time that a connection may spend without a request.
 - What can't be parsed behind a request that is still being answered doesn't take the place of its answer.
+- One look a second at all connections ends idle ones, instead of a timer set and unset for each request.
 """
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import unquote
+
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway.ingress.exchange import RESPOND, TASK, Exchange
 
 _MOST_QUIET_BYTES = 64 * 1024
 _IDLE_LOOKS = 10
@@ -28,6 +34,7 @@ class Connection(HttpToolsProtocol):
     _advanced = False
     _quiet_bytes = 0
     _idle_looks = 0
+    cycle: Exchange
 
     def look(self) -> None:
         """To be called once a second: closes a connection that has had no request for ten of them."""
@@ -37,7 +44,6 @@ class Connection(HttpToolsProtocol):
                 self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
         self._advanced = False
         try:
             self._feed(data)
@@ -83,12 +89,68 @@ class Connection(HttpToolsProtocol):
         # Asked by uvicorn about a message that wants an upgrade: such a one is read again without its wish.
         return True
 
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+
     def on_headers_complete(self) -> None:
-        super().on_headers_complete()
         self._advanced = True
         self._idle_looks = 0
-        if not self.parser.should_upgrade():
-            self.headers = []  # what comes from now on are trailers
+        if self.parser.should_upgrade():
+            return
+        version = self.parser.get_http_version()
+        self._read_target(version)
+        before = self.cycle
+        keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        self.cycle = Exchange(self, self.scope, keep_alive, self.on_response_complete)
+        self.scope[RESPOND] = self.cycle.respond  # type: ignore[literal-required]
+        self.headers = []  # what comes from now on are trailers
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def _read_target(self, version: str) -> None:
+        """The request's scope, as ASGI spells it."""
+        target = self.url
+        if target[:1] == b"/" and b"#" not in target:
+            raw_path, _, query = target.partition(b"?")
+        else:
+            parsed = httptools.parse_url(target)
+            raw_path, query = parsed.path, parsed.query or b""
+        path = raw_path.decode("ascii")
+        self.scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,  # type: ignore[typeddict-item]
+            "method": self.parser.get_method().decode("ascii"),
+            "root_path": "",
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self.headers,
+            "state": {},
+        }
+
+    def _start_asgi_task(self, cycle: Exchange, app: Any) -> None:  # type: ignore[override]
+        task = self.loop.create_task(cycle.run_asgi(app))
+        cycle.scope[TASK] = task  # type: ignore[literal-required]
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)  # type: ignore[arg-type]
 
     def on_body(self, body: bytes) -> None:
         self._advanced = True

@@ -6,12 +6,12 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 from urllib.parse import quote
 
-from adapters.contract import Effect
 from gateway.audit.file import AuditError
 from gateway.audit.log import AuditLog
 from gateway.audit.record import record_of
@@ -29,14 +29,14 @@ from gateway.errors import (
     UriTooLong,
 )
 from gateway.ingress.body import BodyReader, ClientLeft, Receive, Watch
+from gateway.ingress.exchange import RESPOND, TASK
 from gateway.ingress.framing import check_accept, read_headers
-from gateway.ingress.response import Response
+from gateway.ingress.response import Response, Send
 from gateway.pipeline import Handler
 from gateway.routing.table import AmbiguousPath, Match, Table
 from gateway.telemetry import continue_trace
 
 Scope: TypeAlias = MutableMapping[str, Any]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 logger = logging.getLogger("figway")
 
@@ -54,7 +54,8 @@ class Endpoint:
 
     operation_id: str
     path: str
-    effect: Effect
+    effect: str
+    writes: bool
     handler: Handler
     deadline: float
     max_body: int
@@ -94,50 +95,56 @@ class HttpIngress:
             self._in_flight -= 1
             serving.calls -= 1
         # The call has ended: who reads its answer slowly, or never, holds up neither a snapshot nor other callers.
-        await response.send(send)
+        sending = response.send(scope.get(RESPOND), send)
+        if sending is not None:
+            await sending
 
     async def _exchange(self, serving: Serving, scope: Scope, receive: Receive) -> Response:
+        """What the call is answered with, whatever happens, once it is recorded. It never raises: no call goes
+        unrecorded, no connection is dropped."""
         started = time.monotonic()
         call = _blank(scope, serving, started)
-        response = await self._response(serving, call, scope, receive)
-        seconds = time.monotonic() - started
-        response = await self._record(call, response, seconds)
-        for observe in self._observers:
-            observe(call, response, seconds)
-        return response
-
-    async def _response(self, serving: Serving, call: Call, scope: Scope, receive: Receive) -> Response:
-        """What the call is answered with, whatever happens: it never raises, so that no call goes unrecorded."""
         try:
-            try:
-                response = Response(call, await self._reply(serving, call, scope, receive))
-                if len(response.body) > call.max_reply:
-                    raise _too_large(call)
-            except Problem as problem:
-                response = Response(call, problem)
-            except ClientLeft:
-                response = Response(call, InternalError("The caller left."))
-                response.status = _CLIENT_LEFT
+            handler, body = self._admitted(serving, call, scope, receive)
+            # A caller that leaves cancels its read, and never its write.
+            if call.writes:
+                reply = await handler(call)
+            else:
+                reply = await self._watch.run(handler(call), body, receive, scope.get(TASK))
+            response = Response(call, reply)
+            if len(response.body) > call.max_reply:
+                response = Response(call, _too_large(call))
+        except Problem as problem:
+            response = Response(call, problem)
+        except ClientLeft:
+            response = Response(call, InternalError("The caller left."))
+            response.status = _CLIENT_LEFT
         except asyncio.CancelledError:  # the gateway stops; the task ends all the same, once the caller is told
             response = Response(call, _failed(call, "The gateway stopped before the call ended."))
         except Exception:  # broad: a fault of ours becomes an audited 500, never a dropped connection
             logger.exception("call %s of %s failed", call.id, call.operation or "no route")
             response = Response(call, _failed(call, "The gateway failed; the operator can find the call by its id."))
+        seconds = time.monotonic() - started
+        recording = self._record(call, response, seconds)
+        if recording is not None:
+            response = await recording
+        for observe in self._observers:
+            observe(call, response, seconds)
         return response
 
-    async def _reply(self, serving: Serving, call: Call, scope: Scope, receive: Receive) -> Reply:
+    def _admitted(
+        self, serving: Serving, call: Call, scope: Scope, receive: Receive
+    ) -> tuple[Handler, BodyReader | None]:
+        """The handler of the call's route, and the reader of its body if it takes one; raises a `Problem`."""
         call.raw_headers = headers = read_headers(scope["headers"], scope["http_version"])
         call.traceparent = continue_trace(headers.get(b"traceparent"))
         match = _find(serving.table, scope)
         method = "GET" if call.method == "HEAD" else call.method
-        if method == "OPTIONS" and "OPTIONS" not in match.methods:
-            return Reply(204, headers=[(b"allow", match.allowed().encode())], encoded=b"")
         endpoint, names = match.methods.get(method, (None, ()))
         if endpoint is None:
-            allow = match.allowed()
-            raise MethodNotAllowed(f"This path takes {allow}.", headers=[(b"allow", allow.encode())])
-        call.operation, call.route, call.effect = endpoint.operation_id, endpoint.path, endpoint.effect.value
-        call.writes = endpoint.effect is not Effect.READ
+            return _without_route(method, match), None
+        call.operation, call.route, call.effect = endpoint.operation_id, endpoint.path, endpoint.effect
+        call.writes = endpoint.writes
         call.max_reply = endpoint.max_reply
         call.path = dict(zip(names, match.values, strict=True))
         check_accept(headers)
@@ -145,12 +152,11 @@ class HttpIngress:
         call.deadline += endpoint.deadline
         if b"prefer" in headers:
             call.deadline = min(call.deadline, _shortened(headers[b"prefer"], call.deadline - endpoint.deadline))
-        body = None
-        if endpoint.takes_body:
-            body = BodyReader(call, endpoint.max_body, receive)
-            call.read_body = body.read
-        # A caller that leaves cancels its read, and never its write.
-        return await (endpoint.handler(call) if call.writes else self._watch.run(endpoint.handler(call), body, receive))
+        if not endpoint.takes_body:
+            return endpoint.handler, None
+        body = BodyReader(call, endpoint.max_body, receive)
+        call.read_body = body.read
+        return endpoint.handler, body
 
     def _admit(self, call: Call) -> None:
         if self._in_flight > _MOST_IN_FLIGHT:
@@ -158,8 +164,9 @@ class HttpIngress:
         if call.writes and not self._audit.healthy:
             raise AuditUnavailable("Writes are refused while the audit log can't be written.", retry_after=5)
 
-    async def _record(self, call: Call, response: Response, seconds: float) -> Response:
-        """Writes the audit record: for denials and writes durably before the reply. No record, no reply."""
+    def _record(self, call: Call, response: Response, seconds: float) -> Awaitable[Response] | None:
+        """Writes the audit record, None: it is done; else what waits for the disk, before the reply, and answers the
+        response to send then. No record, no reply."""
         record = record_of(
             call,
             time=time.time() - seconds,
@@ -172,14 +179,21 @@ class HttpIngress:
             request_bytes=call.request_bytes,
             reply_bytes=len(response.body),
         )
+        if call.writes or response.status in _DENIED or self._audit.crowded:
+            return self._recorded(call, response, self._audit.append_durable(record))
         try:
-            if call.writes or response.status in _DENIED or self._audit.crowded:
-                await asyncio.shield(self._audit.append_durable(record))
-            else:
-                self._audit.append(record)
+            self._audit.append(record)
         except AuditError:
-            return Response(call, _unrecorded(call))
-        return response
+            return self._recorded(call, response, None)
+        return None
+
+    @staticmethod
+    async def _recorded(call: Call, response: Response, waiting: Coroutine[Any, Any, None] | None) -> Response:
+        if waiting is not None:
+            with suppress(AuditError):
+                await asyncio.shield(waiting)
+                return response
+        return Response(call, _unrecorded(call))
 
 
 def _too_large(call: Call) -> Problem:
@@ -237,6 +251,18 @@ def _find(table: Table[Endpoint], scope: Scope) -> Match[Endpoint]:
     if match is None:
         raise NoSuchRoute("No route has this path.", fix="The routes that you may use are listed in /openapi.json.")
     return match
+
+
+def _without_route(method: str, match: Match[Endpoint]) -> Handler:
+    """What OPTIONS is answered where no route defines it; raises for any other method."""
+    allow = match.allowed()
+    if method != "OPTIONS":
+        raise MethodNotAllowed(f"This path takes {allow}.", headers=[(b"allow", allow.encode())])
+
+    async def options(_: Call) -> Reply:
+        return Reply(204, headers=[(b"allow", allow.encode())], encoded=b"")
+
+    return options
 
 
 def _shortened(prefer: bytes, started: float) -> float:

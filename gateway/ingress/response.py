@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -16,6 +16,9 @@ from gateway.call import Call, Reply
 from gateway.errors import MEDIA_TYPE, Problem
 
 logger = logging.getLogger("figway")
+
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Respond: TypeAlias = Callable[[int, bytes, bytes], Awaitable[None] | None]
 
 _JSON = (b"content-type", b"application/json")
 _PROBLEM = (b"content-type", MEDIA_TYPE)
@@ -70,8 +73,16 @@ class Response:
         for warning in reply.warnings:
             self.headers.append((b"figway-warning", warning.encode("ascii", "replace").translate(_ONE_LINE)))
 
-    async def send(self, send: Callable[[MutableMapping[str, Any]], Awaitable[None]]) -> None:
-        """Sends both ASGI messages."""
+    def send(self, respond: Respond | None, send: Send) -> Awaitable[None] | None:
+        """Answers with it: at once through `respond`, where the server has that, else by ASGI's messages."""
+        if respond is None:
+            return self._send(send)
+        fields = b"".join([b"%b: %b\r\n" % field for field in self.headers])
+        if fields.count(b"\n") != len(self.headers) or fields.count(b"\r") != len(self.headers) or b"\0" in fields:
+            raise ValueError("a header field of the response holds a control character")
+        return respond(self.status, fields, b"" if self._head else self.body)
+
+    async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await send({"type": "http.response.body", "body": b"" if self._head else self.body})
 

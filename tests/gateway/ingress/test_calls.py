@@ -24,7 +24,9 @@ class Played:
 
     def __init__(self, handler: Handler, effect: Effect = Effect.READ) -> None:
         self.serving = SimpleNamespace(table=Table[Endpoint](), version=1, calls=0)
-        self.serving.table.add("POST", "/it", Endpoint("it", "/it", effect, handler, 5.0, 100, 100, True))
+        self.serving.table.add(
+            "POST", "/it", Endpoint("it", "/it", effect.value, effect is not Effect.READ, handler, 5.0, 100, 100, True)
+        )
         self.records: list[Any] = []
         self.sent: list[MutableMapping[str, Any]] = []
         self.sending = asyncio.Event()
