@@ -7,6 +7,7 @@
     │   ├── Invalid        the input breaks the upstream's rules; `errors` says where
     │   ├── Conflict       the entity's state forbids it (duplicate key, version moved on)
     │   ├── Refused        the upstream refused the gateway's own credentials or rights
+    │   ├── NotMapped      the upstream is called in the caller's name, and has none for this one; nothing was sent
     │   └── BadReply       the upstream answered what can't be understood; for a write the outcome is unknown
     ├── Unavailable        couldn't be reached; nothing was sent
     └── UnknownOutcome     sent, no answer (deadline, reset): a write may have happened
@@ -74,6 +75,10 @@ class Conflict(DoNotRetry):
 
 class Refused(DoNotRetry):
     """The upstream refused the gateway's own credentials or rights."""
+
+
+class NotMapped(DoNotRetry):
+    """The upstream is called in the caller's name, and there is none for this caller; nothing was sent."""
 
 
 class BadReply(DoNotRetry):

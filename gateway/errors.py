@@ -5,7 +5,7 @@
     │   ├── BadRequest 400             malformed framing, header, JSON or cursor
     │   ├── InvalidRequest 400         well formed, but breaks the route's contract; `errors` says where
     │   ├── Unauthenticated 401        no credential, or one that isn't valid
-    │   ├── Forbidden 403              no policy allows it
+    │   ├── Forbidden 403              no policy allows it, or the upstream has no name for the caller
     │   ├── NoSuchRoute 404 · MethodNotAllowed 405 · NotAcceptable 406 · RequestTimeout 408
     │   ├── RequestTooLarge 413 · UriTooLong 414 · UnsupportedMediaType 415 · HeadersTooLarge 431
     ├── the entity, as the upstream sees it
@@ -16,8 +16,11 @@
     │   ├── UpstreamBusy 503 · UpstreamUnavailable 503
     │   ├── DeadlineExceeded 504       a read that took too long; nothing changed
     │   └── UnknownOutcome 504         a write that was sent and never answered
+    ├── a write that is sent again
+    │   ├── IdempotencyInProgress 409  the first one with this key hasn't ended
+    │   └── IdempotencyMismatch 422    the key belongs to another request
     └── the gateway itself
-        ├── Overloaded 503 · Draining 503 · AuditUnavailable 503
+        ├── Overloaded 503 · Draining 503 · AuditUnavailable 503 · StateUnavailable 503
         └── InternalError 500
 
 The list is closed: `type` is `urn:figway:problem:<slug>`. A problem's texts are for the caller, so they hold no
@@ -53,6 +56,7 @@ class Problem(Exception):
         retry_after: float | None = None,
         headers: Sequence[tuple[bytes, bytes]] = (),
         note: str = "",
+        operation: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
@@ -61,6 +65,8 @@ class Problem(Exception):
         self.retry_after = retry_after
         self.headers = tuple(headers)
         self.note = note
+        self.operation = operation
+        """The id of the operation that tells what became of a write: `/-/operations/{id}`."""
 
     def document(self, instance: str | None = None) -> dict[str, Any]:
         """The problem+json members; `instance` names the call that failed."""
@@ -71,7 +77,13 @@ class Problem(Exception):
             "detail": self.detail,
             "retryable": self.retryable,
         }
-        optional = {"instance": instance, "retry_after": self.retry_after, "fix": self.fix, "errors": list(self.errors)}
+        optional = {
+            "instance": instance,
+            "retry_after": self.retry_after,
+            "fix": self.fix,
+            "errors": list(self.errors),
+            "operation": self.operation,
+        }
         members.update({name: value for name, value in optional.items() if value})
         return members
 
@@ -99,7 +111,7 @@ class Unauthenticated(Problem):
 
 
 class Forbidden(Problem):
-    """No policy allows the call."""
+    """No policy allows the call, or the system behind the route has no name for the caller."""
 
     slug, title, status = "forbidden", "Not allowed", 403
 
@@ -206,6 +218,24 @@ class UnknownOutcome(Problem):
     slug, title, status = "unknown-outcome", "Unknown outcome", 504
 
 
+class IdempotencyInProgress(Problem):
+    """The first request with this idempotency key hasn't ended."""
+
+    slug, title, status, retryable = "idempotency-in-progress", "The first request is still under way", 409, True
+
+
+class IdempotencyMismatch(Problem):
+    """The idempotency key was given to another request."""
+
+    slug, title, status = "idempotency-mismatch", "The idempotency key belongs to another request", 422
+
+
+class StateUnavailable(Problem):
+    """What the gateway keeps can't be read or written; nothing was sent."""
+
+    slug, title, status, retryable = "state-unavailable", "The gateway's state can't be read or written", 503, True
+
+
 class Overloaded(Problem):
     """The gateway has as many calls in flight as it may have."""
 
@@ -267,6 +297,7 @@ _BUILDERS: Sequence[tuple[type[adapter.AdapterError], Any]] = (
     (adapter.NotFound, lambda e, w: NotFound(e.message, note=e.detail)),
     (adapter.Conflict, lambda e, w: Conflict(e.message, note=e.detail)),
     (adapter.Refused, lambda e, w: UpstreamRefused(e.message, note=e.detail)),
+    (adapter.NotMapped, lambda e, w: Forbidden(e.message, note=e.detail)),
     (adapter.BadReply, _bad_reply),
     (adapter.DoNotRetry, _rejected),
     (adapter.Retry, lambda e, w: UpstreamBusy(e.message, retry_after=e.retry_after or 1, note=e.detail)),
