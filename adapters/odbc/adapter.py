@@ -13,10 +13,12 @@ from adapters.contract import Context, Effect, Json, Operation, Probe, Result, S
 from adapters.errors import AdapterError, ConfigError, DoNotRetry, Refused, Unavailable
 from adapters.odbc.config import Config
 from adapters.odbc.dialects import DIALECTS, Dialect, recognise
+from adapters.odbc.identity import Who, faults, identity_of
 from adapters.odbc.model import Model, compiled
 from adapters.odbc.pool import Pool
 from adapters.odbc.session import Session
 from adapters.odbc.tableops import Action, Job, Plan
+from adapters.odbc.trace import comment_of, traced
 from adapters.secret import Reference
 from adapters.zones import zone
 
@@ -32,6 +34,7 @@ class OdbcAdapter:
         self._config = config
         self._model = model
         self._zone = zone(config.time_zone)
+        self._identity = identity_of(config)
         self._pool: Pool | None = None
         self._opening = asyncio.Lock()
         self._dialect = DIALECTS[config.dialect] if config.dialect else recognise(str(config.dsn))
@@ -58,6 +61,9 @@ class OdbcAdapter:
                 self._dialect = dialect
 
     def _compile(self, dialect: Dialect) -> Mapping[str, Action]:
+        unable = next(faults(self._config, dialect), None)
+        if unable is not None:
+            raise Refused("the database can't be told who calls, as it is configured to be", detail=unable.message)
         try:
             return compiled(self._model, dialect, self._zone)
         except ConfigError as error:
@@ -82,16 +88,19 @@ class OdbcAdapter:
 
     async def invoke(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
         """Runs one operation. A cancelled read is cancelled in the database; a cancelled write is left to finish."""
+        who = self._identity.of(context) if self._identity is not None else None
         action, plan = await self._planned(operation, input)
         write = action.effect is not Effect.READ
-        return await self._run(functools.partial(_transact, plan.job) if write else plan.job, plan, context, write)
+        job = functools.partial(_transact, plan.job) if write else plan.job
+        return await self._run(job, plan, context, write, who)
 
     async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
         """Runs a table's write in a transaction that is rolled back: `{"before": row | null, "after": row | null}`."""
+        who = self._identity.of(context) if self._identity is not None else None
         _, plan = await self._planned(operation, input)
         if plan.before is None:
             raise DoNotRetry(f"{operation} can't be tried without doing it")
-        return await self._run(functools.partial(_tried, plan.before, plan.job), plan, context, True)
+        return await self._run(functools.partial(_tried, plan.before, plan.job), plan, context, True, who)
 
     async def _planned(self, operation: str, input: Mapping[str, Json]) -> tuple[Action, Plan]:
         if operation not in self._model.operations:
@@ -101,7 +110,11 @@ class OdbcAdapter:
         action = (self._actions or {})[operation]
         return action, action.plan(input)
 
-    async def _run(self, job: Job, plan: Plan, context: Context, write: bool) -> Result:
+    async def _run(self, job: Job, plan: Plan, context: Context, write: bool, who: Who | None) -> Result:
+        if self._config.trace and (comment := comment_of(context.traceparent)):
+            job = traced(job, comment)
+        if self._identity is not None and who is not None:
+            job = self._identity.around(job, who)
         at, value = await self._connected().run(functools.partial(_stamped, job), context.deadline, write=write)
         return Result(value, at, (Source(self._name, plan.object, plan.key, as_of=at),))
 

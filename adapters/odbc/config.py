@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from adapters.callers import CallerName
 from adapters.secret import Reference
 from adapters.zones import ZoneName
 
@@ -19,6 +20,26 @@ def _no_literal_password(value: Any) -> Any:
     if not isinstance(value, Reference) and _PASSWORD.search(value):
         raise ValueError("holds a password: give the whole connection string as a reference (env:NAME, file:/path)")
     return value
+
+
+def _no_way_back(role: str) -> str:
+    if role.lower() == "none":
+        raise ValueError("NONE is no role: it would be the gateway's own rights")
+    return role
+
+
+Role = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.$-]{0,62}$"), AfterValidator(_no_way_back)]
+# The dot keeps PostgreSQL's own settings, such as role or search_path, out of reach.
+Variable = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,30}\.[a-z_][a-z0-9_]{0,30}$")]
+Fact: TypeAlias = Literal["principal", "agent", "tenant"]
+
+
+class Caller(BaseModel):
+    """Who a caller is in the database."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: Role = Field(description="The role that the session takes (SET ROLE); granted to the gateway's user.")
 
 
 class Config(BaseModel):
@@ -43,3 +64,17 @@ class Config(BaseModel):
     )
     concurrency: int = Field(4, ge=1, le=64, description="Connections at most, each with a thread of its own.")
     time_zone: ZoneName = Field("UTC", description="IANA zone of times that the database keeps without one.")
+    callers: dict[CallerName, Caller] | None = Field(
+        None,
+        min_length=1,
+        description="Who callers are in the database, by principal, role:NAME, or '*' for everyone else; "
+        "who isn't named is refused.",
+    )
+    variables: dict[Fact, Variable] | None = Field(
+        None,
+        min_length=1,
+        description="Session variables that each call sets: principal, agent and tenant → name, such as app.principal.",
+    )
+    trace: bool = Field(
+        False, description="Append the trace context of sampled calls to their statements, as sqlcommenter does."
+    )

@@ -57,6 +57,15 @@ class Dialect:
     extras: str = ""
     """What SQLColumns doesn't tell, over the schema ("": the current one) and the table: name, filled, boolean."""
     system_schemas: tuple[str, ...] = ()
+    take_role: str = ""
+    """Has the session act as `{role}`, quoted; "" where it can't. `drop_role` takes that back."""
+    drop_role: str = ""
+    take_variables: tuple[str, str] = ("", "")
+    """Sets the session's variables: how the statement begins, and a term with one parameter over `{name}`."""
+    drop_variables: tuple[str, str, str] = ("", "", "")
+    """Takes them back: how the statement begins, a term, and what stands between two."""
+    absent: str | None = None
+    """What a variable is set to when the call names nobody."""
     codes: Codes = field(default_factory=Codes)
 
 
@@ -97,6 +106,12 @@ POSTGRESQL = Dialect(
     extras="SELECT column_name, CAST(is_identity = 'YES' OR is_generated = 'ALWAYS' AS int), 0 "
     "FROM information_schema.columns WHERE table_schema = COALESCE(NULLIF(?, ''), current_schema()) AND table_name = ?",
     system_schemas=("pg_catalog", "information_schema"),
+    take_role="SET ROLE {role}",
+    drop_role="RESET ROLE",
+    take_variables=("SELECT ", "set_config('{name}', CAST(? AS text), false)"),
+    drop_variables=("", "RESET {name}", "; "),
+    # NULL would stand for a default that the database's own settings may hold.
+    absent="",
     codes=Codes(
         messages=(
             ("password authentication failed", Failure.REFUSED),
@@ -138,6 +153,11 @@ MARIADB = Dialect(
     extras="SELECT column_name, extra <> '', column_type = 'tinyint(1)' FROM information_schema.columns "
     "WHERE table_schema = COALESCE(NULLIF(?, ''), DATABASE()) AND table_name = ?",
     system_schemas=("mysql", "information_schema", "performance_schema", "sys"),
+    take_role="SET ROLE {role}",
+    drop_role="SET ROLE NONE",
+    # Compared with a column, the variable's collation wins: without it 'ALICE', 'alicé' and 'alice ' would be alice.
+    take_variables=("SET ", "@`{name}` = CAST(? AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_nopad_bin"),
+    drop_variables=("SET ", "@`{name}` = NULL", ", "),
     codes=Codes(
         natives={
             **dict.fromkeys((1062, 1451, 1452, 1169, 1557, 1586), Failure.CONFLICT),

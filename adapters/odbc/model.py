@@ -11,7 +11,7 @@ import pyodbc
 
 from adapters.contract import Effect, Operation, Workspace
 from adapters.errors import ConfigError, ConfigProblem
-from adapters.odbc import queryops, tableops
+from adapters.odbc import identity, queryops, tableops
 from adapters.odbc.config import Config
 from adapters.odbc.dialects import DIALECTS, Dialect, recognise
 from adapters.odbc.named import Query, read_queries, read_query
@@ -53,6 +53,8 @@ def read_model(name: str, config: Config, workspace: Workspace) -> Model:
     except ConfigError as error:
         # Without a known dialect the SQL may be right for the database that a connection will show.
         problems += error.problems if dialect is not None else ()
+    if dialect is not None:
+        problems += identity.faults(config, dialect)
     if problems:
         raise ConfigError(problems)
     return model

@@ -24,6 +24,8 @@ pyodbc.native_uuid = True
 
 _PREPARED = 64
 """Statements kept prepared per connection."""
+_ONCE = ""
+"""Stands among them for the last one that isn't to be kept."""
 
 
 def connection_string(dsn: str, dialect: Dialect | None) -> str:
@@ -54,6 +56,8 @@ class Session:
         self._bound_ms = 0
         self.running: Any = None
         self.broken = False
+        self.comment = ""
+        """Stands behind each statement while it is set; such a statement won't come again, so it isn't kept."""
         self._connection = _connect(dsn, dialect)
         if dialect is None:
             dialect = self._detected()
@@ -106,6 +110,8 @@ class Session:
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """Runs a prepared statement and answers its cursor, to be read before the next call; raises `DatabaseError`."""
+        if self.comment:
+            return self._once(sql, parameters)
         cursor = self._cursors.pop(sql, None)
         self.running = cursor = self._connection.cursor() if cursor is None else cursor
         with self._told():
@@ -115,6 +121,13 @@ class Session:
         if len(self._cursors) > _PREPARED:
             self._cursors.popitem(last=False)[1].close()
         return cursor
+
+    def _once(self, sql: str, parameters: Sequence[Any]) -> Any:
+        """Runs a statement whose text won't come again, in place of the one before it of that sort."""
+        self._drop(_ONCE)
+        self.running = self._cursors[_ONCE] = cursor = self._connection.cursor()
+        with self._told():
+            return cursor.execute(sql + self.comment, *parameters)
 
     def rows(self, sql: str, parameters: Sequence[Any], limit: int) -> list[Any]:
         """At most `limit` rows of a query."""
@@ -128,7 +141,7 @@ class Session:
         return found
 
     def _drop(self, sql: str) -> None:
-        cursor = self._cursors.pop(sql, None)
+        cursor = self._cursors.pop(_ONCE if self.comment else sql, None)
         if cursor is not None:
             with contextlib.suppress(pyodbc.Error):
                 cursor.close()
