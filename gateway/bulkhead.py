@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any
 
 from adapters.errors import Retry
-
-T = TypeVar("T")
 
 _TICK = 0.05
 _CUT = float("-inf")
@@ -87,24 +84,25 @@ class Cutoff:
         self._due: dict[asyncio.Task[Any], float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    async def run(self, work: Awaitable[T], until: float) -> T:
-        """Awaits `work`, cancelled soon after `until` (on `time.monotonic()`'s clock): then raises `TimeoutError`."""
+    def begin(self, until: float) -> tuple[asyncio.Task[Any], int]:
+        """From now on the current task is cancelled soon after `until` (on `time.monotonic()`'s clock). What this
+        answers goes to `end`, whatever happens."""
         task = asyncio.current_task()
         assert task is not None
-        cancelling = task.cancelling()
         self._due[task] = until
         if self._timer is None:
             self._tick()
-        try:
-            return await work
-        except asyncio.CancelledError:
-            # Cancelled by more than us: whoever else it was is obeyed.
-            if self._due[task] != _CUT or task.cancelling() > cancelling + 1:
-                raise
-            raise TimeoutError from None
-        finally:
-            if self._due.pop(task) == _CUT:
-                task.uncancel()
+        return task, task.cancelling()
+
+    def end(self, begun: tuple[asyncio.Task[Any], int]) -> bool:
+        """Whether the task was cancelled by this guard, and by nobody else: then it goes on, being too late."""
+        task, cancelling = begun
+        if self._due.pop(task) != _CUT:
+            return False
+        # Cancelled by more than us: whoever else it was is obeyed.
+        alone = task.cancelling() <= cancelling + 1
+        task.uncancel()
+        return alone
 
     def _tick(self) -> None:
         now = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -25,7 +25,9 @@ _NOBODY = Principal("")
 class Invoker(Protocol):
     """An upstream, as the dispatcher sees it."""
 
-    async def call(self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context) -> Result: ...
+    def call(
+        self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context
+    ) -> Awaitable[Result]: ...
 
 
 def dispatch(route: Route, upstreams: Mapping[str, Invoker]) -> Handler:

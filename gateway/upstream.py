@@ -99,11 +99,10 @@ class Upstream:
             **self._counts,
         }
 
-    async def call(self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context) -> Result:
+    def call(self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context) -> Awaitable[Result]:
         """Invokes one operation; raises what `adapters.errors` defines, `BreakerOpen` and `Busy` among it."""
-        return await self.run(
-            lambda within: self.adapter.invoke(operation, input, within), effect=effect, context=context
-        )
+        invoke = self.adapter.invoke
+        return self.run(lambda within: invoke(operation, input, within), effect=effect, context=context)
 
     async def run(self, work: Work[T], *, effect: Effect, context: Context) -> T:
         """Any call of the adapter under the same protection as `call`; `work` gets the context to obey."""
@@ -113,10 +112,17 @@ class Upstream:
         self._counts["calls"] += 1
         self._retry_tokens = min(self._retry_tokens + _RETRY_SHARE, _RETRY_RESERVE)
         try:
-            if effect is Effect.READ:
-                return await self._read(work, context)
-            await self._admitted(effect, context.deadline)
-            return await asyncio.shield(self._detached(work, context))
+            waiting = self._admitted(effect, context.deadline)
+            if waiting is not None:
+                await waiting
+            if effect is not Effect.READ:
+                return await asyncio.shield(self._detached(work, context))
+            try:
+                return await self._attempt(work, context)
+            except (Retry, Unavailable, UnknownOutcome) as error:
+                if isinstance(error, BreakerOpen | Busy):
+                    raise
+                return await self._again(work, context, error)
         except (BreakerOpen, Busy):
             self._counts["rejected"] += 1
             raise
@@ -135,20 +141,22 @@ class Upstream:
         if defect is not None and not isinstance(defect, AdapterError):
             logger.error("a write to upstream %s failed unexpectedly", self.name, exc_info=defect)
 
-    async def _read(self, work: Work[T], context: Context) -> T:
+    async def _again(self, work: Work[T], context: Context, error: AdapterError) -> T:
+        """A failed read's further attempts, while there are any; then its failure."""
         attempt = 0
-        while True:
-            try:
-                await self._admitted(Effect.READ, context.deadline)
-                return await self._attempt(work, context)
-            except (BreakerOpen, Busy):
-                raise
-            except (Retry, Unavailable, UnknownOutcome) as error:
-                pause = self._pause(attempt, error, context.deadline)
-                if pause is None:
-                    raise
+        while (pause := self._pause(attempt, error, context.deadline)) is not None:
             await asyncio.sleep(pause)
             attempt += 1
+            waiting = self._admitted(Effect.READ, context.deadline)
+            if waiting is not None:
+                await waiting
+            try:
+                return await self._attempt(work, context)
+            except (Retry, Unavailable, UnknownOutcome) as failed:
+                if isinstance(failed, BreakerOpen | Busy):
+                    raise
+                error = failed
+        raise error
 
     def _pause(self, attempt: int, error: AdapterError, deadline: float) -> float | None:
         """Seconds until the next attempt, None when there is none: tried enough, no budget, or no time."""
@@ -164,17 +172,19 @@ class Upstream:
         self._counts["retries"] += 1
         return pause
 
-    async def _admitted(self, effect: Effect, deadline: float) -> None:
-        """Takes a slot, waiting for one until the deadline at most."""
+    def _admitted(self, effect: Effect, deadline: float) -> Awaitable[None] | None:
+        """Takes a slot; an awaitable where one must be waited for, until the deadline at most."""
         self._breaker.check()
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise _too_late(effect)
-        if not self._slots.take():
-            try:
-                await self._slots.wait(remaining)
-            except TimeoutError:
-                raise _too_late(effect) from None
+        return None if self._slots.take() else self._waited(effect, remaining)
+
+    async def _waited(self, effect: Effect, seconds: float) -> None:
+        try:
+            await self._slots.wait(seconds)
+        except TimeoutError:
+            raise _too_late(effect) from None
 
     async def _attempt(self, work: Work[T], context: Context) -> T:
         """One call with a slot, which it gives back, and its verdict for the breaker."""
@@ -182,10 +192,14 @@ class Upstream:
             ticket = self._breaker.admit()
             verdict = Verdict.NEUTRAL
             given = context.deadline - time.monotonic()
+            begun, cut = self._cutoff.begin(context.deadline + _GRACE), None
             try:
-                result = await self._cutoff.run(work(context), context.deadline + _GRACE)
+                result = await work(context)
                 verdict = Verdict.SUCCESS
-            except TimeoutError:
+            except asyncio.CancelledError:
+                cut = self._cutoff.end(begun)
+                if not cut:
+                    raise
                 late = UnknownOutcome("The system behind the route didn't answer before the deadline.")
                 verdict = self._failed(late, given, context.deadline)
                 raise late from None
@@ -193,6 +207,8 @@ class Upstream:
                 verdict = self._failed(error, given, context.deadline)
                 raise
             finally:
+                if cut is None:
+                    self._cutoff.end(begun)
                 self._breaker.record(ticket, verdict)
         finally:
             self._slots.release()
