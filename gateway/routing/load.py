@@ -86,9 +86,9 @@ def compile_workspace(
         defaults=_defaults(model),
         policy=policy,
         document=document,
-        api_keys=model.identity.api_keys,
+        identity=model.identity,
         policy_files=MappingProxyType(policy_files),
-        settings=MappingProxyType({"stores": model.stores.model_dump(), "identity": model.identity.model_dump()}),
+        settings=MappingProxyType({"stores": model.stores.model_dump()}),
     )
     return Loaded(compiled, MappingProxyType(upstreams.adapters), report.sorted())
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel
 
 from adapters.contract import Effect, Json, JsonSchema
+from gateway.routing.identity import Identity
 
 
 class Expression(Protocol):
@@ -175,9 +176,9 @@ class Compiled:
     """The Cedar policies' text, all files joined."""
     document: Mapping[str, Any]
     """The contracts merged into one OpenAPI 3.1 document, `x-gateway` stripped."""
-    api_keys: bool = True
+    identity: Identity = field(default_factory=Identity)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """The rest of `gateway.yaml`, validated: stores, identity."""
+    """The rest of `gateway.yaml`, validated: stores."""
     policy_files: Mapping[str, BaseModel] = field(default_factory=dict)
     """`policies/NAME` by name, validated: `routing.policy_files` lists them."""
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from adapters import registry
 from adapters.contract import Effect
+from gateway.routing.identity import Identity
 from gateway.routing.units import Duration, Size
 from gateway.store.place import DEFAULT_URL
 
@@ -43,12 +44,6 @@ class Defaults(_Model):
         default=50, ge=1, le=10_000, description="How many items a list answers when `limit` isn't given."
     )
     max_page: int = Field(default=500, ge=1, le=10_000, description="The largest `limit`.")
-
-
-class Identity(_Model):
-    """Who may call."""
-
-    api_keys: bool = Field(default=True, description="Whether API keys are accepted.")
 
 
 class Stores(_Model):
