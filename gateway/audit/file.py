@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from gateway.audit.chain import Head, link
+from gateway.audit.sink import AuditError as AuditError
 from gateway.store.sqlite import connect
 
 _WRITERS = 256
@@ -18,10 +19,6 @@ _TABLE = """CREATE TABLE IF NOT EXISTS records (
 _INSERT = "INSERT INTO records VALUES (?, ?, ?)"
 _LAST = "SELECT sequence, hash FROM records ORDER BY sequence DESC LIMIT 1"
 _ALL = "SELECT sequence, body, hash FROM records ORDER BY sequence"
-
-
-class AuditError(Exception):
-    """The audit can't be written; the message is one sentence for an operator."""
 
 
 class AuditFile:

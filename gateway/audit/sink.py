@@ -1,17 +1,23 @@
-"""Where the audit's records are put and read: a folder of SQLite files, or a PostgreSQL database for a fleet.
-
-A `Sink` is one writer's own; the log's thread writes to it. An `Archive` is what all writers wrote; whoever reads or
-verifies does so through it, while they write. Both block, and raise `AuditError`. The README says what stands in them.
-"""
+"""Where a writer's records go: what every kind of store for them does, and the values that go through it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 
-class Segment(NamedTuple):
-    """What one commit wrote. `first` is the number of its first record, `time` in microseconds since the epoch."""
+class AuditError(Exception):
+    """The audit can't be written or read; the message is one sentence for an operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """What one commit wrote: `count` records from number `first` on, each ended by a line feed, in `body`.
+
+    `number` counts from 1, records from 0; `time` is in microseconds since the epoch; `hash` covers all of it and the
+    hash of the segment before (`chain.link`).
+    """
 
     number: int
     first: int
@@ -21,8 +27,19 @@ class Segment(NamedTuple):
     hash: bytes
 
 
-class Checkpoint(NamedTuple):
-    """A signed note about the first `size` records, the last of them in `segment`; of a pruning, its certificate."""
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a writer's chain: how many segments and records there are or were, and the hash of the last segment."""
+
+    segment: int
+    size: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A signed note about a writer's first `size` records, the last of them in `segment`: a checkpoint, or the
+    certificate of a pruning. `frontier` is the tree's perfect subtrees, the largest first, 32 bytes each."""
 
     size: int
     segment: int
@@ -31,50 +48,54 @@ class Checkpoint(NamedTuple):
     note: bytes
 
 
-class Sink(Protocol):
-    """One writer's records, open for adding, while no other process has it."""
+class Source(Protocol):
+    """One writer's records, to be read. Everything may raise `AuditError`."""
 
     @property
-    def writer(self) -> str: ...
+    def writer(self) -> str:
+        """16 hexadecimal digits, unlike any other writer's."""
+        ...
 
     @property
-    def last(self) -> Segment | None:
-        """The segment written last, with an empty body; None: there is none yet."""
+    def name(self) -> str:
+        """What a person calls it, such as its file's name."""
         ...
 
-    def add(self, segment: Segment) -> None:
-        """Adds a segment behind the last one; durable when it returns. When it raises, nothing was added."""
+    def segments(self, behind: int = 0) -> Iterator[Segment]:
+        """The segments behind number `behind`, in order."""
         ...
 
-    def add_checkpoint(self, checkpoint: Checkpoint) -> None: ...
-
-    def prune(self, certificate: Checkpoint) -> None:
-        """Deletes the segments up to `certificate.segment`, and the checkpoints up to its size but the one that it
-        stands on, and keeps the certificate instead, at once."""
+    def checkpoints(self) -> Iterator[Mark]:
+        """The checkpoints, by size."""
         ...
 
-    def close(self) -> None:
-        """Lets another process have it."""
+    def prunings(self) -> Iterator[Mark]:
+        """The certificates of what was pruned, by size."""
         ...
 
+    def close(self) -> None: ...
 
-class Archive(Protocol):
-    """What all writers wrote. Safe to call from several threads."""
 
-    def writers(self) -> list[str]: ...
+class Sink(Source, Protocol):
+    """One writer's records, to be added to. One process at a time has it; all is called on one thread at a time."""
 
-    def segments(self, writer: str, after: int = 0) -> Iterator[Segment]:
-        """A writer's segments in order, those whose number is over `after`."""
+    def head(self) -> Head:
+        """Where the chain ends; after a pruning of everything, where it ended."""
         ...
 
-    def piece(self, writer: str, segment: int, start: int, size: int) -> bytes | None:
-        """Some bytes of a segment's body; None: it isn't there, or no longer."""
+    def append(self, segment: Segment) -> None:
+        """Adds a segment, which is on the disk when this returns; raises `AuditError`, and then nothing is added."""
         ...
 
-    def checkpoints(self, writer: str) -> Iterator[Checkpoint]:
-        """A writer's checkpoints, the smallest first."""
+    def add_checkpoint(self, mark: Mark) -> None:
+        """Adds a checkpoint durably, in place of one of the same size."""
         ...
 
-    def prunings(self, writer: str) -> Iterator[Checkpoint]:
-        """A writer's pruning certificates, the smallest first."""
+    def prune(self, mark: Mark) -> None:
+        """In one transaction: deletes the segments up to the certificate's and the checkpoints of smaller trees, and
+        keeps the certificate."""
+        ...
+
+    def beside(self) -> Mapping[str, int]:
+        """The other writers of the same place, and the size of each one's newest checkpoint."""
         ...
