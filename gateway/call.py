@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from adapters.contract import Json, Source
 
@@ -88,6 +89,10 @@ class UpstreamCall:
     seconds: float
     outcome: str
     sources: tuple[Source, ...] = ()
+    started: float = 0.0
+    """On `time.perf_counter()`'s clock."""
+    span: str = ""
+    """The id of its span, 16 hex digits, where the call's trace is sampled."""
 
 
 @dataclass(slots=True)
@@ -131,12 +136,20 @@ class Call:
     """Header fields that the response gets whatever it is, a problem included, such as `RateLimit`."""
     subject_token: str | None = field(default=None, repr=False)
     """The caller's own verified token, for upstreams that exchange it (RFC 8693); a secret."""
+    keeps: Any = None
+    """What the audit keeps of its arguments (`gateway.audit.arguments.Keeps`), once its route is known."""
+    noted: dict[str, Json] = field(default_factory=dict)
+    """Further facts for its audit record, by name, such as `operation_id`."""
+    peer: str | None = None
+    """The address that the connection came from."""
 
-    @property
-    def idempotency_key(self) -> str | None:
-        """The caller's `Idempotency-Key`, if any."""
-        key = self.raw_headers.get(b"idempotency-key")
-        return key.decode("latin-1") if key is not None else None
+    step: str = ""
+    """The composite's step that this call is; empty: it's none."""
+    idempotency_key: str | None = None
+    """By what an upstream may know this write again: made of the caller's `Idempotency-Key`, the route and who asks,
+    so that callers who choose the same key don't get each other's replies. None: the caller gave none."""
+    resuming: bool = False
+    """The write's outcome is unknown: an upstream that can tell is asked before it's sent again."""
 
 
 @dataclass(slots=True)

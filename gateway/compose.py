@@ -105,6 +105,7 @@ class _Run:
             raw_headers=call.raw_headers,
             upstream_calls=call.upstream_calls,
             parent=call,
+            step=step.name,
             subject_token=call.subject_token,
         )
         self._place(made, route, self._input(step))

@@ -12,9 +12,9 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
-from adapters.contract import Adapter, Context, Effect, Json, Probe, Result
+from adapters.contract import Adapter, Context, Effect, Json, Probe, Result, SupportsLookup
 from adapters.errors import AdapterError, BadReply, DoNotRetry, Retry, Unavailable, UnknownOutcome
 from gateway.breaker import Breaker, BreakerLimits, BreakerOpen, Verdict
 from gateway.bulkhead import Busy, Cutoff, Slots
@@ -103,6 +103,19 @@ class Upstream:
         """Invokes one operation; raises what `adapters.errors` defines, `BreakerOpen` and `Busy` among it."""
         invoke = self.adapter.invoke
         return self.run(lambda within: invoke(operation, input, within), effect=effect, context=context)
+
+    @property
+    def tells(self) -> bool:
+        """Whether the upstream can say what became of a write."""
+        return isinstance(self.adapter, SupportsLookup)
+
+    async def resume(self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context) -> Result:
+        """What became of the write that `context.idempotency_key` names; if the upstream says that it never happened,
+        it is invoked now. Only where the upstream `tells`."""
+        lookup, key = cast(SupportsLookup, self.adapter).lookup, context.idempotency_key or ""
+        reading = context._replace(effect=Effect.READ)
+        found = await self.run(lambda within: lookup(operation, key, within), effect=Effect.READ, context=reading)
+        return found or await self.call(operation, input, effect=effect, context=context)
 
     async def run(self, work: Work[T], *, effect: Effect, context: Context) -> T:
         """Any call of the adapter under the same protection as `call`; `work` gets the context to obey."""

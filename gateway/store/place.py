@@ -34,6 +34,11 @@ class StateFolder:
         return self.path / "audit"
 
     @property
+    def operations(self) -> Path:
+        """The file of the operations (`gateway.operations`)."""
+        return self.path / "operations.db"
+
+    @property
     def keys(self) -> Path:
         """The folder of the gateway's own secret keys."""
         return self.path / "keys"

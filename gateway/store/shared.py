@@ -84,12 +84,12 @@ class Shared:
         """Takes a free slot for this process, which frees it by ending; returns its number, the same one each time."""
         if self._slot is None:
             with self._locked():
-                free = (slot for slot in range(WORKERS) if not self._alive(slot))
+                free = (slot for slot in range(WORKERS) if not self.alive(slot))
                 slot = next(free, None)
                 if slot is None:
                     raise StoreError(f"{WORKERS} processes share {self._path} already")
                 at = _SLOTS_AT + slot * _SLOT_WORDS
-                self._words[at + _STARTED] = _started(os.getpid()) or 0
+                self._words[at + _STARTED] = started(os.getpid()) or 0
                 self._words[at + _SERVED] = 0
                 self._words[at + _PID] = os.getpid()
             self._slot = slot
@@ -104,7 +104,7 @@ class Shared:
         words = self._words
         slots = range(_SLOTS_AT, _SLOTS_AT + WORKERS * _SLOT_WORDS, _SLOT_WORDS)
         late = [at for at in slots if words[at + _PID] and words[at + _SERVED] < generation]
-        return [words[at + _PID] for at in late if self._alive((at - _SLOTS_AT) // _SLOT_WORDS)]
+        return [words[at + _PID] for at in late if self.alive((at - _SLOTS_AT) // _SLOT_WORDS)]
 
     async def wait_acknowledged(self, generation: int, timeout: float) -> bool:
         """Waits until every living process with a slot serves `generation`; False after `timeout` seconds."""
@@ -136,10 +136,11 @@ class Shared:
         words[_AT_LAYOUT] = _LAYOUT
         words[_AT_MAGIC] = _MAGIC
 
-    def _alive(self, slot: int) -> bool:
+    def alive(self, slot: int) -> bool:
+        """Whether the process that took `slot` runs."""
         at = _SLOTS_AT + slot * _SLOT_WORDS
         pid = self._words[at + _PID]
-        return pid != 0 and _started(pid) == self._words[at + _STARTED]
+        return pid != 0 and started(pid) == self._words[at + _STARTED]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -149,7 +150,7 @@ class Shared:
             yield
 
 
-def _started(pid: int) -> int | None:
+def started(pid: int) -> int | None:
     """When a process started, in clock ticks since boot (proc(5), field 22), so that a reused id isn't taken for
     it; 0 where the system doesn't tell; None: it isn't alive."""
     try:

@@ -1,0 +1,200 @@
+"""The operations in one SQLite file of their own, which the workers of a host share.
+
+A file of its own, because writes come by the thousand and must not queue behind control traffic. Whoever holds a
+running operation is noted by process, so that one whose process is gone is told to be of unknown outcome.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from gateway.operations.record import Begun, Intent, OperationState, StoredOperation
+from gateway.store.contract import StoreError
+from gateway.store.schema import upgrade
+from gateway.store.shared import started
+from gateway.store.sqlite import connect
+
+KEEP_SECONDS = 24 * 3600.0
+"""How long an ended operation is kept, and its key remembered."""
+KEEP_UNKNOWN_SECONDS = 30 * 24 * 3600.0
+MOST_BYTES = 2**30
+"""Beyond this size of the file no further write is taken on until older ones expire."""
+_PRUNED_AT_ONCE = 500
+
+_COLUMNS = "id, key, fingerprint, caller, route, principal, agent, tenant, owner, state, outcome, created, updated"
+_UPGRADES = (
+    (
+        """CREATE TABLE operations (
+            id TEXT PRIMARY KEY, key BLOB UNIQUE, fingerprint BLOB, caller BLOB NOT NULL, route TEXT NOT NULL,
+            principal TEXT NOT NULL, agent TEXT, tenant TEXT, owner TEXT NOT NULL, state TEXT NOT NULL, outcome BLOB,
+            created REAL NOT NULL, updated REAL NOT NULL) STRICT""",
+        "CREATE INDEX operations_running ON operations (owner) WHERE state = 'running'",
+        "CREATE INDEX operations_updated ON operations (updated)",
+    ),
+)
+_INSERT = f"INSERT INTO operations ({_COLUMNS}) VALUES ({', '.join('?' * 13)})"  # noqa: S608 - constant columns
+_BY_KEY = f"SELECT {_COLUMNS} FROM operations WHERE key = ?"  # noqa: S608 - constant columns
+_BY_ID = f"SELECT {_COLUMNS} FROM operations WHERE id = ?"  # noqa: S608 - constant columns
+_END = "UPDATE operations SET state = ?, outcome = ?, updated = ? WHERE id = ?"
+_ABANDON = "UPDATE operations SET state = 'unknown', updated = ? WHERE owner = ? AND state = 'running'"
+_TAKE = "UPDATE operations SET state = 'running', owner = ?, updated = ? WHERE id = ?"
+_EXPIRED = """DELETE FROM operations WHERE rowid IN (
+    SELECT rowid FROM operations WHERE updated < ? AND state IN ('succeeded', 'failed')
+    OR updated < ? AND state = 'unknown' LIMIT ?)"""
+
+
+class OperationFile:
+    """The open file. Used by one thread; whatever changes something runs within `transaction`."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens or creates the file and takes it forward to this version; raises `StoreError`."""
+        self._path = path
+        self.owner = _owner()
+        self._full = False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = path.with_suffix(".lock").open("ab")
+            self._connection = connect(path)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"the operations in {path} can't be opened: {error}") from error
+        try:
+            # What is deleted is overwritten: replies may hold personal data.
+            self._connection.execute("PRAGMA secure_delete=ON")
+            upgrade(self._connection, _UPGRADES)
+        except sqlite3.Error as error:
+            raise StoreError(f"the operations in {path} can't be opened: {error}") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One transaction, on the disk when it ends; raises `sqlite3.Error`, and then nothing has changed.
+
+        The workers queue up for it at a file's lock: SQLite's own waiting sleeps, and may sleep past its turn.
+        """
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._full = self._bytes() > MOST_BYTES
+                yield
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def begin(self, intent: Intent) -> Begun:
+        """Keeps the intent, unless its key is known already; raises `StoreError` when no more can be kept."""
+        now = time.time()
+        found = None if intent.key is None else self._found(_BY_KEY, intent.key)
+        if found is not None and self._expired(found, now):
+            self.forget(found.id)
+            found = None
+        if found is not None:
+            return self._known(found, intent, now)
+        if self._full:
+            raise StoreError("as many operations are kept as may be")
+        made = StoredOperation(
+            *(intent.id, intent.key, intent.fingerprint, intent.caller, intent.route, intent.principal, intent.agent),
+            *(intent.tenant, self.owner, OperationState.RUNNING, None, now, now),
+        )
+        self._connection.execute(_INSERT, made)
+        return Begun(made, taken=True)
+
+    def _known(self, found: StoredOperation, intent: Intent, now: float) -> Begun:
+        if found.fingerprint != intent.fingerprint:
+            return Begun(found, taken=False, same=False)
+        found = self._judged(found)
+        since = intent.resume_after
+        if found.state is OperationState.UNKNOWN and since is not None and now - found.updated >= since:
+            self._connection.execute(_TAKE, (self.owner, now, found.id))
+            return Begun(found, taken=True, resumed=True)
+        return Begun(found, taken=False)
+
+    def end(self, id: str, state: OperationState, outcome: bytes | None) -> None:
+        """Notes how an operation ended."""
+        self._connection.execute(_END, (state.value, outcome, time.time(), id))
+
+    def forget(self, id: str) -> None:
+        """Takes an intent back: nothing was sent."""
+        self._connection.execute("DELETE FROM operations WHERE id = ?", (id,))
+
+    def read(self, id: str) -> StoredOperation | None:
+        """An operation as it stands, None when there is none of that id (any more)."""
+        found = self._found(_BY_ID, id)
+        if found is None or self._expired(found, time.time()):
+            return None
+        return self._judged(found)
+
+    def abandon(self) -> int:
+        """Running operations whose processes are gone are of unknown outcome; returns how many there were."""
+        owners = self._connection.execute("SELECT DISTINCT owner FROM operations WHERE state = 'running'").fetchall()
+        gone = [owner for (owner,) in owners if not _lives(owner)]
+        now = time.time()
+        return sum(self._connection.execute(_ABANDON, (now, owner)).rowcount for owner in gone)
+
+    def prune(self) -> int:
+        """Deletes some of the operations that are past their time; returns how many."""
+        now = time.time()
+        bounds = (now - KEEP_SECONDS, now - KEEP_UNKNOWN_SECONDS, _PRUNED_AT_ONCE)
+        return self._connection.execute(_EXPIRED, bounds).rowcount
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._connection.close()
+        self._lock.close()
+
+    def _found(self, query: str, value: bytes | str) -> StoredOperation | None:
+        row = self._connection.execute(query, (value,)).fetchone()
+        if row is None:
+            return None
+        found = StoredOperation._make(row)
+        return found._replace(state=OperationState(found.state))
+
+    def _judged(self, found: StoredOperation) -> StoredOperation:
+        """The operation; a running one whose process is gone becomes one of unknown outcome."""
+        if found.state is not OperationState.RUNNING or found.owner == self.owner or _lives(found.owner):
+            return found
+        now = time.time()
+        self._connection.execute(_END, (OperationState.UNKNOWN.value, None, now, found.id))
+        return found._replace(state=OperationState.UNKNOWN, updated=now)
+
+    @staticmethod
+    def _expired(found: StoredOperation, now: float) -> bool:
+        if found.state is OperationState.RUNNING:
+            return False
+        keep = KEEP_UNKNOWN_SECONDS if found.state is OperationState.UNKNOWN else KEEP_SECONDS
+        return found.updated < now - keep
+
+    def _bytes(self) -> int:
+        pages, free, size = (
+            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+
+def _owner() -> str:
+    """This process: its id and when it started, so that a reused id isn't taken for it."""
+    return f"{os.getpid()}:{started(os.getpid()) or 0}:{_boot()}"
+
+
+def _lives(owner: str) -> bool:
+    pid, start, boot = owner.split(":")
+    return boot == _boot() and started(int(pid)) == int(start)
+
+
+@cache
+def _boot() -> str:
+    """The system's start, in which process ids and their start times count."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,73 @@
+"""What is kept of one write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from typing import NamedTuple
+
+import orjson
+
+from gateway.call import Principal
+
+
+class OperationState(StrEnum):
+    """How far a write is. `failed`: refused for good, nothing changed; `unknown`: it may have happened."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A write that is about to be sent. `key` and `fingerprint` are SHA-256, None when the caller gave no key.
+
+    `resume_after`: seconds after which a write whose outcome is unknown may be taken up again; None: never.
+    """
+
+    id: str
+    route: str
+    principal: str
+    agent: str | None
+    tenant: str | None
+    caller: bytes
+    """`caller_digest` of who asks."""
+    key: bytes | None = None
+    fingerprint: bytes | None = None
+    resume_after: float | None = None
+
+
+class StoredOperation(NamedTuple):
+    """A write as it is kept. Times are seconds since the epoch; `outcome` is what `operations.outcome` wrote."""
+
+    id: str
+    key: bytes | None
+    fingerprint: bytes | None
+    caller: bytes
+    route: str
+    principal: str
+    agent: str | None
+    tenant: str | None
+    owner: str
+    state: OperationState
+    outcome: bytes | None
+    created: float
+    updated: float
+
+
+class Begun(NamedTuple):
+    """What became of an intent. `taken`: the write is this caller's to send now; `resumed`: after one whose outcome is
+    unknown. Otherwise `operation` is the one that has the key, and `same` whether it's the same request."""
+
+    operation: StoredOperation
+    taken: bool
+    resumed: bool = False
+    same: bool = True
+
+
+def caller_digest(principal: Principal) -> bytes:
+    """SHA-256 of who asks: issuer, tenant, principal and agent."""
+    return sha256(orjson.dumps([principal.issuer, principal.tenant, principal.id, principal.agent])).digest()

@@ -1,0 +1,151 @@
+"""Writes that are kept: begun once, ended once, and told truthfully meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Self
+
+from gateway.call import Call, Reply, new_id
+from gateway.errors import (
+    AuditUnavailable,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Overloaded,
+    Problem,
+    Rejected,
+    StateUnavailable,
+    UnknownOutcome,
+    UpstreamBusy,
+    UpstreamRefused,
+    UpstreamUnavailable,
+)
+from gateway.operations import outcome
+from gateway.operations.file import OperationFile
+from gateway.operations.ledger import Ledger
+from gateway.operations.record import Begun, Intent, OperationState, StoredOperation, caller_digest
+from gateway.store.contract import StoreError
+
+logger = logging.getLogger("figway")
+
+MOST_RUNNING = 1024
+"""Kept writes that run at once in one process."""
+_REFUSED_FOR_GOOD = (NotFound, Conflict, Rejected)
+_NOTHING_SENT = (UpstreamBusy, UpstreamUnavailable, UpstreamRefused, Forbidden, AuditUnavailable, Overloaded)
+_LAST_WRITES = 15.0
+
+
+class Operations:
+    """One process's kept writes. Belongs to one event loop."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._running: set[asyncio.Task[Reply]] = set()
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Opens the operations' file; blocks; raises `StoreError`."""
+        return cls(Ledger(OperationFile(path)))
+
+    async def begin(self, intent: Intent) -> Begun:
+        """Keeps an intent durably; raises `StateUnavailable` or `Overloaded`, and then nothing may be sent."""
+        if len(self._running) >= MOST_RUNNING:
+            raise Overloaded("Too many writes are under way.", retry_after=1)
+        try:
+            return await self._ledger.begin(intent)
+        except StoreError as error:
+            raise _unavailable(error) from error
+
+    def run(self, call: Call, begun: Begun, work: Awaitable[Reply], composite: bool) -> asyncio.Task[Reply]:
+        """Does the write in a task of its own, so that its end is noted even when its caller has left."""
+        task = asyncio.create_task(self._run(call, begun, work, composite))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def _run(self, call: Call, begun: Begun, work: Awaitable[Reply], composite: bool) -> Reply:
+        id, ledger = begun.operation.id, self._ledger
+        try:
+            reply = await work
+        except Problem as problem:
+            if isinstance(problem, _REFUSED_FOR_GOOD) and not composite:
+                await ledger.end(id, OperationState.FAILED, outcome.of_problem(problem))
+                raise
+            # A composite's steps are kept each by itself: sent again, it goes on where it failed.
+            if composite or isinstance(problem, _NOTHING_SENT) or not call.upstream_calls:
+                await self._release(begun)
+                raise
+            await ledger.end(id, OperationState.UNKNOWN)
+            raise told_unknown(problem, id) from problem
+        except Exception:
+            if composite or not call.upstream_calls:
+                await self._release(begun)
+            else:
+                await ledger.end(id, OperationState.UNKNOWN)
+            raise
+        await ledger.end(id, OperationState.SUCCEEDED, outcome.of_reply(reply))
+        return reply
+
+    async def _release(self, begun: Begun) -> None:
+        if begun.resumed:
+            await self._ledger.end(begun.operation.id, OperationState.UNKNOWN)
+        else:
+            await self._ledger.forget(begun.operation.id)
+
+    def _ended(self, task: asyncio.Task[Reply]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to whoever waits; a caller that has left isn't there to hear it
+
+    async def note_unknown(self, call: Call, problem: Problem) -> Problem:
+        """Keeps a write that had no key and whose outcome is unknown; the problem then names the operation."""
+        made = intent_of(call)
+        try:
+            await self._ledger.add(made, OperationState.UNKNOWN)
+        except StoreError as error:
+            logger.error("a write of unknown outcome, call %s, can't be kept: %s", call.id, error)
+            return problem
+        return told_unknown(problem, made.id)
+
+    async def read(self, id: str) -> StoredOperation | None:
+        """An operation as it stands; raises `StateUnavailable`."""
+        try:
+            return await self._ledger.read(id)
+        except StoreError as error:
+            raise _unavailable(error) from error
+
+    async def finish(self) -> None:
+        """Waits for the writes under way: each ends at its deadline."""
+        if self._running:
+            await asyncio.wait(tuple(self._running), timeout=_LAST_WRITES)
+
+    def close(self) -> None:
+        """Writes what is to be kept, and ends the thread; blocks."""
+        self._ledger.close()
+
+
+def intent_of(call: Call) -> Intent:
+    """The call as an intent without a key. A call and its operation share their id; a composite's steps have theirs."""
+    who = call.principal
+    assert who is not None
+    id = call.id if call.parent is None else new_id()
+    return Intent(id, call.operation, who.id, who.agent, who.tenant, caller_digest(who))
+
+
+def told_unknown(problem: Problem, id: str) -> UnknownOutcome:
+    """The problem of a write whose outcome is unknown, with where to ask what became of it."""
+    detail = problem.detail if isinstance(problem, UnknownOutcome) else "What became of the change isn't known."
+    return UnknownOutcome(
+        detail,
+        fix=f"Ask GET /-/operations/{id}, or read the entity, to learn what became of it before you send it anew.",
+        headers=[(b"location", f"/-/operations/{id}".encode())],
+        operation=id,
+        note=problem.note,
+    )
+
+
+def _unavailable(error: StoreError) -> StateUnavailable:
+    return StateUnavailable("Writes can't be kept at present; nothing was sent.", retry_after=5, note=str(error))
