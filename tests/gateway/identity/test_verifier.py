@@ -38,6 +38,9 @@ class Counted:
         time.sleep(0.01)
         return self._state.all_keys()
 
+    def revoked_tokens(self, at: datetime) -> frozenset[str]:
+        return self._state.revoked_tokens(at)
+
 
 @pytest.fixture
 def counted(state: State) -> Counted:
@@ -67,7 +70,7 @@ Made = Callable[..., tuple[bytes, StoredKey]]
 
 async def test_a_key_proves_its_principal(verifier: KeyVerifier, made: Made) -> None:
     header, key = made(tenant="acme")
-    principal = Principal("ann", "bot", ("reader",), "acme", f"key:{key.id}")
+    principal = Principal("ann", "bot", ("reader",), "acme", f"key:{key.id}", delegation=("bot",))
     assert verifier.cached(header) is None
     assert await verifier.verify(header) == principal
     assert verifier.cached(header) == principal
