@@ -130,6 +130,10 @@ class Call:
     writes: bool = False
     request_bytes: int = 0
     max_reply: int = 2**24
+    batch: bool = False
+    """Whether the caller can wait (`Prefer: respond-async`)."""
+    priority: int = 0
+    """The points with which it waits for a busy upstream (`gateway.bulkhead`), where limits say them."""
     parent: Call | None = None
     """The composite's call, for a step."""
     reply_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -164,3 +168,5 @@ class Reply:
     warnings: tuple[str, ...] = ()
     encoded: bytes | None = None
     """The body's bytes, when it's already encoded."""
+    cost: int | None = None
+    """What the call cost as measured, against budgets; None: as its route states."""
