@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from contextlib import ExitStack
 from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
-from gateway.admin import documents, health
+from gateway.admin import documents, health, metrics
 from gateway.admin.control import Control
 from gateway.admin.recording import Recorded
 from gateway.admin.routes import control_routes, no_such_place
@@ -34,6 +35,8 @@ from gateway.store.contract import StoreError
 from gateway.store.offload import Offload
 from gateway.store.place import StateFolder, open_state
 from gateway.store.shared import Shared
+from gateway.telemetry.export import BadTelemetry
+from gateway.telemetry.telemetry import Telemetry
 
 logger = logging.getLogger("figway")
 
@@ -50,7 +53,7 @@ class Application:
         self.control = Control()
         self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self._own.add_exception_handler(HTTPException, no_such_place)
-        self._own.include_router(control_routes(self.control, (*health.PLACES, *documents.PLACES)))
+        self._own.include_router(control_routes(self.control, (*health.PLACES, *documents.PLACES, *metrics.PLACES)))
         self._recorded = Recorded(self._own, lambda: self.control.audit)
         self._ingress: HttpIngress | None = None
 
@@ -74,7 +77,7 @@ class Application:
                 logger.error("%s", finding)
             await send({"type": "lifespan.startup.failed", "message": "The workspace is invalid."})
             return
-        except (StoreError, AuditError, KeyFileError) as error:
+        except (StoreError, AuditError, KeyFileError, BadTelemetry) as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.startup.complete"})
@@ -103,7 +106,9 @@ class Application:
             raise
         if self._watch:
             runtime.supervise(runtime.watch)
-        self._ingress = HttpIngress(runtime.current, means.audit)
+        means.telemetry.watch(metrics.kinds(runtime), metrics.Gauges(runtime, means.audit))
+        runtime.supervise(means.telemetry.pulse)
+        self._ingress = HttpIngress(runtime.current, means.audit, (means.telemetry.observe,))
         self.control.attach(runtime, means.audit, means.governance.verifier)
         return runtime
 
@@ -122,11 +127,12 @@ def make_means(workspace: Path, settings: Settings) -> Means:
         offload=offload,
         audit=AuditLog.open(folder.audit),
         governance=Governance(verifier, load_or_create(folder.keys, "cursor").secret),
+        telemetry=Telemetry.open(folder.path / "metrics", os.environ),
     )
 
 
 def close_means(means: Means) -> None:
     """Closes them all, in the order in which they need each other; raises `AuditError` when records are lost."""
     with ExitStack() as closing:
-        for each in (means.shared, means.state, means.offload, means.audit):
+        for each in (means.shared, means.state, means.offload, means.telemetry, means.audit):
             closing.callback(each.close)

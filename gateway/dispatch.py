@@ -16,6 +16,7 @@ from gateway.pipeline import Handler
 from gateway.routing.model import Binding, Expression, MappingFailed, Route
 from gateway.routing.pointers import request_pointer
 from gateway.routing.scope import is_given, scope_builder
+from gateway.telemetry import child_of
 
 # A value with more items than this is mapped on a thread when the mapping isn't a compiled one.
 _BIG = 200
@@ -56,11 +57,12 @@ def dispatch(route: Route, upstreams: Mapping[str, Invoker]) -> Handler:
 
 async def _invoke(call: Call, route: Route, binding: Binding, upstream: Invoker, input: Mapping[str, Json]) -> Result:
     started = time.perf_counter()
+    traceparent = child_of(call.traceparent)
     outcome = "failed"
     sources: tuple[Any, ...] = ()
     try:
         result = await upstream.call(
-            binding.operation, input, effect=route.effect, context=_context(call, route.effect)
+            binding.operation, input, effect=route.effect, context=_context(call, route.effect, traceparent)
         )
         outcome, sources = "ok", result.sources
     except AdapterError as error:
@@ -75,15 +77,18 @@ async def _invoke(call: Call, route: Route, binding: Binding, upstream: Invoker,
         raise
     finally:
         seconds = time.perf_counter() - started
-        call.upstream_calls.append(UpstreamCall(binding.upstream, binding.operation, seconds, outcome, sources))
+        span = "" if traceparent is call.traceparent else traceparent[36:52]
+        call.upstream_calls.append(
+            UpstreamCall(binding.upstream, binding.operation, seconds, outcome, sources, started, span)
+        )
     return result
 
 
-def _context(call: Call, effect: Effect) -> Context:
+def _context(call: Call, effect: Effect, traceparent: str) -> Context:
     who = call.principal or _NOBODY
     return Context(
         deadline=call.deadline,
-        traceparent=call.traceparent,
+        traceparent=traceparent,
         idempotency_key=call.idempotency_key,
         principal=who.id or None,
         agent=who.agent,

@@ -20,6 +20,7 @@ from gateway.store.leader import Leader
 from gateway.store.offload import Offload
 from gateway.store.place import StateFolder
 from gateway.store.shared import Shared
+from gateway.telemetry.telemetry import Telemetry
 from gateway.upstream import Limits, Upstream
 
 logger = logging.getLogger("figway")
@@ -44,6 +45,7 @@ class Means:
     offload: Offload
     audit: AuditLog
     governance: Governance
+    telemetry: Telemetry
 
 
 class Runtime:
@@ -60,6 +62,11 @@ class Runtime:
         self._generation = -1
         self.serving: Serving | None = None
         self.draining = False
+
+    @property
+    def means(self) -> Means:
+        """What it works with."""
+        return self._means
 
     def current(self) -> Serving:
         """The snapshot that admits a request now."""

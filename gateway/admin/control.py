@@ -10,7 +10,7 @@ from gateway.call import Principal
 from gateway.errors import Draining, Forbidden
 from gateway.filters.authenticate import Verifier, identify
 from gateway.ingress.framing import read_headers
-from gateway.runtime import Runtime
+from gateway.runtime import Means, Runtime
 from gateway.serving import Serving
 
 
@@ -50,6 +50,12 @@ class Control:
         if self.runtime is None or self.runtime.serving is None:
             raise Draining("The gateway isn't serving.", retry_after=1)
         return self.runtime.serving
+
+    def means(self) -> Means:
+        """What the gateway works with; raises `Draining` when it doesn't serve."""
+        if self.runtime is None:
+            raise Draining("The gateway isn't serving.", retry_after=1)
+        return self.runtime.means
 
     async def principal(self, request: Request) -> Principal:
         """Who asks; raises a `Problem` when that can't be told."""

@@ -62,6 +62,11 @@ class AuditLog:
         return self._writable and (since is None or time.monotonic() - since < _STALL_SECONDS)
 
     @property
+    def queued(self) -> int:
+        """How many records wait for the disk."""
+        return len(self._queue)
+
+    @property
     def crowded(self) -> bool:
         """Half of what can be kept is waiting for the disk: callers should wait for it, too."""
         return len(self._queue) * 2 >= self._capacity
