@@ -50,6 +50,9 @@ class Operation:
     output: JsonSchema
     description: str = ""
     is_list: bool = False
+    filters_rows: bool = False
+    """It touches no row but those that the caller may see: a list obeys `ListRequest.rows`, a write `Context.rows`,
+    which then holds for the row before and after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,11 @@ class Condition:
     value: Json
 
 
+Rows: TypeAlias = tuple[tuple[Condition, ...], ...]
+"""Rows for which all conditions of one of these groups hold: eq ne lt le gt ge in, and `out` (none of a list), text
+compared as it is written. NULL passes no condition. No group: no row."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListRequest:
     """A page of a list: at most `limit` items behind position `after`, in `sort` order ("-a" descends)."""
@@ -69,8 +77,8 @@ class ListRequest:
     after: Json = None
     sort: tuple[str, ...] = ()
     where: tuple[Condition, ...] = ()
-    rows: tuple[tuple[Condition, ...], ...] | None = None
-    """What the caller may see: rows for which all conditions of one of these groups hold; None: every row."""
+    rows: Rows | None = None
+    """What the caller may see; None: every row."""
 
     @classmethod
     def of(cls, input: Mapping[str, Json]) -> ListRequest:
@@ -120,6 +128,11 @@ class Context(NamedTuple):
     """Who acts for the principal, the caller itself first (RFC 8693 §4.1)."""
     subject_token: str | None = None
     """The caller's own token, for an upstream that takes it in exchange (RFC 8693); never logged."""
+    rows: Rows | None = None
+    """The rows that a write may touch, where its operation `filters_rows`; None: any."""
+
+    priority: int = 3
+    """The points with which the call waits for its turn; adapters needn't look at it."""
 
     def remaining(self) -> float:
         """Seconds until the deadline, never negative."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from bisect import insort
+from itertools import count
 from typing import Any
 
 from adapters.errors import Retry
@@ -20,13 +21,27 @@ class Busy(Retry):
         super().__init__(message, retry_after=1.0)
 
 
+INTERACTIVE, AGENT, BATCH = 3, 2, 1
+"""The points of a call that nobody else gives any: a person's, an agent's, and one whose caller can wait."""
+
+_POINT = 1.0
+"""Seconds of waiting that a point is worth."""
+
+
 class Slots:
-    """So many calls at once, so many waiting behind them, first come first served."""
+    """So many calls at once, so many waiting behind them.
+
+    Who waits stands in the queue as if it had come a second earlier for each of its points. So within a class it is
+    first come first served, a class with more points goes first, and nobody is overtaken by those who come later than
+    that many seconds. When the queue is full, who has the fewest points, and of these came last, is refused.
+    """
 
     def __init__(self, size: int, queue: int) -> None:
         self._size = size
         self._queue = queue
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: list[tuple[float, int, int, asyncio.Future[None]]] = []
+        """Sorted: when the call came, as it counts; its number; its points; what it waits for."""
+        self._numbers = count()
         self._idle: asyncio.Future[None] | None = None
         self.taken = 0
 
@@ -41,26 +56,37 @@ class Slots:
         self.taken += 1
         return True
 
-    async def wait(self, seconds: float) -> None:
-        """Waits for a slot; raises `Busy` at once or `TimeoutError` later."""
+    async def wait(self, seconds: float, points: int = INTERACTIVE) -> None:
+        """Waits for a slot; raises `Busy`, at once or when it has to give way, or `TimeoutError` later."""
         if len(self._waiting) >= self._queue:
-            raise Busy("Too many calls wait for the system behind the route.")
+            self._shed(points)
         waiter = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
+        place = (time.monotonic() - points * _POINT, next(self._numbers), points, waiter)
+        insort(self._waiting, place)
         try:
             async with asyncio.timeout(seconds):
                 await waiter
         except (asyncio.CancelledError, TimeoutError):
-            if waiter.done() and not waiter.cancelled():  # it was handed a slot in the moment that it gave up
-                self.release()
-            elif waiter in self._waiting:
-                self._waiting.remove(waiter)
+            if waiter.done() and not waiter.cancelled():
+                if waiter.exception() is None:  # it was handed a slot in the moment that it gave up
+                    self.release()
+            elif place in self._waiting:
+                self._waiting.remove(place)
             raise
+
+    def _shed(self, points: int) -> None:
+        """Makes room in a full queue for a call with that many points, or raises `Busy`."""
+        last = min(self._waiting, key=lambda place: (place[2], -place[1]), default=None)
+        if last is None or last[2] >= points:
+            raise _busy()
+        self._waiting.remove(last)
+        if not last[3].done():
+            last[3].set_exception(_busy())
 
     def release(self) -> None:
         """Hands the slot to the first waiter, or frees it."""
         while self._waiting:
-            waiter = self._waiting.popleft()
+            waiter = self._waiting.pop(0)[3]
             if not waiter.done():
                 waiter.set_result(None)
                 return
@@ -74,6 +100,10 @@ class Slots:
         while self.taken:
             self._idle = self._idle or asyncio.get_running_loop().create_future()
             await asyncio.shield(self._idle)
+
+
+def _busy() -> Busy:
+    return Busy("Too many calls wait for the system behind the route.")
 
 
 class Cutoff:

@@ -105,6 +105,7 @@ class _Run:
             raw_headers=call.raw_headers,
             upstream_calls=call.upstream_calls,
             parent=call,
+            batch=call.batch,
             step=step.name,
             subject_token=call.subject_token,
         )

@@ -125,7 +125,7 @@ class Upstream:
         self._counts["calls"] += 1
         self._retry_tokens = min(self._retry_tokens + _RETRY_SHARE, _RETRY_RESERVE)
         try:
-            waiting = self._admitted(effect, context.deadline)
+            waiting = self._admitted(effect, context)
             if waiting is not None:
                 await waiting
             if effect is not Effect.READ:
@@ -160,7 +160,7 @@ class Upstream:
         while (pause := self._pause(attempt, error, context.deadline)) is not None:
             await asyncio.sleep(pause)
             attempt += 1
-            waiting = self._admitted(Effect.READ, context.deadline)
+            waiting = self._admitted(Effect.READ, context)
             if waiting is not None:
                 await waiting
             try:
@@ -185,17 +185,17 @@ class Upstream:
         self._counts["retries"] += 1
         return pause
 
-    def _admitted(self, effect: Effect, deadline: float) -> Awaitable[None] | None:
+    def _admitted(self, effect: Effect, context: Context) -> Awaitable[None] | None:
         """Takes a slot; an awaitable where one must be waited for, until the deadline at most."""
         self._breaker.check()
-        remaining = deadline - time.monotonic()
+        remaining = context.deadline - time.monotonic()
         if remaining <= 0:
             raise _too_late(effect)
-        return None if self._slots.take() else self._waited(effect, remaining)
+        return None if self._slots.take() else self._waited(effect, remaining, context.priority)
 
-    async def _waited(self, effect: Effect, seconds: float) -> None:
+    async def _waited(self, effect: Effect, seconds: float, points: int) -> None:
         try:
-            await self._slots.wait(seconds)
+            await self._slots.wait(seconds, points)
         except TimeoutError:
             raise _too_late(effect) from None
 

@@ -151,6 +151,7 @@ class HttpIngress:
         self._admit(call)
         call.deadline += endpoint.deadline
         if b"prefer" in headers:
+            call.batch = b"respond-async" in headers[b"prefer"].lower()
             call.deadline = min(call.deadline, _shortened(headers[b"prefer"], call.deadline - endpoint.deadline))
         if not endpoint.takes_body:
             return endpoint.handler, None
@@ -227,6 +228,7 @@ def _unrecorded(call: Call) -> Problem:
 def _blank(scope: Scope, serving: Serving, started: float) -> Call:
     # As received, still percent-encoded.
     raw: bytes | None = scope.get("raw_path")
+    client = scope.get("client")
     return Call(
         id=new_id(),
         operation="",
@@ -237,6 +239,7 @@ def _blank(scope: Scope, serving: Serving, started: float) -> Call:
         traceparent="",
         path={},
         raw_query=scope["query_string"],
+        peer=client[0] if client else None,
     )
 
 
