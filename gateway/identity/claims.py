@@ -31,10 +31,11 @@ class Proof:
     token: str
 
 
-def prove(claims: Mapping[str, Any], issuer: Issuer, now: float, digest: str, *, unscoped: bool = False) -> Proof:
+def prove(claims: Mapping[str, Any], issuer: Issuer, now: float, digest: str, *, lenient: bool = False) -> Proof:
     """The principal that `claims` speak of, at `now`; raises `Refused`.
 
-    `digest` stands for a token that has no `jti`. `unscoped`: one without a scope claim isn't narrowed.
+    `digest` stands for a token that has no `jti`. `lenient`: one without a scope isn't narrowed, and one
+    without a tenant has none.
     """
     if claims.get("iss") != issuer.issuer:
         raise Refused("another issuer")
@@ -50,10 +51,10 @@ def prove(claims: Mapping[str, Any], issuer: Issuer, now: float, digest: str, *,
         id=_name(claims.get("sub")),
         agent=delegation[0] if delegation else None,
         roles=_optional(claims, issuer.roles_claim, _names) or (),
-        tenant=None if issuer.tenant_claim is None else _name(_at(claims, issuer.tenant_claim)),
+        tenant=_tenant(claims, issuer.tenant_claim, lenient),
         credential=f"token:{token}",
         teams=_optional(claims, issuer.teams_claim, _names) or (),
-        scopes=_scopes(claims, issuer.scope_prefix, unscoped),
+        scopes=_scopes(claims, issuer.scope_prefix, lenient),
         issuer=issuer.issuer,
         delegation=delegation,
     )
@@ -101,13 +102,18 @@ def _actors(claims: Mapping[str, Any], most: int) -> tuple[str, ...]:
     return tuple(chain)
 
 
-def _scopes(claims: Mapping[str, Any], prefix: str | None, unscoped: bool) -> tuple[str, ...] | None:
+def _tenant(claims: Mapping[str, Any], claim: str | None, lenient: bool) -> str | None:
+    value = None if claim is None else _at(claims, claim)
+    return None if claim is None or (lenient and value is None) else _name(value)
+
+
+def _scopes(claims: Mapping[str, Any], prefix: str | None, lenient: bool) -> tuple[str, ...] | None:
     if prefix is None:
         return None
     # RFC 8693 section 4.2 says `scope`, one text; some issuers say `scp`, a text or a list.
     value = claims.get("scope", claims.get("scp"))
     if value is None:
-        return None if unscoped else ()
+        return None if lenient else ()
     scopes = value.split(" ") if isinstance(value, str) else value
     if not isinstance(scopes, list) or not all(isinstance(each, str) for each in scopes):
         raise Refused("a malformed scope")

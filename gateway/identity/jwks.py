@@ -1,4 +1,4 @@
-"""An issuer's keys as needed: fetched once for all who wait, renewed in the background, kept while it can't be asked."""
+"""An issuer's keys: fetched once for all who wait, renewed in the background, kept while it doesn't answer."""
 
 from __future__ import annotations
 

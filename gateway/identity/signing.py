@@ -1,16 +1,28 @@
-"""The gateway's own secret keys: one file each in the state folder, made when first asked for."""
+"""The gateway's own secret keys: a keyring each in the state folder, made when first asked for.
+
+A ring's newest key signs. After a rotation the older ones still verify, until what they signed is over; a ring that
+names no such time keeps them for good.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 import stat
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
+from typing import Any, Self
 
 _BYTES = 32
+LIVES: Mapping[str, float] = {"cursor": 86_400.0, "plan": 86_400.0}
+"""Ring → how many seconds a key still verifies after its rotation; for a ring that isn't here: for good."""
 
 
 class KeyFileError(Exception):
@@ -25,32 +37,103 @@ class SigningKey:
     secret: bytes = field(repr=False)
 
 
-def load_or_create(folder: Path, name: str) -> SigningKey:
-    """The key called `name`, kept in `<folder>/<name>.json` as `{"id", "key"}`; raises `KeyFileError`.
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    key: SigningKey
+    until: float
+    """Seconds since the epoch from which it verifies no more."""
+    retired: float | None
 
-    Of several processes that find none, one makes it and all use that one. Blocks.
+
+class Keyring:
+    """The keys of one name, kept in `<folder>/<name>.json` as `{"keys": [{"id", "key", "retired"}]}`, newest first.
+
+    A file that holds one key, `{"id", "key"}`, is read too, and written anew in this form.
     """
-    path = folder / f"{name}.json"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not path.exists():
-            _create(path)
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise KeyFileError(f"{path} may be read by others: run 'chmod 600 {path}'")
-        return _parsed(path)
-    except OSError as error:
-        raise KeyFileError(f"the key {path} can't be read or made: {error.strerror}") from error
+
+    def __init__(self, path: Path, kept: tuple[_Kept, ...]) -> None:
+        self._path = path
+        self._set(kept)
+
+    @classmethod
+    def open(cls, folder: Path, name: str) -> Self:
+        """The ring called `name`, with a first key where there was none; raises `KeyFileError`. Blocks.
+
+        Of several processes that find none, one makes it and all use that one.
+        """
+        path = folder / f"{name}.json"
+        with _described(path):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not path.exists():
+                _create(path)
+            kept, old = _read(path)
+            if old:
+                with _locked(folder):
+                    kept, old = _read(path)
+                    if old:
+                        _write(path, kept)
+        return cls(path, kept)
+
+    @property
+    def name(self) -> str:
+        return self._path.stem
+
+    @property
+    def current(self) -> SigningKey:
+        """The key that signs."""
+        return self._current
+
+    @property
+    def keys(self) -> tuple[SigningKey, ...]:
+        """Every key that still verifies, the current one first."""
+        now = time.time()
+        return tuple(each.key for each in self._kept.values() if each.until > now)
+
+    def by_id(self, id: str) -> SigningKey | None:
+        """The key of that id, None when there is none that still verifies."""
+        kept = self._kept.get(id)
+        return kept.key if kept is not None and kept.until > time.time() else None
+
+    def reload(self) -> None:
+        """Reads the ring again, since another process may have rotated it; raises `KeyFileError`. Blocks."""
+        with _described(self._path):
+            self._set(_read(self._path)[0])
+
+    def rotate(self) -> SigningKey:
+        """Makes a new key, which signs from now on, and drops those whose time is over; raises `KeyFileError`.
+        Blocks. The other processes learn of it by `reload`."""
+        now = time.time()
+        with _described(self._path), _locked(self._path.parent):
+            newest, *older = _read(self._path)[0]
+            life = LIVES.get(self.name, inf)
+            retired = _Kept(newest.key, now + life, now)
+            kept = (_fresh(), retired, *(each for each in older if each.until > now))
+            _write(self._path, kept)
+        self._set(kept)
+        return self._current
+
+    def _set(self, kept: tuple[_Kept, ...]) -> None:
+        self._kept = {each.key.id: each for each in kept}
+        self._current = kept[0].key
+
+
+def load_or_create(folder: Path, name: str) -> SigningKey:
+    """The current key of the ring called `name`; raises `KeyFileError`. Blocks."""
+    return Keyring.open(folder, name).current
+
+
+def ring_names(folder: Path) -> list[str]:
+    """The rings that there are, by name. Blocks."""
+    return sorted(path.stem for path in folder.glob("[a-z]*.json"))
+
+
+def _fresh() -> _Kept:
+    return _Kept(SigningKey(secrets.token_hex(4), secrets.token_bytes(_BYTES)), inf, None)
 
 
 def _create(path: Path) -> None:
-    document = {"id": secrets.token_hex(4), "key": urlsafe_b64encode(secrets.token_bytes(_BYTES)).decode()}
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    draft = _draft(path, (_fresh(),))
     try:
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(document, file)
-            file.flush()
-            os.fsync(file.fileno())
         # A link, unlike a rename, never replaces a key that another process made meanwhile.
         os.link(draft, path)
     except FileExistsError:
@@ -58,6 +141,26 @@ def _create(path: Path) -> None:
     finally:
         draft.unlink()
     _sync(path.parent)
+
+
+def _write(path: Path, kept: tuple[_Kept, ...]) -> None:
+    """Replaces a ring's file at once: who reads meanwhile sees the old one or the new."""
+    _draft(path, kept).replace(path)
+    _sync(path.parent)
+
+
+def _draft(path: Path, kept: tuple[_Kept, ...]) -> Path:
+    keys = [
+        {"id": each.key.id, "key": urlsafe_b64encode(each.key.secret).decode(), "retired": each.retired}
+        for each in kept
+    ]
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump({"keys": keys}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
 
 
 def _sync(folder: Path) -> None:
@@ -68,12 +171,44 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _parsed(path: Path) -> SigningKey:
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keeps other processes from changing the folder's rings: the lock is on the folder itself."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _described(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise KeyFileError(f"the key {path} can't be read or made: {error.strerror}") from error
+
+
+def _read(path: Path) -> tuple[tuple[_Kept, ...], bool]:
+    """A ring's keys, and whether its file has the form with one key."""
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise KeyFileError(f"{path} may be read by others: run 'chmod 600 {path}'")
     try:
         document = json.loads(path.read_text())
-        key = SigningKey(str(document["id"]), urlsafe_b64decode(document["key"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise KeyFileError(f'{path} doesn\'t hold a key: it must be {{"id": …, "key": …}}') from error
+        old = "keys" not in document
+        kept = tuple(_parsed(path, each) for each in ([document] if old else document["keys"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise KeyFileError(f'{path} doesn\'t hold a key: it must be {{"keys": [{{"id": …, "key": …}}]}}') from error
+    if not kept:
+        raise KeyFileError(f"{path} doesn't hold a key")
+    return kept, old
+
+
+def _parsed(path: Path, member: Mapping[str, Any]) -> _Kept:
+    key = SigningKey(str(member["id"]), urlsafe_b64decode(member["key"]))
     if len(key.secret) != _BYTES:
         raise KeyFileError(f"{path} holds a key of {len(key.secret)} bytes; it must be {_BYTES}")
-    return key
+    retired = member.get("retired")
+    until = inf if retired is None else float(retired) + LIVES.get(path.stem, inf)
+    return _Kept(key, until, retired)
