@@ -11,6 +11,7 @@ import click
 
 from gateway.cli.common import USAGE, fail, workspace_option
 from gateway.process import Supervisor, configure_logging, listen, run_one
+from gateway.routing.identity import is_loopback
 from gateway.settings import InvalidSetting, Settings
 
 logger = logging.getLogger("figway")
@@ -20,14 +21,17 @@ logger = logging.getLogger("figway")
 @workspace_option
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that serve.")
 @click.option("--watch", is_flag=True, help="Publish the workspace whenever its files change.")
+@click.option("--dev", is_flag=True, help="Accept the tokens of 'figway token'; for this host only.")
 @click.option("--host", help="The address to listen on; overrides FIGWAY_HOST.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on; overrides FIGWAY_PORT.")
-def command(workspace: Path, workers: int, watch: bool, host: str | None, port: int | None) -> None:
+def command(workspace: Path, workers: int, watch: bool, dev: bool, host: str | None, port: int | None) -> None:
     """Serve a workspace: its active snapshot, or on an empty store its files.
 
     An invalid workspace isn't served: every problem is told, and the exit code is 1.
     """
-    settings = process_settings(host, port)
+    settings = replace(process_settings(host, port), dev=dev)
+    if dev and not is_loopback(settings.host):
+        fail(f"--dev lets anyone in who can make a token here, so it doesn't listen on {settings.host}", USAGE)
     configure_logging(settings)
     serve(workspace, settings, workers, watch)
 

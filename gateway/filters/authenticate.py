@@ -1,17 +1,20 @@
-"""Who asks: the credential in `Authorization` becomes the call's principal, or the call ends with 401."""
+"""Who asks: the caller's credential becomes the call's principal, or the call ends with 401."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 from gateway.call import Call, Principal
-from gateway.errors import Overloaded, Unauthenticated
+from gateway.errors import IdentityUnavailable, Unauthenticated
+from gateway.identity.fetching import Unavailable
 from gateway.pipeline import Stage
 from gateway.store.contract import StoreError
 
-# RFC 6750 §3: what a 401 must say.
-_CHALLENGE = ((b"www-authenticate", b'Bearer realm="figway"'),)
+# RFC 6750 §3: what a 401 must say; no more than that helps whoever tries tokens out.
+_NONE = ((b"www-authenticate", b'Bearer realm="figway"'),)
+_INVALID = ((b"www-authenticate", b'Bearer realm="figway", error="invalid_token"'),)
+_FIX = "Send 'Authorization: Bearer CREDENTIAL', with an API key or a token of an issuer that this gateway accepts."
 
 
 class Verifier(Protocol):
@@ -21,37 +24,53 @@ class Verifier(Protocol):
 
     async def verify(self, header: bytes) -> Principal | None: ...
 
+    def certified(self, peer: str | None, headers: Mapping[bytes, bytes]) -> Principal | None:
+        """Whom a client certificate proves, as a trusted proxy tells; where a call has both, `Authorization` counts."""
+        ...
+
 
 def authenticate(verifier: Verifier) -> Stage:
     """A filter that sets `call.principal`; a composite's step keeps the composite's."""
 
     def before(call: Call) -> Awaitable[None] | None:
         if call.parent is not None:
-            call.principal = call.parent.principal
+            call.principal, call.subject_token = call.parent.principal, call.parent.subject_token
             return None
         header = call.raw_headers.get(b"authorization")
-        call.principal = None if header is None else verifier.cached(header)
-        return None if call.principal is not None else look_up(call, header)
+        principal = None if header is None else verifier.cached(header)
+        if principal is None:
+            return look_up(call)
+        _admit(call, principal)
+        return None
 
-    async def look_up(call: Call, header: bytes | None) -> None:
-        call.principal = await identify(verifier, header)
+    async def look_up(call: Call) -> None:
+        _admit(call, await identify(verifier, call.peer, call.raw_headers))
 
     return Stage(before)
 
 
-async def identify(verifier: Verifier, header: bytes | None) -> Principal:
-    """Whom a credential proves; raises `Unauthenticated`, or `Overloaded` when it can't be checked now."""
+def _admit(call: Call, principal: Principal) -> None:
+    call.principal = principal
+    if principal.issuer:
+        # What an issuer vouches for is always a bearer token.
+        call.subject_token = call.raw_headers[b"authorization"].partition(b" ")[2].strip(b" ").decode("latin-1")
+
+
+async def identify(verifier: Verifier, peer: str | None, headers: Mapping[bytes, bytes]) -> Principal:
+    """Whom a call's credential proves; `peer` is the address that it came from.
+
+    Raises `Unauthenticated`, or `IdentityUnavailable` when it can't be checked now.
+    """
+    header = headers.get(b"authorization")
     if header is None:
-        raise _refused("The call carries no credential.")
+        principal = verifier.certified(peer, headers)
+        if principal is None:
+            raise Unauthenticated("The call carries no credential.", fix=_FIX, headers=_NONE)
+        return principal
     try:
         principal = verifier.cached(header) or await verifier.verify(header)
-    except StoreError as error:
-        raise Overloaded("The credential can't be checked now.", retry_after=1, note=str(error)) from error
+    except (StoreError, Unavailable) as error:
+        raise IdentityUnavailable("The credential can't be checked now.", retry_after=5, note=str(error)) from error
     if principal is None:
-        raise _refused("The credential isn't valid, or no longer.")
+        raise Unauthenticated("The credential isn't valid, or no longer.", fix=_FIX, headers=_INVALID)
     return principal
-
-
-def _refused(detail: str) -> Unauthenticated:
-    """The 401 problem, with the challenge that RFC 6750 asks for."""
-    return Unauthenticated(detail, fix="Send 'Authorization: Bearer <API key>'.", headers=_CHALLENGE)
