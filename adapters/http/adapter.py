@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
 
-from adapters.client import ClientOptions, HttpClient, http_client
+from adapters.client import ClientOptions, HttpClient, HttpReply, http_client
 from adapters.contract import Context, Effect, Json, Operation, Probe, Result, Source, Workspace
 from adapters.errors import AdapterError, ConfigError, ConfigProblem, DoNotRetry, NotFound, Unavailable
-from adapters.http.config import Auth, Config, Tls
+from adapters.http.config import Config, Tls
 from adapters.http.replies import as_of, value_of
+from adapters.http.shown import Shown
 from adapters.http.template import Template, template
 
 
 class HttpAdapter:
     """A REST API. Operations are named by the bindings, "GET /v2/customers/{id}": see `accepts`."""
 
-    def __init__(
-        self, name: str, config: Config, client: HttpClient, credential: Mapping[str, str], missing: str
-    ) -> None:
-        """`credential` is the header that authenticates; `missing` names what the environment left unset, or is ""."""
+    def __init__(self, name: str, config: Config, client: HttpClient, shown: Shown) -> None:
         self._name = name
         self._config = config
         self._client = client
-        self._headers = {"Accept": "application/json, application/problem+json", **credential}
-        self._own = frozenset(header.lower() for header in credential)
-        self._missing = missing
+        self._shown = shown
+        self._headers = {"Accept": "application/json, application/problem+json"}
 
     @property
     def name(self) -> str:
@@ -43,11 +39,12 @@ class HttpAdapter:
         return None if known is None else known.operation()
 
     async def open(self) -> None:
-        """Checks that address and credential are set; connections are opened by calls."""
-        if self._missing:
-            raise Unavailable(f"The upstream '{self._name}' can't be called: {self._missing} isn't set.")
+        """Checks that address and credentials are set; connections are opened by calls."""
+        if self._shown.missing:
+            raise Unavailable(f"The upstream '{self._name}' can't be called: {self._shown.missing} isn't set.")
 
     async def close(self) -> None:
+        await self._shown.close()
         await self._client.close()
 
     async def invoke(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
@@ -63,16 +60,18 @@ class HttpAdapter:
         try:
             await self.open()
             url = self._config.base_url + self._config.probe
-            reply = await self._client.send("GET", url, headers=self._headers, deadline=context.deadline)
+            headers = {**self._headers, **await self._shown.own(context)}
+            reply = await self._client.send("GET", url, headers=headers, deadline=context.deadline)
         except AdapterError as error:
             return Probe(False, error.message, time.monotonic() - start)
         ok = reply.status < 500 and reply.status not in (401, 403)
         return Probe(ok, f"GET {self._config.probe} answers {reply.status}", time.monotonic() - start)
 
     async def _call(self, known: Template, input: Mapping[str, Json], context: Context) -> Result:
-        request = known.request(input, self._own)
+        shown = self._shown.headers(context)
+        request = known.request(input, self._shown.names)
         await self.open()
-        headers = {**self._headers, **request.headers}
+        headers = {**self._headers, **shown, **request.headers}
         if request.body is not None:
             headers["Content-Type"] = "application/json"
         if context.traceparent is not None:
@@ -81,9 +80,14 @@ class HttpAdapter:
         if context.idempotency_key is not None and effect is not Effect.READ:
             headers["Idempotency-Key"] = context.idempotency_key
         url = self._config.base_url + request.target
-        reply = await self._client.send(
-            known.method, url, headers=headers, body=request.body, deadline=context.deadline
-        )
+        tokens = self._shown.tokens
+
+        def send(**more: str) -> Awaitable[HttpReply]:
+            return self._client.send(
+                known.method, url, headers={**headers, **more}, body=request.body, deadline=context.deadline
+            )
+
+        reply = await (send() if tokens is None else tokens.send(context, lambda token: send(Authorization=token)))
         value = await value_of(reply, effect)
         at = as_of(reply, datetime.now(UTC))
         return Result(value, at, (Source(self._name, known.name, request.key, as_of=at),))
@@ -108,36 +112,17 @@ def build(name: str, config: Config, workspace: Workspace) -> HttpAdapter:
         for path, where in ((tls.ca, "/tls/ca"), (tls.cert, "/tls/cert"))
         if path is not None and path not in workspace.files
     ]
-    header, secret = _credential(config.auth) if config.auth else ("", "")
-    if not secret.isprintable():
-        problems.append(ConfigProblem("the secret holds a line break or another control character", "/auth"))
+    shown = Shown(config, _pem(tls.ca, workspace) if not problems else None)
+    if not shown.printable:
+        problems.append(ConfigProblem("a secret holds a line break or another control character", "/auth"))
     if problems:
         raise ConfigError(problems)
     if tls.key is not None:
         key = tls.key.get_secret_value()
     ca, certificate = _pem(tls.ca, workspace), _pem(tls.cert, workspace) if key else None
     client = http_client(ClientOptions(config.concurrency, config.keep_alive, config.max_body, ca, certificate, key))
-    wanted = {
-        "its base_url": config.base_url,
-        "its credential": secret or not header,
-        "its TLS key": key or tls.key is None,
-    }
-    missing = next((what for what, given in wanted.items() if not given), "")
     kind = HttpAdapter if config.lookup is None else LookupHttpAdapter
-    return kind(name, config, client, {header: secret} if header else {}, missing)
-
-
-def _credential(auth: Auth) -> tuple[str, str]:
-    """The header that shows who the gateway is; an unset secret makes it empty."""
-    if auth.bearer is not None:
-        token = auth.bearer.get_secret_value()
-        return "Authorization", token and f"Bearer {token}"
-    if auth.basic is not None:
-        password = auth.basic.password.get_secret_value()
-        pair = base64.b64encode(f"{auth.basic.username}:{password}".encode()).decode()
-        return "Authorization", password and f"Basic {pair}"
-    assert auth.api_key is not None
-    return auth.api_key.header, auth.api_key.value.get_secret_value()
+    return kind(name, config, client, shown)
 
 
 def _pem(path: str | None, workspace: Workspace) -> str | None:

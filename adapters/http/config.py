@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from adapters.http.template import template
+from adapters.callers import CallerName
+from adapters.http.template import OWN_HEADERS, template
+from adapters.oauth import OAuth
 from adapters.secret import Reference, Secret
+
+_HEADER = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 
 
 class _Model(BaseModel):
@@ -25,22 +29,44 @@ class Basic(_Model):
 class ApiKey(_Model):
     """A key in a header of the upstream's choosing."""
 
-    header: str = Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", description="The header's name, such as X-Api-Key.")
+    header: str = Field(pattern=_HEADER, description="The header's name, such as X-Api-Key.")
     value: Secret = Field(description="Reference to the key.")
 
 
-class Auth(_Model):
-    """How the gateway shows who it is; exactly one of them."""
+class Credential(_Model):
+    """What is shown to the upstream; exactly one of them."""
 
     bearer: Secret | None = Field(default=None, description="Reference to a bearer token (RFC 6750).")
     basic: Basic | None = Field(default=None, description="User and password.")
     api_key: ApiKey | None = Field(default=None, description="A key in a header.")
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> Auth:
-        if sum(given is not None for given in (self.bearer, self.basic, self.api_key)) != 1:
-            raise ValueError("give exactly one of bearer, basic and api_key")
+    def _exactly_one(self) -> Self:
+        names = list(type(self).model_fields)
+        if sum(getattr(self, name) is not None for name in names) != 1:
+            raise ValueError(f"give exactly one of {', '.join(names[:-1])} and {names[-1]}")
         return self
+
+
+class Auth(Credential):
+    """How the gateway shows who it is; exactly one of them."""
+
+    oauth: OAuth | None = Field(default=None, description="Access tokens of an authorization server (OAuth 2).")
+
+
+class Caller(_Model):
+    """How the upstream is told in whose name it is called."""
+
+    header: str = Field(
+        pattern=_HEADER, description="The header that names the principal, such as X-User; the upstream believes it."
+    )
+
+    @field_validator("header")
+    @classmethod
+    def _free(cls, header: str) -> str:
+        if header.lower() in OWN_HEADERS:
+            raise ValueError("that header means something else: choose another, such as X-User")
+        return header
 
 
 class Tls(_Model):
@@ -84,6 +110,13 @@ class Config(_Model):
         description="The API's address, http or https; paths of operations are appended to its own."
     )
     auth: Auth | None = Field(default=None, description="How the gateway shows who it is.")
+    callers: dict[CallerName, Credential] | None = Field(
+        default=None,
+        min_length=1,
+        description="What is shown in the callers' names, in place of auth, by principal, role:NAME, or '*' for "
+        "everyone else; who isn't named is refused.",
+    )
+    caller: Caller | None = Field(default=None, description="How the upstream is told in whose name it is called.")
     tls: Tls | None = Field(default=None, description="Certificates, for https.")
     probe: str = Field("/", pattern=r"^/[!-~]*$", description="Path that health checks GET.")
     lookup: str | None = Field(
@@ -94,6 +127,12 @@ class Config(_Model):
     keep_alive: bool = Field(True, description="Keep connections open between calls.")
     max_body: int = Field(16 * 2**20, ge=1024, le=2**30, description="Largest reply in bytes, after decompression.")
     concurrency: int = Field(8, ge=1, le=1000, description="Connections at most.")
+
+    @model_validator(mode="after")
+    def _one_name(self) -> Config:
+        if self.callers is not None and self.auth is not None and self.auth.oauth is not None:
+            raise ValueError("callers and auth.oauth both say in whose name calls are made: choose one")
+        return self
 
     @field_validator("lookup")
     @classmethod

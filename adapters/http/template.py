@@ -33,7 +33,7 @@ _SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2}|\{[A-Za-
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 # What frames the message or says who calls is the gateway's own.
-_OWN_HEADERS = frozenset(
+OWN_HEADERS = frozenset(
     {"accept-encoding", "authorization", "connection", "content-encoding", "content-length", "content-type", "cookie"}
     | {"expect", "host", "idempotency-key", "keep-alive", "proxy-authorization", "te", "traceparent", "trailer"}
     | {"transfer-encoding", "upgrade"}
@@ -157,7 +157,7 @@ def _headers(fields: Mapping[str, Json], own: frozenset[str]) -> dict[str, str]:
     headers = {}
     for name, value in fields.items():
         text = _text(value)
-        if name.lower() in _OWN_HEADERS or name.lower() in own or not _HEADER_NAME.fullmatch(name):
+        if name.lower() in OWN_HEADERS or name.lower() in own or not _HEADER_NAME.fullmatch(name):
             raise Invalid("That header is the gateway's own.", errors=[FieldError(f"/header/{name}", "can't be set")])
         if text is not None:
             if not text.isprintable():

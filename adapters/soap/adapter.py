@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -25,15 +23,15 @@ from adapters.errors import (
     pointer,
 )
 from adapters.soap.compiler import form_of
-from adapters.soap.config import Config
+from adapters.soap.config import Config, Credential
 from adapters.soap.faults import error_of
 from adapters.soap.form import Form, PortForm
 from adapters.soap.notes import Notes
 from adapters.soap.plan import Operations, Plan
 from adapters.soap.ports import address, chosen
 from adapters.soap.reply import Caller, Fault, body_of
+from adapters.soap.shown import Shown
 from adapters.soap.values import BadValue, heavier
-from adapters.soap.wsse import username_token
 from adapters.zones import zone
 
 P = ParamSpec("P")
@@ -43,7 +41,6 @@ _INLINE = 64 * 1024
 """Requests and replies of more bytes than this are checked, rendered and decoded on a thread."""
 _THREADS = 2
 _PROBE_SECONDS = 2.0
-_NONCE_BYTES = 16
 
 
 def build(name: str, config: Config, workspace: Workspace) -> SoapAdapter:
@@ -68,6 +65,7 @@ class SoapAdapter:
         self._address = address
         self._client = client
         self._operations = Operations(form, port, zone(config.time_zone))
+        self._shown = Shown(config)
         self._threads: ThreadPoolExecutor | None = None
 
     @property
@@ -86,24 +84,31 @@ class SoapAdapter:
 
     async def open(self) -> None:
         """Checks that what the configuration refers to is set; connections are made by the first call."""
-        self._credentials()
+        self._ready()
 
     async def close(self) -> None:
         """Closes connections and threads; a later call opens new ones."""
         threads, self._threads = self._threads, None
         if threads is not None:
             threads.shutdown(wait=False, cancel_futures=True)
+        await self._shown.close()
         await self._client.close()
 
     async def invoke(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
         """Calls `operation`; the value is the content of the reply's wrapper."""
         plan = await self._plan(operation)
-        body = await self._request(plan, input, context)
+        return await self._called(plan, input, context, self._shown.of(context))
+
+    async def _called(
+        self, plan: Plan, input: Mapping[str, Json], context: Context, credential: Credential | None, own: bool = False
+    ) -> Result:
+        """`own`: with the gateway's own token, where there are tokens."""
+        self._ready()
+        body = await self._request(plan, input, self._shown.blocks(credential, context), context)
+        headers = plan.headers() | self._shown.fields(credential, context)
         caller = Caller(self._name, context.effect or plan.operation.effect, plan.form.output is not None)
         try:
-            reply = await self._client.send(
-                "POST", self._address, headers=self._headers(plan, context), body=body, deadline=context.deadline
-            )
+            reply = await self._sent("POST", self._address, headers, body, context, own)
             as_of = datetime.now(UTC)
             value, warnings = await self._decoded(plan, caller, reply, context)
         except Fault as fault:
@@ -123,14 +128,14 @@ class SoapAdapter:
         return Probe(True, detail, time.monotonic() - start, facts)
 
     async def _probed(self, context: Context) -> str:
-        self._credentials()
-        call = self._config.probe
+        self._ready()
+        call, auth = self._config.probe, self._config.auth
         if call is not None:
-            await self.invoke(call.operation, call.input, context)
+            await self._called(await self._plan(call.operation), call.input, context, auth, own=True)
             return f"{call.operation} answered"
-        headers = {"Authorization": self._basic()} if self._config.auth and self._config.auth.basic else {}
         mark = "&" if "?" in self._address else "?"
-        reply = await self._client.send("GET", f"{self._address}{mark}wsdl", headers=headers, deadline=context.deadline)
+        headers = self._shown.fields(auth, context)
+        reply = await self._sent("GET", f"{self._address}{mark}wsdl", headers, None, context, own=True)
         if reply.status >= 500:
             raise Unavailable(f"{self._name} answered HTTP {reply.status}")
         return f"answered HTTP {reply.status}"
@@ -147,54 +152,33 @@ class SoapAdapter:
             return self._operations.plan(name)
         return await asyncio.to_thread(self._operations.plan, name)
 
-    async def _request(self, plan: Plan, input: Mapping[str, Json], context: Context) -> bytes:
+    async def _sent(
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None, context: Context, own: bool
+    ) -> HttpReply:
+        def send(**more: str) -> Awaitable[HttpReply]:
+            return self._client.send(method, url, headers=headers | more, body=body, deadline=context.deadline)
+
+        tokens = self._shown.tokens
+        if tokens is None:
+            return await send()
+        if own:
+            return await send(Authorization=await tokens.own(context))
+        return await tokens.send(context, lambda token: send(Authorization=token))
+
+    async def _request(self, plan: Plan, input: Mapping[str, Json], header: str, context: Context) -> bytes:
         if not heavier(input, _INLINE):
-            return self._rendered(plan, input)
+            return _rendered(plan, input, header)
         try:
-            return await self._threaded(context, self._rendered, plan, input)
+            return await self._threaded(context, _rendered, plan, input, header)
         except TimeoutError:
             raise Unavailable(f"the deadline passed before {self._name} could be called; nothing was sent") from None
 
-    def _rendered(self, plan: Plan, input: Mapping[str, Json]) -> bytes:
-        """The request, after every check that can be made before a byte leaves."""
-        errors = plan.errors(input)
-        if errors:
-            raise Invalid(f"the input of {plan.operation.name} breaks its schema", errors=errors)
-        header = self._credentials()
-        try:
-            return plan.envelope(input, header)
-        except BadValue as error:
-            found = FieldError(pointer(*error.path), error.message)
-        except RecursionError:
-            found = FieldError("", "is nested too deep")
-        raise Invalid(f"the input of {plan.operation.name} breaks its schema", errors=[found])
-
-    def _credentials(self) -> str:
-        """The wsse:Security header, or ""; raises `Unavailable` when something referred to isn't set."""
-        auth = self._config.auth
+    def _ready(self) -> None:
+        """Raises `Unavailable` when something that the configuration refers to isn't set."""
         if not self._address:
             raise Unavailable(f"the address of {self._name} isn't set")
-        for way in (auth.wsse, auth.basic) if auth else ():
-            if way is not None and not (way.username and way.password.get_secret_value()):
-                raise Unavailable(f"the credentials of {self._name} aren't set")
-        if auth is None or auth.wsse is None:
-            return ""
-        password = auth.wsse.password.get_secret_value()
-        nonce = os.urandom(_NONCE_BYTES)
-        return username_token(auth.wsse.username, password, auth.wsse.type, nonce=nonce, created=datetime.now(UTC))
-
-    def _headers(self, plan: Plan, context: Context) -> dict[str, str]:
-        headers = plan.headers()
-        if context.traceparent is not None:
-            headers["traceparent"] = context.traceparent
-        if self._config.auth is not None and self._config.auth.basic is not None:
-            headers["Authorization"] = self._basic()
-        return headers
-
-    def _basic(self) -> str:
-        basic = self._config.auth.basic if self._config.auth else None
-        pair = "" if basic is None else f"{basic.username}:{basic.password.get_secret_value()}"
-        return "Basic " + base64.b64encode(pair.encode()).decode()
+        if self._shown.missing:
+            raise Unavailable(f"the credentials of {self._name} aren't set")
 
     async def _decoded(
         self, plan: Plan, caller: Caller, reply: HttpReply, context: Context
@@ -217,6 +201,20 @@ class SoapAdapter:
         parts = plan.form.output.parts if plan.form.output is not None else ()
         element = f"/{parts[0].name}" if parts else ""
         return f"{self._port.service}.{plan.operation.name}{element}"
+
+
+def _rendered(plan: Plan, input: Mapping[str, Json], header: str) -> bytes:
+    """The request, after every check that can be made before a byte leaves."""
+    errors = plan.errors(input)
+    if errors:
+        raise Invalid(f"the input of {plan.operation.name} breaks its schema", errors=errors)
+    try:
+        return plan.envelope(input, header)
+    except BadValue as error:
+        found = FieldError(pointer(*error.path), error.message)
+    except RecursionError:
+        found = FieldError("", "is nested too deep")
+    raise Invalid(f"the input of {plan.operation.name} breaks its schema", errors=[found])
 
 
 def _decode(plan: Plan, caller: Caller, reply: HttpReply) -> tuple[Json, tuple[str, ...]]:

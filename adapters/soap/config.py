@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from adapters.callers import CallerName
+from adapters.oauth import OAuth
 from adapters.secret import Secret
 from adapters.soap.faults import Meaning
 from adapters.zones import ZoneName
@@ -37,16 +39,29 @@ class Basic(_Model):
         return username
 
 
-class Auth(_Model):
-    """How the gateway proves who it is."""
+class Credential(_Model):
+    """What is shown to the service: a token in the message, HTTP authentication, or both."""
 
     wsse: Wsse | None = Field(None, description="WS-Security UsernameToken.")
     basic: Basic | None = Field(None, description="HTTP basic authentication.")
 
     @model_validator(mode="after")
-    def _one(self) -> Auth:
-        if self.wsse is None and self.basic is None:
-            raise ValueError("name wsse or basic")
+    def _one(self) -> Self:
+        names = list(type(self).model_fields)
+        if all(getattr(self, name) is None for name in names):
+            raise ValueError(f"name {' or '.join(names)}")
+        return self
+
+
+class Auth(Credential):
+    """How the gateway proves who it is."""
+
+    oauth: OAuth | None = Field(None, description="Access tokens of an authorization server (OAuth 2).")
+
+    @model_validator(mode="after")
+    def _one_header(self) -> Self:
+        if self.oauth is not None and self.basic is not None:
+            raise ValueError("oauth and basic both need the Authorization header: choose one")
         return self
 
 
@@ -65,6 +80,17 @@ class Config(_Model):
     service: str | None = Field(None, description="The WSDL's service to use, where it has several.")
     port: str | None = Field(None, description="The service's port to use; otherwise its first SOAP 1.1, then 1.2 one.")
     auth: Auth | None = Field(None, description="How the gateway proves who it is.")
+    callers: dict[CallerName, Credential] | None = Field(
+        None,
+        min_length=1,
+        description="What is shown in the callers' names, in place of auth, by principal, role:NAME, or '*' for "
+        "everyone else; who isn't named is refused.",
+    )
+    trace: str | None = Field(
+        None,
+        pattern=r"^\{[!#-%'-;=?-z|~]{1,300}\}[A-Za-z_][A-Za-z0-9_.-]{0,100}$",
+        description="A header block that carries the trace context, as {namespace}name, beside the HTTP header.",
+    )
     time_zone: ZoneName = Field("UTC", description="The IANA time zone of a dateTime in a reply that names no offset.")
     connections: int | None = Field(
         None, ge=1, le=256, description="Connections at most; otherwise `concurrency`, or 8."
@@ -81,3 +107,9 @@ class Config(_Model):
         description="What faults mean, by the name of the detail's element, the fault or the code.",
     )
     probe: ProbeCall | None = Field(None, description="A call to probe with, instead of fetching the address.")
+
+    @model_validator(mode="after")
+    def _one_name(self) -> Config:
+        if self.callers is not None and self.auth is not None and self.auth.oauth is not None:
+            raise ValueError("callers and auth.oauth both say in whose name calls are made: choose one")
+        return self
