@@ -13,30 +13,33 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from fastapi import FastAPI
-from starlette.exceptions import HTTPException
-
-from gateway.admin import documents, health, metrics
-from gateway.admin.control import Control
 from gateway.admin.recording import Recorded
 from gateway.admin.routes import control_routes, no_such_place
 from gateway.audit.file import AuditError
 from gateway.audit.log import AuditLog
+from gateway.identity.bearer import CallerVerifier
+from gateway.identity.development import DevelopmentKey
+from gateway.identity.fetching import Fetcher
 from gateway.identity.signing import KeyFileError, load_or_create
 from gateway.identity.verifier import KeyVerifier
 from gateway.ingress.body import Receive
-from gateway.ingress.http import HttpIngress, Scope
 from gateway.ingress.response import Send
 from gateway.routing.model import InvalidWorkspace
 from gateway.routing.stores import state_url
-from gateway.runtime import Means, Runtime
-from gateway.serving import Governance
-from gateway.settings import Settings
 from gateway.store.contract import StoreError
 from gateway.store.offload import Offload
 from gateway.store.place import StateFolder, open_state
 from gateway.store.shared import Shared
 from gateway.telemetry.export import BadTelemetry
 from gateway.telemetry.telemetry import Telemetry
+from starlette.exceptions import HTTPException
+
+from gateway.admin import documents, health, metrics
+from gateway.admin.control import Control
+from gateway.ingress.http import HttpIngress, Scope
+from gateway.runtime import Means, Runtime
+from gateway.serving import Governance
+from gateway.settings import Settings
 
 logger = logging.getLogger("figway")
 
@@ -89,6 +92,7 @@ class Application:
             raise
         self.control.detach()
         await runtime.stop()
+        await means.governance.verifier.close()
         try:
             close_means(means)
         except AuditError as error:
@@ -102,12 +106,14 @@ class Application:
             await runtime.start(fresh=self._watch)
         except (InvalidWorkspace, StoreError):
             await runtime.stop()
+            await means.governance.verifier.close()
             close_means(means)
             raise
         if self._watch:
             runtime.supervise(runtime.watch)
         means.telemetry.watch(metrics.kinds(runtime), metrics.Gauges(runtime, means.audit))
         runtime.supervise(means.telemetry.pulse)
+        runtime.supervise(means.governance.verifier.keep_noting)
         self._ingress = HttpIngress(runtime.current, means.audit, (means.telemetry.observe,))
         self.control.attach(runtime, means.audit, means.governance.verifier)
         return runtime
@@ -118,7 +124,9 @@ def make_means(workspace: Path, settings: Settings) -> Means:
     folder = StateFolder.of(workspace, settings.state)
     state = open_state(state_url(workspace), workspace, folder)
     offload, shared = Offload(), Shared.open(folder.shared)
-    verifier = KeyVerifier(state, load_or_create(folder.keys, "pepper"), shared, offload)
+    keys = KeyVerifier(state, load_or_create(folder.keys, "pepper"), shared, offload)
+    development = DevelopmentKey.load(folder.keys, make=True) if settings.dev else None
+    verifier = CallerVerifier(keys, Fetcher(), development)
     return Means(
         workspace=workspace,
         folder=folder,

@@ -21,6 +21,7 @@
     │   └── IdempotencyMismatch 422    the key belongs to another request
     └── the gateway itself
         ├── Overloaded 503 · Draining 503 · AuditUnavailable 503 · StateUnavailable 503
+        ├── IdentityUnavailable 503    who asks can't be told now: the issuer or the store doesn't answer
         └── InternalError 500
 
 The list is closed: `type` is `urn:figway:problem:<slug>`. A problem's texts are for the caller, so they hold no
@@ -33,7 +34,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import orjson
-
 from adapters import errors as adapter
 
 MEDIA_TYPE = b"application/problem+json"
@@ -246,6 +246,12 @@ class Draining(Problem):
     """The gateway is stopping."""
 
     slug, title, status, retryable = "draining", "The gateway is stopping", 503, True
+
+
+class IdentityUnavailable(Problem):
+    """The credential can't be checked: whoever could tell doesn't answer."""
+
+    slug, title, status, retryable = "identity-unavailable", "The credential can't be checked now", 503, True
 
 
 class AuditUnavailable(Problem):

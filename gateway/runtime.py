@@ -14,7 +14,6 @@ from gateway.audit.log import AuditLog
 from gateway.routing.folder import Stamp, stamp_workspace
 from gateway.routing.load import Loaded, compile_workspace, read_workspace
 from gateway.routing.model import InvalidWorkspace
-from gateway.serving import Governance, Serving, build
 from gateway.store.contract import Moved, State, StoreError
 from gateway.store.leader import Leader
 from gateway.store.offload import Offload
@@ -22,6 +21,8 @@ from gateway.store.place import StateFolder
 from gateway.store.shared import Shared
 from gateway.telemetry.telemetry import Telemetry
 from gateway.upstream import Limits, Upstream
+
+from gateway.serving import Governance, Serving, build
 
 logger = logging.getLogger("figway")
 
@@ -229,6 +230,7 @@ class Runtime:
         compiled = loaded.compiled
         upstreams = {name: self._upstream(loaded, name) for name in compiled.upstreams}
         fresh = build(version, compiled, upstreams, self._means.governance)
+        self._means.governance.verifier.follow(compiled.identity)
         old, self.serving = self.serving, fresh
         self._in_use.append(fresh)
         logger.info("serving snapshot %d (%s): %d routes", version, compiled.hash[:12], len(compiled.routes))

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from adapters.contract import Effect
 from gateway.compose import compose
 from gateway.dispatch import dispatch
-from gateway.filters.authenticate import Verifier, authenticate
+from gateway.filters.authenticate import authenticate
 from gateway.filters.authorize import Policies, authorize
 from gateway.filters.paginate import paginate
 from gateway.filters.validate import validate_reply, validate_request
-from gateway.ingress.http import Endpoint
+from gateway.identity.bearer import CallerVerifier
 from gateway.pipeline import Filter, Handler, chain
 from gateway.routing.model import Compiled, Route
 from gateway.routing.table import Table
 from gateway.upstream import Upstream
+
+from gateway.ingress.http import Endpoint
 
 
 @dataclass(slots=True)
@@ -35,7 +37,7 @@ class Serving:
 class Governance:
     """What a snapshot's filters work with, and what outlives the snapshot."""
 
-    verifier: Verifier
+    verifier: CallerVerifier
     cursor_key: bytes
 
 

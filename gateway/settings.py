@@ -32,6 +32,8 @@ class Settings:
     port: int = 8080
     drain: float = 0.0
     log: LogLevel = "info"
+    dev: bool = False
+    """Whether the development issuer is accepted: `--dev` says so, never the environment."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

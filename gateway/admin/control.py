@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from fastapi import Request
-
 from gateway.admin.recording import Noted, noted
 from gateway.audit.log import AuditLog
 from gateway.call import Principal
-from gateway.errors import Draining, Forbidden
 from gateway.filters.authenticate import Verifier, identify
 from gateway.ingress.framing import read_headers
+
+from gateway.errors import Draining, Forbidden
 from gateway.runtime import Means, Runtime
 from gateway.serving import Serving
 
@@ -62,7 +62,8 @@ class Control:
         if self._verifier is None:
             raise Draining("The gateway isn't serving.", retry_after=1)
         headers = read_headers(request.scope["headers"], request.scope["http_version"])
-        principal = await identify(self._verifier, headers.get(b"authorization"))
+        client = request.scope.get("client")
+        principal = await identify(self._verifier, client[0] if client else None, headers)
         noted(request.scope).principal = principal
         return principal
 

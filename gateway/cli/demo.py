@@ -6,13 +6,12 @@ import asyncio
 import json
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import uvloop
-from rich.console import Console
-
 from gateway.cli.common import fail
 from gateway.cli.key import Desk, sentences
 from gateway.cli.serve import process_settings
@@ -21,8 +20,11 @@ from gateway.demo.place import workspace_dir
 from gateway.demo.systems import Engine
 from gateway.identity.keys import key_id
 from gateway.process import configure_logging, listen, serve_one
-from gateway.settings import Settings
+from gateway.routing.identity import is_loopback
 from gateway.store.place import FOLDER
+from rich.console import Console
+
+from gateway.settings import Settings
 
 # Who the demo's callers are: (role and name of the credential, principal, agent)
 _CALLERS = (
@@ -51,6 +53,7 @@ def command(erp: Engine, latency: float, port: int | None) -> None:
     """
     os.environ["FIGWAY_STATE"] = str(Path(FOLDER).absolute())
     settings = process_settings(None, port)
+    settings = replace(settings, dev=is_loopback(settings.host))
     configure_logging(settings)
     try:
         listener = listen(settings)

@@ -16,6 +16,14 @@ from gateway.audit.file import AuditError
 from gateway.audit.log import AuditLog
 from gateway.audit.record import record_of
 from gateway.call import Call, Reply, new_id
+from gateway.ingress.body import BodyReader, ClientLeft, Receive, Watch
+from gateway.ingress.exchange import RESPOND, TASK
+from gateway.ingress.framing import check_accept, read_headers
+from gateway.ingress.response import Response, Send
+from gateway.pipeline import Handler
+from gateway.routing.table import AmbiguousPath, Match, Table
+from gateway.telemetry import continue_trace
+
 from gateway.errors import (
     AuditUnavailable,
     BadRequest,
@@ -28,13 +36,6 @@ from gateway.errors import (
     UnknownOutcome,
     UriTooLong,
 )
-from gateway.ingress.body import BodyReader, ClientLeft, Receive, Watch
-from gateway.ingress.exchange import RESPOND, TASK
-from gateway.ingress.framing import check_accept, read_headers
-from gateway.ingress.response import Response, Send
-from gateway.pipeline import Handler
-from gateway.routing.table import AmbiguousPath, Match, Table
-from gateway.telemetry import continue_trace
 
 Scope: TypeAlias = MutableMapping[str, Any]
 
