@@ -26,6 +26,7 @@ from gateway.ingress.body import Receive
 from gateway.ingress.response import Send
 from gateway.routing.model import InvalidWorkspace
 from gateway.routing.stores import state_url
+from gateway.settings import Settings
 from gateway.store.contract import StoreError
 from gateway.store.offload import Offload
 from gateway.store.place import StateFolder, open_state
@@ -39,7 +40,6 @@ from gateway.admin.control import Control
 from gateway.ingress.http import HttpIngress, Scope
 from gateway.runtime import Means, Runtime
 from gateway.serving import Governance
-from gateway.settings import Settings
 
 logger = logging.getLogger("figway")
 

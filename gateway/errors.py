@@ -34,6 +34,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import orjson
+
 from adapters import errors as adapter
 
 MEDIA_TYPE = b"application/problem+json"

@@ -21,10 +21,9 @@ from gateway.demo.systems import Engine
 from gateway.identity.keys import key_id
 from gateway.process import configure_logging, listen, serve_one
 from gateway.routing.identity import is_loopback
+from gateway.settings import Settings
 from gateway.store.place import FOLDER
 from rich.console import Console
-
-from gateway.settings import Settings
 
 # Who the demo's callers are: (role and name of the credential, principal, agent)
 _CALLERS = (
