@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +14,6 @@ from adapters.contract import Context, Json, ListRequest, Operation, Probe, Resu
 from adapters.errors import (
     AdapterError,
     BadReply,
-    Conflict,
     DoNotRetry,
     FieldError,
     Invalid,
@@ -24,14 +22,16 @@ from adapters.errors import (
     Unavailable,
     UnknownOutcome,
 )
+from adapters.files.appending import decoded, prepared
 from adapters.files.config import Config
 from adapters.files.content import Changed
 from adapters.files.dataset import Dataset, Description
 from adapters.files.drop import drop
 from adapters.files.folder import Folder
-from adapters.files.formats import Record, at
+from adapters.files.formats import at
 from adapters.files.generation import Found, Generation, oldest
 from adapters.files.operations import key_name, operations
+from adapters.files.owner import Owners
 from adapters.files.quarantine import Quarantine
 from adapters.files.query import Query
 from adapters.files.values import given
@@ -58,6 +58,7 @@ class FilesAdapter:
             operation.name: operation for description in found.values() for operation in operations(description)
         }
         self._verbs: dict[str, _Verb] = {"get": self._get, "list": self._list, "append": self._append}
+        self._owners = Owners(config.callers)
         self._threads: ThreadPoolExecutor | None = None
         self._refreshing: dict[str, Future[Generation]] = {}
 
@@ -106,14 +107,15 @@ class FilesAdapter:
         if operation not in self._operations or verb != "append":
             raise DoNotRetry(f"there is no dry run of {operation}")
         dataset = self._datasets[name]
+        owner = self._owners.of(dataset.description, context)
         try:
             async with asyncio.timeout(context.remaining()):
                 if self._threads is None:
                     await self.open()
-                _, data = self._prepared(dataset, await self._current(dataset), input)
+                _, data = prepared(dataset.description, await self._current(dataset), input, owner)
         except TimeoutError:
             raise Unavailable(f"{name} didn't answer in time; nothing was written") from None
-        return Result(_decoded(dataset.description, data), datetime.now(UTC), warnings=self._warnings(dataset))
+        return Result(decoded(dataset.description, data), datetime.now(UTC), warnings=self._warnings(dataset))
 
     async def probe(self, context: Context) -> Probe:
         started = time.monotonic()
@@ -175,8 +177,9 @@ class FilesAdapter:
         return Result({"items": items, "next": page.next}, as_of, sources, self._warnings(dataset, generation))
 
     async def _append(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
+        owner = self._owners.of(dataset.description, context)
         generation = await self._current(dataset)
-        name, data = self._prepared(dataset, generation, input)
+        name, data = prepared(dataset.description, generation, input, owner)
         template = dataset.description.template
         assert template is not None
         writing = self._submit(lambda: drop(self._folder, template.folders, name, data))
@@ -191,23 +194,10 @@ class FilesAdapter:
         # It is written, whatever becomes of the look at it.
         seen = _awaited(self._submit(lambda: dataset.refresh(force=True)))
         await asyncio.wait({seen}, timeout=context.remaining() / 2)
-        value = _decoded(dataset.description, data)
+        value = decoded(dataset.description, data)
         now = datetime.now(UTC)
         source = Source(self._name, path, str(at(value, dataset.description.config.key)), (0, len(data)), now)
         return Result(value, now, (source,))
-
-    def _prepared(self, dataset: Dataset, generation: Generation, input: Mapping[str, Json]) -> tuple[str, bytes]:
-        """The file's name and its bytes; raises `Invalid` and `Conflict`."""
-        description = dataset.description
-        assert description.template is not None
-        data, faults = description.format.encode(input)
-        if faults:
-            raise Invalid(f"the record isn't one of {description.name}", errors=faults)
-        name = description.template.name(input)
-        value = _decoded(description, data)
-        if generation.find(at(value, description.config.key)) is not None:
-            raise Conflict("a record of that key exists already")
-        return name, data
 
     async def _current(self, dataset: Dataset, *, force: bool = False) -> Generation:
         """The dataset's generation, after a look at the folder where one is due."""
@@ -271,15 +261,6 @@ def _awaited(work: Future[_T]) -> asyncio.Future[_T]:
     future = asyncio.wrap_future(work)
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return future
-
-
-def _decoded(description: Description, data: bytes) -> dict[str, Json]:
-    """The record as it will be read back from its file."""
-    file = io.BytesIO(data)
-    for found in description.format.reader(file, len(data)).scan(file):
-        if isinstance(found, Record):
-            return found.value
-    raise Invalid(f"the record couldn't be read back as one of {description.name}")
 
 
 def _absent(name: str, generation: Generation) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from adapters.errors import ConfigError, ConfigProblem
+from adapters.files import owner
 from adapters.files.config import Config, CsvOptions
 from adapters.files.config import Dataset as DatasetConfig
 from adapters.files.copybook.options import CodePage, CopybookOptions
@@ -51,6 +52,7 @@ def _description(name: str, dataset: DatasetConfig, files: Mapping[str, bytes]) 
     try:
         format = compile_format(dataset, dataset.key, files, where)
         problems.extend(_key_problems(dataset, format, where))
+        problems.extend(owner.faults(dataset, format, f"{where}/owner"))
         template = _template(dataset, format, where)
     except ConfigError as error:
         problems.extend(error.problems)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from adapters.callers import LONGEST_NAME, CallerName
 from adapters.secret import Reference
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
@@ -84,6 +85,9 @@ class Dataset(BaseModel):
     append: str | None = Field(
         default=None, description="Name of the new file per record, e.g. 'in/TASK-{task_id}.DAT'."
     )
+    owner: str | None = Field(
+        default=None, description="The text field of an appended record that says who wrote it; the gateway fills it."
+    )
     arrival: Arrival = Arrival()
     options: dict[str, Any] = Field(default_factory=dict, description="Choices of the format; see README.")
 
@@ -100,3 +104,15 @@ class Config(BaseModel):
 
     root: Folder = Field(description="The folder; nothing outside of it is ever read or written.")
     datasets: dict[Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")], Dataset] = Field(min_length=1)
+    callers: dict[CallerName, Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]] | None = Field(
+        default=None,
+        min_length=1,
+        description="What stands in an owner field, by principal, role:NAME, or '*' for everyone else; who isn't named "
+        "is refused. Left out: the principal itself.",
+    )
+
+    @model_validator(mode="after")
+    def _written(self) -> Config:
+        if self.callers is not None and all(dataset.owner is None for dataset in self.datasets.values()):
+            raise ValueError("callers are written into an owner field: name one in a dataset")
+        return self

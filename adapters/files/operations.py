@@ -6,6 +6,7 @@ from typing import Any
 
 from adapters.contract import Effect, Operation
 from adapters.files.dataset import Description
+from adapters.files.owner import without
 from adapters.files.query import MAX_LIMIT
 
 _TYPES: dict[str, dict[str, Any]] = {
@@ -29,7 +30,7 @@ def operations(description: Description) -> list[Operation]:
             Operation(
                 f"{name}.append",
                 Effect.WRITE,
-                description.format.input_schema(),
+                without(description.format.input_schema(), description.config.owner),
                 record,
                 f"Writes one record of {name} into a file of its own, whole and lasting. Fields that are left out "
                 "become spaces or zero. A key that exists already is a conflict.",

@@ -1,0 +1,41 @@
+"""What `append` will write: a file's name and its bytes, judged as they will be read back."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+from adapters.contract import Json
+from adapters.errors import Conflict, Invalid
+from adapters.files.dataset import Description
+from adapters.files.formats import Record, at
+from adapters.files.generation import Generation
+from adapters.files.owner import kept, refusal, signed
+
+
+def prepared(
+    description: Description, generation: Generation, input: Mapping[str, Json], owner: str | None
+) -> tuple[str, bytes]:
+    """The file's name and its bytes; `owner` fills the owner field. Raises `Invalid`, `NotMapped` and `Conflict`."""
+    assert description.template is not None
+    if owner is not None:
+        input = signed(input, description.config.owner, owner)
+    data, faults = description.format.encode(input)
+    if faults:
+        raise refusal(description, faults)
+    name = description.template.name(input)
+    value = decoded(description, data)
+    if owner is not None:
+        kept(value, description.config.owner, owner)
+    if generation.find(at(value, description.config.key)) is not None:
+        raise Conflict("a record of that key exists already")
+    return name, data
+
+
+def decoded(description: Description, data: bytes) -> dict[str, Json]:
+    """The record as it will be read back from its file."""
+    file = io.BytesIO(data)
+    for found in description.format.reader(file, len(data)).scan(file):
+        if isinstance(found, Record):
+            return found.value
+    raise Invalid(f"the record couldn't be read back as one of {description.name}")
