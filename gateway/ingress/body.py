@@ -37,6 +37,7 @@ class BodyReader:
         except TimeoutError as error:
             raise RequestTimeout("The body didn't arrive before the call's deadline.") from error
         finally:
+            self._call.read_body = None  # else call and reader would hold each other
             self._read_all.set()
 
     async def _read(self) -> bytes:

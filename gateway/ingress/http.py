@@ -16,14 +16,6 @@ from gateway.audit.file import AuditError
 from gateway.audit.log import AuditLog
 from gateway.audit.record import record_of
 from gateway.call import Call, Reply, new_id
-from gateway.ingress.body import BodyReader, ClientLeft, Receive, Watch
-from gateway.ingress.exchange import RESPOND, TASK
-from gateway.ingress.framing import check_accept, read_headers
-from gateway.ingress.response import Response, Send
-from gateway.pipeline import Handler
-from gateway.routing.table import AmbiguousPath, Match, Table
-from gateway.telemetry import continue_trace
-
 from gateway.errors import (
     AuditUnavailable,
     BadRequest,
@@ -36,6 +28,13 @@ from gateway.errors import (
     UnknownOutcome,
     UriTooLong,
 )
+from gateway.ingress.body import BodyReader, ClientLeft, Receive, Watch
+from gateway.ingress.exchange import RESPOND, TASK
+from gateway.ingress.framing import check_accept, read_headers
+from gateway.ingress.response import Response, Send
+from gateway.pipeline import Handler
+from gateway.routing.table import AmbiguousPath, Match, Table
+from gateway.telemetry import continue_trace
 
 Scope: TypeAlias = MutableMapping[str, Any]
 
@@ -96,7 +95,8 @@ class HttpIngress:
             self._in_flight -= 1
             serving.calls -= 1
         # The call has ended: who reads its answer slowly, or never, holds up neither a snapshot nor other callers.
-        sending = response.send(scope.get(RESPOND), send)
+        # What stays in the scope would be a circle of references, which only the collector could undo.
+        sending = response.send(scope.pop(RESPOND, None), send)
         if sending is not None:
             await sending
 
@@ -105,13 +105,14 @@ class HttpIngress:
         unrecorded, no connection is dropped."""
         started = time.monotonic()
         call = _blank(scope, serving, started)
+        task = scope.pop(TASK, None)
         try:
             handler, body = self._admitted(serving, call, scope, receive)
             # A caller that leaves cancels its read, and never its write.
             if call.writes:
                 reply = await handler(call)
             else:
-                reply = await self._watch.run(handler(call), body, receive, scope.get(TASK))
+                reply = await self._watch.run(handler(call), body, receive, task)
             response = Response(call, reply)
             if len(response.body) > call.max_reply:
                 response = Response(call, _too_large(call))
@@ -153,7 +154,9 @@ class HttpIngress:
         call.deadline += endpoint.deadline
         if b"prefer" in headers:
             call.batch = b"respond-async" in headers[b"prefer"].lower()
-            call.deadline = min(call.deadline, _shortened(headers[b"prefer"], call.deadline - endpoint.deadline))
+            # A write that may be answered later goes on when its caller waits no more.
+            if not (call.batch and call.writes):
+                call.deadline = min(call.deadline, _shortened(headers[b"prefer"], call.deadline - endpoint.deadline))
         if not endpoint.takes_body:
             return endpoint.handler, None
         body = BodyReader(call, endpoint.max_body, receive)
