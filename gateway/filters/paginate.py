@@ -1,15 +1,12 @@
 """Lists: `limit`, `cursor`, `sort` and filters become a `ListRequest`; its position becomes a signed cursor.
 
 A cursor is opaque and bound to the route and to the sort and filters it was made for (HMAC-SHA256, 128 bits kept),
-so one that was tampered with, or used with another question, is a 400.
+so one that was tampered with, or used with another question, is a 400. It begins with the id of the key that signed it.
 """
 
 from __future__ import annotations
 
-import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -17,16 +14,17 @@ import orjson
 
 from adapters.contract import Json
 from gateway.call import Call, Reply
-from gateway.errors import BadRequest, InvalidRequest
+from gateway.errors import InvalidRequest
+from gateway.filters.cursors import opened, sealed
+from gateway.identity.signing import Keyring
 from gateway.pipeline import Stage
 from gateway.routing.model import Defaults, Route
 
 OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "in", "like", "null")
 _RESERVED = frozenset({"limit", "cursor", "sort", "fields", "expand"})
-_TAG = 16
 
 
-def paginate(route: Route, defaults: Defaults, key: bytes) -> Stage:
+def paginate(route: Route, defaults: Defaults, keys: Keyring) -> Stage:
     """A filter that reads the list's parameters into `call.page` and writes the reply's `next`."""
     declared = {each.name for each in route.parameters if each.where == "query"}
     filters = {name: _field(name) for name in declared - _RESERVED}
@@ -37,7 +35,7 @@ def paginate(route: Route, defaults: Defaults, key: bytes) -> Stage:
         bound = _bound_to(route, call)
         call.page = {
             "limit": min(_limit(query.get("limit", defaults.page)), defaults.max_page),
-            "after": _opened(query["cursor"], bound, key) if query.get("cursor") else None,
+            "after": opened(query["cursor"], bound, keys) if query.get("cursor") else None,
             "sort": _sort(query.get("sort")),
             "where": [[*filters[name], value] for name, value in query.items() if name in filters],
         }
@@ -45,7 +43,7 @@ def paginate(route: Route, defaults: Defaults, key: bytes) -> Stage:
     def after(call: Call, reply: Reply) -> None:
         if isinstance(reply.body, dict):
             position = reply.body.get("next")
-            cursor = None if position is None else _sealed(position, _bound_to(route, call), key)
+            cursor = None if position is None else sealed(position, _bound_to(route, call), keys.current)
             reply.body["next"] = None if cursor is None else _next(call, cursor, repeated)
 
     return Stage(before, after)
@@ -79,29 +77,6 @@ def _bound_to(route: Route, call: Call) -> bytes:
     """What a cursor is good for: the route, its path and every parameter but `cursor` and `limit`."""
     asked = {name: value for name, value in call.query.items() if name not in ("cursor", "limit")}
     return orjson.dumps([route.operation_id, call.path, asked], option=orjson.OPT_SORT_KEYS)
-
-
-def _sealed(position: Json, bound: bytes, key: bytes) -> str:
-    payload = orjson.dumps(position)
-    return urlsafe_b64encode(_tag(payload, bound, key) + payload).rstrip(b"=").decode()
-
-
-def _opened(cursor: str, bound: bytes, key: bytes) -> Json:
-    try:
-        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-    except ValueError:
-        raw = b""
-    tag, payload = raw[:_TAG], raw[_TAG:]
-    if not hmac.compare_digest(tag, _tag(payload, bound, key)):
-        raise BadRequest(
-            "The cursor isn't one that this list gave, or was given for other filters.",
-            fix="Follow 'next' as it is, or leave the cursor out to start again.",
-        )
-    return orjson.loads(payload)
-
-
-def _tag(payload: bytes, bound: bytes, key: bytes) -> bytes:
-    return hmac.digest(key, sha256(bound).digest() + payload, "sha256")[:_TAG]
 
 
 def _next(call: Call, cursor: str, repeated: frozenset[str]) -> str:
