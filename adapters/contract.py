@@ -11,7 +11,7 @@ bytes = base64 str, NULL = None, absent = absent; text has its fixed-width paddi
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -69,6 +69,11 @@ Rows: TypeAlias = tuple[tuple[Condition, ...], ...]
 compared as it is written. NULL passes no condition. No group: no row."""
 
 
+def rows_of(groups: Iterable[Iterable[Iterable[Json]]]) -> Rows:
+    """Rows from `[[["a", "eq", 1]]]`."""
+    return tuple(tuple(Condition(*each) for each in group) for group in groups)
+
+
 @dataclass(frozen=True, slots=True)
 class ListRequest:
     """A page of a list: at most `limit` items behind position `after`, in `sort` order ("-a" descends)."""
@@ -86,7 +91,7 @@ class ListRequest:
         all but limit optional."""
         where = tuple(Condition(*condition) for condition in input.get("where", ()))
         groups = input.get("rows")
-        rows = None if groups is None else tuple(tuple(Condition(*each) for each in group) for group in groups)
+        rows = None if groups is None else rows_of(groups)
         return cls(input.get("limit", 50), input.get("after"), tuple(input.get("sort", ())), where, rows)
 
 

@@ -123,6 +123,12 @@ class Call:
     decision: str = ""
     """What `authorize` decided: `allow` or `deny`, with the deciding policies."""
     policies: tuple[str, ...] = ()
+    grant: Any = None
+    """What of the reply the caller may see (`gateway.policy.grants.Grant`); None: everything."""
+    rows_pushed: bool = False
+    """The upstream itself answered only rows that the caller may see."""
+    trial: tuple[str, ...] = ()
+    """The policy sets on trial that would have decided otherwise, such as `strict:deny`."""
     upstream_calls: list[UpstreamCall] = field(default_factory=list)
     route: str = ""
     """The route's path template, once it's known; so are `effect` and `writes`, whether it may change something."""
@@ -168,5 +174,3 @@ class Reply:
     warnings: tuple[str, ...] = ()
     encoded: bytes | None = None
     """The body's bytes, when it's already encoded."""
-    cost: int | None = None
-    """What the call cost as measured, against budgets; None: as its route states."""

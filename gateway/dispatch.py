@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from adapters.contract import Context, Effect, Json, Result
+from adapters.contract import Context, Effect, Json, Result, Rows, rows_of
 from adapters.errors import AdapterError
+from gateway.bulkhead import AGENT, BATCH, INTERACTIVE
 from gateway.call import Call, Principal, Reply, UpstreamCall
 from gateway.errors import BadUpstreamReply, InternalError, InvalidRequest, UnknownOutcome, problem_of
 from gateway.pipeline import Handler
@@ -27,6 +28,10 @@ class Invoker(Protocol):
     """An upstream, as the dispatcher sees it."""
 
     def call(
+        self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context
+    ) -> Awaitable[Result]: ...
+
+    def resume(
         self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context
     ) -> Awaitable[Result]: ...
 
@@ -61,9 +66,9 @@ async def _invoke(call: Call, route: Route, binding: Binding, upstream: Invoker,
     outcome = "failed"
     sources: tuple[Any, ...] = ()
     try:
-        result = await upstream.call(
-            binding.operation, input, effect=route.effect, context=_context(call, route.effect, traceparent)
-        )
+        invoke = upstream.resume if call.resuming else upstream.call
+        context = _context(call, route.effect, traceparent, binding)
+        result = await invoke(binding.operation, input, effect=route.effect, context=context)
         outcome, sources = "ok", result.sources
     except AdapterError as error:
         outcome = type(error).__name__
@@ -84,7 +89,25 @@ async def _invoke(call: Call, route: Route, binding: Binding, upstream: Invoker,
     return result
 
 
-def _context(call: Call, effect: Effect, traceparent: str) -> Context:
+def _rows(call: Call, binding: Binding) -> list[list[list[Json]]] | None:
+    """The rows that the caller may see, by the upstream's names; None: all, or the upstream can't be narrowed."""
+    if call.grant is None or not call.grant.narrows or not binding.filters_rows:
+        return None
+    rows: list[list[list[Json]]] | None = call.grant.rows(None if binding.output is None else binding.fields)
+    return rows
+
+
+def _rows_to_write(call: Call, binding: Binding) -> Rows | None:
+    """The rows that a write may touch; None: any."""
+    if call.grant is None or not call.grant.narrows:
+        return None
+    rows = _rows(call, binding)
+    if rows is None:  # `figway check` has refused this: an upstream that can't be narrowed writes nothing
+        raise InternalError("The change can't be held to what you may see.", note="@rows on a write that can't obey")
+    return rows_of(rows)
+
+
+def _context(call: Call, effect: Effect, traceparent: str, binding: Binding) -> Context:
     who = call.principal or _NOBODY
     return Context(
         deadline=call.deadline,
@@ -97,6 +120,8 @@ def _context(call: Call, effect: Effect, traceparent: str) -> Context:
         roles=who.roles,
         delegation=who.delegation,
         subject_token=call.subject_token,
+        rows=None if effect is Effect.READ else _rows_to_write(call, binding),
+        priority=call.priority or (BATCH if call.batch else AGENT if who.agent else INTERACTIVE),
     )
 
 
@@ -172,7 +197,11 @@ def _listed(binding: Binding) -> Callable[[Call], Mapping[str, Json]]:
         path = [[fields.get(name, name), "eq", value] for name, value in call.path.items()]
         where = [[fields.get(name, name), operator, value] for name, operator, value in page["where"]]
         sort = [translated(name) for name in page["sort"]]
-        return {"limit": page["limit"], "after": page["after"], "sort": sort, "where": path + where}
+        input = {"limit": page["limit"], "after": page["after"], "sort": sort, "where": path + where}
+        rows = _rows(call, binding)
+        if rows is not None:
+            input["rows"], call.rows_pushed = rows, True
+        return input
 
     return build
 

@@ -9,16 +9,24 @@ from adapters.contract import Effect
 from gateway.compose import compose
 from gateway.dispatch import dispatch
 from gateway.filters.authenticate import authenticate
-from gateway.filters.authorize import Policies, authorize
+from gateway.filters.authorize import authorize, authorize_call
+from gateway.filters.idempotency import idempotency
 from gateway.filters.paginate import paginate
+from gateway.filters.rate_limit import limited
+from gateway.filters.redact import redact
+from gateway.filters.rows import visible_rows
 from gateway.filters.validate import validate_reply, validate_request
 from gateway.identity.bearer import CallerVerifier
+from gateway.identity.keyrings import Keyrings
+from gateway.identity.signing import Keyring
+from gateway.ingress.http import Endpoint
+from gateway.limits.limiter import Limiter
+from gateway.operations.service import Operations
 from gateway.pipeline import Filter, Handler, chain
+from gateway.policy.decide import Policies
 from gateway.routing.model import Compiled, Route
 from gateway.routing.table import Table
 from gateway.upstream import Upstream
-
-from gateway.ingress.http import Endpoint
 
 
 @dataclass(slots=True)
@@ -30,6 +38,7 @@ class Serving:
     table: Table[Endpoint]
     policies: Policies
     upstreams: Mapping[str, Upstream]
+    limiter: Limiter
     calls: int = 0
 
 
@@ -38,44 +47,66 @@ class Governance:
     """What a snapshot's filters work with, and what outlives the snapshot."""
 
     verifier: CallerVerifier
-    cursor_key: bytes
+    keyrings: Keyrings
+    operations: Operations
+    limiter: Limiter
 
 
 def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], governance: Governance) -> Serving:
     """Compiles every route into its handler and its place in the table."""
-    policies = Policies(compiled.policy)
+    policies = Policies(compiled.rules, governance.keyrings["tokens"].current.secret)
+
+    limits = limited(compiled, governance.limiter)
 
     def admission(route: Route) -> list[Filter]:
-        return [authenticate(governance.verifier), authorize(policies, route)]
+        return [authenticate(governance.verifier), *limits[route.operation_id], authorize(policies, route)]
 
-    made = handlers(compiled, upstreams, admission, governance.cursor_key)
+    def keeping(route: Route) -> list[Filter]:
+        binding = route.legacy or route.replacement
+        tells = binding is not None and upstreams[binding.upstream].tells
+        deadline = route.deadline or compiled.defaults.deadline
+        filters: list[Filter] = [authorize_call(policies, route)] if policies.waits_for(route) else []
+        if route.effect is not Effect.READ:
+            filters.append(idempotency(route, governance.operations, tells=tells, deadline=deadline))
+        # What is kept of a write may be asked for again, so it is kept as the caller may see it.
+        return [*filters, redact(route)] if policies.narrowed(route) else filters
+
+    def seeing(route: Route) -> list[Filter]:
+        return [visible_rows(route, governance.keyrings["cursor"])] if policies.narrowed(route) else []
+
+    made = handlers(compiled, upstreams, admission, governance.keyrings["cursor"], keeping, seeing)
     table: Table[Endpoint] = Table()
     for route in compiled.routes:
         table.add(route.method, route.path, _endpoint(route, compiled, made[route.operation_id]))
-    return Serving(version, compiled, table, policies, upstreams)
+    return Serving(version, compiled, table, policies, upstreams, governance.limiter)
 
 
 def handlers(
     compiled: Compiled,
     upstreams: Mapping[str, Upstream],
     admission: Callable[[Route], list[Filter]],
-    cursor_key: bytes,
+    cursor_keys: Keyring,
+    keeping: Callable[[Route], list[Filter]] = lambda _: [],
+    seeing: Callable[[Route], list[Filter]] = lambda _: [],
 ) -> dict[str, Handler]:
-    """Every route's handler by operationId; `admission` gives the filters that decide who may come in."""
+    """Every route's handler by operationId; `admission` gives the filters that decide who may come in, `keeping` those
+    that keep a write: behind what validates the request, around what shapes the reply, which is kept as it is told;
+    `seeing` those right before the binding, which leave out what the caller may not see."""
     routes = {route.operation_id: route for route in compiled.routes}
     made: dict[str, Handler] = {}
     for name, route in routes.items():
         last = compose(route, routes, made) if route.compose else dispatch(route, upstreams)
-        made[name] = chain([*admission(route), *_contract_filters(route, compiled, cursor_key)], last)
+        contract = _contract_filters(route, compiled, cursor_keys, keeping(route))
+        made[name] = chain([*admission(route), *contract, *seeing(route)], last)
     return made
 
 
-def _contract_filters(route: Route, compiled: Compiled, cursor_key: bytes) -> list[Filter]:
-    filters: list[Filter] = [validate_request(route)]
+def _contract_filters(route: Route, compiled: Compiled, cursor_keys: Keyring, keeping: list[Filter]) -> list[Filter]:
+    filters: list[Filter] = [validate_request(route), *keeping]
     if route.reply is not None and route.enforcement != "off":
         filters.append(validate_reply(route))
     if route.is_list:
-        filters.append(paginate(route, compiled.defaults, cursor_key))
+        filters.append(paginate(route, compiled.defaults, cursor_keys))
     return filters
 
 

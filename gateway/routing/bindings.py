@@ -70,7 +70,8 @@ class Compiler:
         if operation is not None:
             self._check_input(operation, model.input, signature, place)
         fields = renames(output) if output is not None else {}
-        return Binding(model.upstream, model.operation, given, output, fields)
+        narrows = operation is not None and operation.filters_rows
+        return Binding(model.upstream, model.operation, given, output, fields, narrows)
 
     def composite(
         self, model: ComposeModel, signature: Signature, routes: Mapping[str, Signature], place: Place
@@ -127,6 +128,10 @@ class Compiler:
             for sentence in misfits(mapped.node, signature.reply):
                 self._say(place, sentence)
         return mapped
+
+    def measured(self, source: str, signature: Signature, place: Place) -> Mapped | None:
+        """What says of a reply what the call cost."""
+        return self._expression(source, signature.reply or {}, place)
 
     def _expression(self, source: str, schema: JsonSchema, place: Place) -> Mapped | None:
         try:

@@ -16,6 +16,7 @@ from gateway.routing.contracts import contract_files, exposed, read_contracts
 from gateway.routing.document import merged
 from gateway.routing.folder import read_workspace
 from gateway.routing.invalid import Where, validated
+from gateway.routing.limits_schema import check_limits
 from gateway.routing.lint import lint
 from gateway.routing.model import Compiled, Defaults, Finding, InvalidWorkspace
 from gateway.routing.policies import Policed, read_policies
@@ -73,8 +74,9 @@ def compile_workspace(
     routes = tuple(each.route for each in bound)
     whole = len(documents) == len(contract_files(files))
     policed = Policed.of([each.operation_id for each in operations], routes) if whole else None
-    policy = read_policies(files, policed, report)
+    rules = read_policies(files, policed, report)
     policy_files = read_policy_files(files, report)
+    check_limits(files, policy_files["limits.yaml"], routes, upstreams.specs, report)
     document = merged(documents, report)
     if report.errors():
         raise InvalidWorkspace(report.sorted())
@@ -84,7 +86,7 @@ def compile_workspace(
         routes=routes,
         upstreams=MappingProxyType(upstreams.specs),
         defaults=_defaults(model),
-        policy=policy,
+        rules=rules,
         document=document,
         identity=model.identity,
         policy_files=MappingProxyType(policy_files),

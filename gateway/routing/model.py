@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from adapters.contract import Effect, Json, JsonSchema
 from gateway.routing.identity import Identity
+from gateway.routing.rules import Rules
 
 
 class Expression(Protocol):
@@ -71,6 +72,8 @@ class Binding:
     input: Mapping[str, Expression] | None
     output: Expression | None
     fields: Mapping[str, str] = field(default_factory=dict)
+    filters_rows: bool = False
+    """The operation can be narrowed to rows (`adapters.contract.Operation.filters_rows`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,10 @@ class Route:
     """A template over the reply's fields for the `Location` header, such as `/tasks/{id}`."""
     deadline: float | None = None
     """Seconds; None: the workspace's default."""
+    cost: int | None = None
+    """What a call counts against budgets; None: 1, and for a composite the sum of its steps."""
+    measured: Expression | None = None
+    """Over the reply: what the call really cost."""
     summary: str = ""
     where: str = ""
     """`file:line` of the operation in its contract."""
@@ -172,8 +179,8 @@ class Compiled:
     routes: tuple[Route, ...]
     upstreams: Mapping[str, UpstreamSpec]
     defaults: Defaults
-    policy: str
-    """The Cedar policies' text, all files joined."""
+    rules: Rules
+    """Who may do what."""
     document: Mapping[str, Any]
     """The contracts merged into one OpenAPI 3.1 document, `x-gateway` stripped."""
     identity: Identity = field(default_factory=Identity)

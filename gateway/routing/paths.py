@@ -121,6 +121,16 @@ def required(schema: JsonSchema) -> frozenset[str]:
     return frozenset(found)
 
 
+def at_member(schema: JsonSchema, names: Iterable[str], root: JsonSchema, *, follow: bool = True) -> list[JsonSchema]:
+    """The schemas that may describe what stands at a path; with `follow`, references and branches are resolved."""
+    at: list[JsonSchema] = [schema]
+    for name in names:
+        inner = [branch["items"] if name == ITEM else branch["properties"][name] for branch in _branches(at, root)
+                 if ("items" in branch if name == ITEM else name in branch.get("properties", {}))]  # fmt: skip
+        at = [each for each in inner if isinstance(each, Mapping)]
+    return list(_branches(at, root)) if follow else at
+
+
 def _vague(branch: JsonSchema) -> bool:
     others = branch.get("additionalProperties", False) is not False or "patternProperties" in branch
     return others or not ("properties" in branch or "additionalProperties" in branch)

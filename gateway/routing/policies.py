@@ -1,142 +1,133 @@
 """Cedar policies (https://docs.cedarpolicy.com): parsed, and validated against the entities of this workspace.
 
-The entities are what `authorize` builds: `User::"id"` in `Role::"name"`, with the attribute `agent` where one acts;
-`Action::"operation_id"` in `Action::"read"`, `"idempotent_write"` or `"write"`; `Route::"operation_id"` in
-`Group::"name"`; for the gateway's own routes `Action::"gateway:…"` (`permissions`) on `Gateway::"figway"`.
+The entities are what `gateway.policy` builds: `User::"id"` in `Role::"name"`, `Team::"name"` and `Tenant::"name"`, with
+the attributes `agent`, `tenant` and `issuer` where there are any; `Action::"operation_id"` in `Action::"read"`,
+`"idempotent_write"` or `"write"`; `Route::"operation_id"` in `Group::"name"` and `Upstream::"name"`; for the gateway's
+own routes `Action::"gateway:…"` (`permissions`) on `Gateway::"figway"`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 import cedarpy
 
-from adapters.contract import Effect
+from gateway.routing.annotations import marks_of
+from gateway.routing.cedar import Policy, policies_of, takes_whole
 from gateway.routing.model import Finding, Route
 from gateway.routing.permissions import PERMISSIONS
 from gateway.routing.policy_files import POLICY_FILES
+from gateway.routing.policy_schema import EFFECTS, Policed, upstreams_of
 from gateway.routing.report import Report
+from gateway.routing.rules import Mark, Rules
 
-# One policy at a time, so that each fault has its line: Cedar's own parser tells no position.
-_TOKEN = re.compile(r'//[^\n]*|"(?:\\.|[^"\\])*"|;|[^/";]+|.', re.DOTALL)
-_NAMED = re.compile(r'\b(Action|Route|Group|Gateway)::"((?:\\.|[^"\\])*)"')
-_SPACE = re.compile(r"(?:\s|//[^\n]*)*")
-_EFFECTS = tuple(effect.value for effect in Effect)
+__all__ = ["Policed", "decides", "read_policies"]
+
+TRIAL = "policies/trial/"
+"""Policies in this folder are tried against live traffic, one set a file, and decide on nothing."""
+
+_NAMED = re.compile(r'\b(Action|Route|Group|Upstream|Gateway)::"((?:\\.|[^"\\])*)"')
 _IDLE = "unable to find an applicable action"
 _PREFIX = re.compile(r"^for policy `[^`]*`, ")
 
 
-@dataclass(frozen=True, slots=True)
-class Policed:
-    """What policies may speak of."""
-
-    actions: Mapping[str, str | None]
-    """operationId → its effect; None while that isn't known."""
-    groups: frozenset[str]
-
-    @classmethod
-    def of(cls, operation_ids: list[str], routes: tuple[Route, ...]) -> Policed:
-        """What there is, routes that don't compile included."""
-        effects = {route.operation_id: route.effect.value for route in routes}
-        actions = {each: effects.get(each) for each in operation_ids}
-        return cls(actions, frozenset(route.group for route in routes))
-
-    def schema(self) -> dict[str, Any]:
-        """The Cedar schema (https://docs.cedarpolicy.com/schema/json-schema.html) of these entities."""
-        agent = {"type": "Record", "attributes": {"agent": {"type": "String", "required": False}}}
-        entities = {
-            "User": {"memberOfTypes": ["Role"], "shape": agent},
-            "Role": {},
-            "Route": {"memberOfTypes": ["Group"]},
-            "Group": {},
-            "Gateway": {},
-        }
-        applies = {"principalTypes": ["User"], "resourceTypes": ["Route"]}
-        # An effect is a group of actions, with or without a member today: a policy on it is sound in either case.
-        actions: dict[str, Any] = {effect: {"appliesTo": applies} for effect in _EFFECTS}
-        for name in PERMISSIONS:
-            actions[name] = {"appliesTo": {"principalTypes": ["User"], "resourceTypes": ["Gateway"]}}
-        for name, effect in self.actions.items():
-            parents = [{"id": each} for each in ([effect] if effect else _EFFECTS)]
-            actions[name] = {"memberOf": parents, "appliesTo": applies}
-        return {"": {"entityTypes": entities, "actions": actions}}
+def decides(policy: Policy, route: Route) -> bool:
+    """Whether a policy's head allows for a route, whoever calls."""
+    return policy.decides_on(route.operation_id, route.effect.value, route.group, upstreams_of(route))
 
 
-def read_policies(files: Mapping[str, bytes], policed: Policed | None, report: Report) -> str:
-    """The text of all policies joined; each one's faults go into the report.
+def read_policies(files: Mapping[str, bytes], policed: Policed | None, report: Report) -> Rules:
+    """All policies of the workspace; each one's faults go into the report.
 
     `policed` is None while a contract can't be read: then policies are parsed, but not held against the routes.
     """
-    parts = []
+    fit = None if policed is None else _Fit(policed, report)
+    policies: list[Policy] = []
+    trials: dict[str, tuple[Policy, ...]] = {}
+    marks: dict[tuple[str, str], Mark] = {}
     for name in sorted(each for each in files if each.startswith("policies/")):
-        if name.removeprefix("policies/") in POLICY_FILES:
-            continue
-        if not name.endswith(".cedar"):
-            known = "".join(f", or is {each}" for each in POLICY_FILES)
-            report.note(Finding(name, 0, "", f"a policy file's name ends in .cedar{known}: rename or remove it"))
-            continue
-        try:
-            text = files[name].decode()
-        except UnicodeDecodeError:
-            report.note(Finding(name, 0, "", "this isn't UTF-8 text: save the file as UTF-8"))
-            continue
-        for line, policy in _policies(text):
-            _check(name, line, policy, policed, report)
-        parts.append(text)
-    return "\n".join(parts)
+        found = _read(name, files[name], report)
+        for policy in found:
+            marks |= fit.judge(policy) if fit is not None else {}
+        if name.startswith(TRIAL):
+            trials[name.removeprefix(TRIAL).removesuffix(".cedar")] = found
+        else:
+            policies += found
+    return Rules(tuple(policies), trials, marks)
 
 
-def _policies(text: str) -> Iterator[tuple[int, str]]:
-    """Each policy with the line on which it starts; what follows the last ';' too, if it is anything."""
-    start, policy = 0, ""
-    for part in _TOKEN.findall(text):
-        policy += part
-        if part == ";":
-            yield _placed(text, start, policy)
-            start, policy = start + len(policy), ""
-    if _SPACE.sub("", policy):
-        yield _placed(text, start, policy)
-
-
-def _placed(text: str, start: int, policy: str) -> tuple[int, str]:
-    space = _SPACE.match(policy)
-    skipped = space.end() if space else 0
-    return text.count("\n", 0, start + skipped) + 1, policy[skipped:]
-
-
-def _check(name: str, line: int, policy: str, policed: Policed | None, report: Report) -> None:
+def _read(name: str, content: bytes, report: Report) -> tuple[Policy, ...]:
+    """The policies of one file; none of a file that is something else."""
+    if name.removeprefix("policies/") in POLICY_FILES:
+        return ()
+    if not name.endswith(".cedar"):
+        known = "".join(f", or is {each}" for each in POLICY_FILES)
+        report.note(Finding(name, 0, "", f"a policy file's name ends in .cedar{known}: rename or remove it"))
+        return ()
     try:
-        cedarpy.policies_to_json_str(policy)
-    except ValueError as error:
-        report.note(Finding(name, line, "", f"the policy can't be read: {error}"))
-        return
-    if policed is not None:
-        _check_fit(name, line, policy, policed, report)
+        text = content.decode()
+    except UnicodeDecodeError:
+        report.note(Finding(name, 0, "", "this isn't UTF-8 text: save the file as UTF-8"))
+        return ()
+    read: list[Policy] = []
+    for each in policies_of(name, text):
+        if isinstance(each, Policy):
+            read.append(each)
+        else:
+            report.note(Finding(name, each[0], "", each[1]))
+    return tuple(read)
 
 
-def _check_fit(name: str, line: int, policy: str, policed: Policed, report: Report) -> None:
-    unknown = False
-    for found in _NAMED.finditer(policy):
-        wrong = _unknown(found[1], found[2], policed)
-        if wrong is not None:
-            unknown = True
-            report.note(Finding(name, line + policy.count("\n", 0, found.start()), found[0], wrong))
-    for fault in cedarpy.validate_policies(policy, json.dumps(policed.schema())).errors:
-        sentence = _PREFIX.sub("", fault.error)
-        if sentence.startswith(_IDLE):
-            if not unknown:
-                report.note(Finding(name, line, "", "no call is such that this policy decides on it", "warning"))
-        elif not (unknown and sentence.startswith("unrecognized action")):
-            report.note(Finding(name, line, "", f"the policy doesn't fit the routes: {sentence}"))
+class _Fit:
+    """Holds policies against what there is."""
+
+    def __init__(self, policed: Policed, report: Report) -> None:
+        self._policed, self._report = policed, report
+        self._schemas: dict[bool, str] = {}
+
+    def judge(self, policy: Policy) -> Mapping[tuple[str, str], Mark]:
+        """Notes what doesn't fit; answers the policy's marks."""
+        unknown = self._check_names(policy)
+        # Whoever doesn't speak of arguments shouldn't wait for every contract's types.
+        schema = self._schema(arguments="arguments" in policy.text)
+        for fault in cedarpy.validate_policies(policy.text, schema).errors:
+            sentence = _PREFIX.sub("", fault.error)
+            if sentence.startswith(_IDLE):
+                if not unknown:
+                    self._say(policy, "no call is such that this policy decides on it", warning=True)
+            elif not (unknown and sentence.startswith("unrecognized action")):
+                self._say(policy, f"the policy doesn't fit the routes: {sentence}")
+        if takes_whole(policy):
+            self._say(policy, "context and its arguments can't be compared as a whole: name a member of them")
+        routes = self._policed.routes
+        deciding = frozenset(name for name, route in routes.items() if decides(policy, route))
+        return marks_of(policy, routes, deciding, lambda sentence: self._say(policy, sentence))
+
+    def _schema(self, *, arguments: bool) -> str:
+        if arguments not in self._schemas:
+            self._schemas[arguments] = json.dumps(self._policed.schema(arguments=arguments))
+        return self._schemas[arguments]
+
+    def _say(self, policy: Policy, sentence: str, *, warning: bool = False) -> None:
+        self._report.note(Finding(policy.file, policy.line, "", sentence, "warning" if warning else "error"))
+
+    def _check_names(self, policy: Policy) -> bool:
+        """Whether the policy names something that isn't there."""
+        unknown = False
+        for found in _NAMED.finditer(policy.text):
+            wrong = _unknown(found[1], found[2], self._policed)
+            if wrong is not None:
+                unknown = True
+                line = policy.line + policy.text.count("\n", 0, found.start())
+                self._report.note(Finding(policy.file, line, found[0], wrong))
+        return unknown
 
 
 def _unknown(kind: str, name: str, policed: Policed) -> str | None:
-    if kind == "Action" and name not in policed.actions and name not in _EFFECTS and name not in PERMISSIONS:
-        others = ", ".join((*_EFFECTS, *PERMISSIONS))
+    if kind == "Action" and name not in policed.actions and name not in EFFECTS and name not in PERMISSIONS:
+        others = ", ".join((*EFFECTS, *PERMISSIONS))
         return f"there is no route '{name}': an action is an operationId, or one of {others}"
     if kind == "Gateway" and name != "figway":
         return f"there is no gateway '{name}': it is Gateway::\"figway\""
@@ -145,4 +136,6 @@ def _unknown(kind: str, name: str, policed: Policed) -> str | None:
     whole = all(effect is not None for effect in policed.actions.values())
     if kind == "Group" and whole and name not in policed.groups:
         return f"there is no group '{name}': there are {', '.join(sorted(policed.groups)) or 'none'}"
+    if kind == "Upstream" and whole and name not in policed.upstreams:
+        return f"there is no upstream '{name}': there are {', '.join(sorted(policed.upstreams)) or 'none'}"
     return None

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from gateway.audit.verify import records
 from gateway.cli import app
-from gateway.identity.signing import load_or_create
+from gateway.identity.signing import Keyring
 from gateway.identity.verifier import KeyVerifier
 from gateway.routing.load import compile_workspace, read_workspace
 from gateway.store.offload import Offload
@@ -68,7 +68,7 @@ async def _principal(folder: Path, key: str) -> object:
     state = open_state(DEFAULT_URL, folder, place)
     shared, offload = Shared.open(place.shared), Offload()
     try:
-        verifier = KeyVerifier(state, load_or_create(place.keys, "pepper"), shared, offload)
+        verifier = KeyVerifier(state, Keyring.open(place.keys, "pepper"), shared, offload)
         return await verifier.verify(f"Bearer {key}".encode())
     finally:
         offload.close()
@@ -182,7 +182,7 @@ async def test_init_makes_a_workspace_that_check_accepts(run: Run, tmp_path: Pat
     assert set(files) == {"gateway.yaml", "openapi/README.md", "policies/access.cedar"}
     loaded = compile_workspace(files, cache=tmp_path / "cache", environment={}, strict_secrets=False)
     assert (loaded.compiled.routes, loaded.findings) == ((), ())
-    assert 'permit (principal in Role::"reader"' in loaded.compiled.policy
+    assert 'permit (principal in Role::"reader"' in loaded.compiled.rules.text
 
 
 async def test_the_contract_that_init_shows_is_accepted(run: Run, tmp_path: Path) -> None:
