@@ -31,7 +31,7 @@ from gateway.store.shared import Shared
 _EXPECTED = (StoreError, AuditError, KeyFileError, InvalidSetting, keys.InvalidKey)
 
 
-@click.group(name="key", help="API keys: create, list, revoke.\n\nExample: figway key create --principal alice")
+@click.group(name="key", help="API keys: create, list, revoke; the gateway's own: rotate.\n\nExample: figway key create --principal alice")
 def command() -> None:
     """The verb's own group."""
 
@@ -43,11 +43,14 @@ def command() -> None:
 @click.option("--agent", help="The program that acts for the principal with this key.")
 @click.option("--role", "roles", multiple=True, help="A role that policies speak of; may be given several times.")
 @click.option("--tenant", help="The tenant that the principal belongs to.")
+@click.option(
+    "--scope", "scopes", multiple=True, help="Narrow the key to this operationId, effect or group; repeatable."
+)
 @click.option("--expires", help="How long the key is valid, such as 12h or 90d; left out: until it is revoked.")
 def create(workspace: Path, as_json: bool, expires: str | None, **who: Any) -> None:
     """`figway key create`."""
     try:
-        until = _now() + timedelta(seconds=seconds(expires)) if expires else None
+        until = now() + timedelta(seconds=seconds(expires)) if expires else None
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(str(error), param_hint="--expires") from error
     with sentences(), Desk.open(workspace) as desk:
@@ -73,7 +76,9 @@ def list_keys(workspace: Path, as_json: bool) -> None:
         who = f"{row['principal']} via {row['agent']}" if row["agent"] else row["principal"]
         roles = ",".join(row["roles"]) or "no role"
         until = row["revoked"] or row["expires"] or "revoked"
-        click.echo(f"{row['id']}  {row['state']:<7}  until {until!s:<25}  {who} ({roles})")
+        narrowed = f"; only {','.join(row['scopes'])}" if row["scopes"] is not None else ""
+        used = f"; used {row['used']}" if row["used"] else "; never used"
+        click.echo(f"{row['id']}  {row['state']:<7}  until {until!s:<25}  {who} ({roles}){narrowed}{used}")
 
 
 @command.command(help="Revoke a key; every worker refuses it at once.\n\nExample: figway key revoke k7…")
@@ -93,8 +98,8 @@ def revoke(workspace: Path, as_json: bool, id: str) -> None:
 
 def described(key: StoredKey) -> dict[str, Any]:
     """A key as lists show it: without its MAC; `state` is active, expired or revoked."""
-    over = key.expires is not None and key.expires <= _now()
-    names = ("id", "principal", "agent", "roles", "tenant", "created", "expires", "revoked")
+    over = key.expires is not None and key.expires <= now()
+    names = ("id", "principal", "agent", "roles", "tenant", "created", "expires", "revoked", "scopes", "used")
     state = "revoked" if key.revoked else "expired" if over else "active"
     return {**{name: getattr(key, name) for name in names}, "state": state}
 
@@ -118,21 +123,22 @@ class Desk:
         """Makes a key; `who` is what `gateway.identity.keys.create` takes."""
         pepper = load_or_create(self.folder.keys, "pepper")
         text, key = keys.create(self.state, pepper, expires=expires, **who)
-        self._announce("key_create", key.id)
+        self.announce("key_create", f"key:{key.id}")
         return text, key
 
     def revoke(self, id: str) -> bool:
         """Revokes a key; False: there is none of that id."""
-        found = self.state.revoke_key(id, _now())
+        found = self.state.revoke_key(id, now())
         if found:
-            self._announce("key_revoke", id)
+            self.announce("key_revoke", f"key:{id}")
         return found
 
-    def _announce(self, operation: str, id: str) -> None:
+    def announce(self, operation: str, credential: str) -> None:
+        """Tells the running gateway that credentials have changed, and the audit who did it."""
         with closing(Shared.open(self.folder.shared)) as shared:
             shared.bump_keys()
         record = Record(
-            *(new_id(), time.time(), "", f"key:{id}", 0, 0.0, operation, "write"),
+            *(new_id(), time.time(), "", credential, 0, 0.0, operation, "write"),
             principal=f"host:{operator()}",
             decision="allow",
         )
@@ -148,7 +154,8 @@ def operator() -> str:
         return f"uid-{getuid()}"
 
 
-def _now() -> datetime:
+def now() -> datetime:
+    """The time, to the second, UTC."""
     return datetime.now(UTC).replace(microsecond=0)
 
 
@@ -159,3 +166,8 @@ def sentences() -> Iterator[None]:
         yield
     except _EXPECTED as error:
         fail(str(error))
+
+
+from gateway.cli.rotate import rotate  # noqa: E402 - it works at the desk above
+
+command.add_command(rotate)

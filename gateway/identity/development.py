@@ -17,6 +17,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwk
 
+from gateway.identity.claims import prove
+from gateway.identity.compact import Refused
 from gateway.identity.keyset import Key
 from gateway.identity.signing import KeyFileError, SigningKey, load_or_create
 from gateway.routing.identity import Issuer
@@ -93,6 +95,10 @@ class DevelopmentKey:
             claims["scope"] = " ".join(scopes)
         for actor in reversed(via):
             claims["act"] = {"sub": actor, **({"act": claims["act"]} if "act" in claims else {})}
+        try:
+            prove(claims, self.issuer, now, "", lenient=True)
+        except Refused as error:
+            raise InvalidToken(f"a token of this would be refused: {error}") from error
         return self._signed(claims), str(claims["jti"])
 
     def _signed(self, claims: dict[str, object]) -> str:

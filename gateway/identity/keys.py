@@ -12,7 +12,6 @@ import re
 import secrets
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from gateway.identity.signing import SigningKey
@@ -38,9 +37,14 @@ def create(
     roles: Sequence[str] = (),
     tenant: str | None = None,
     expires: datetime | None = None,
+    scopes: Sequence[str] = (),
 ) -> tuple[str, StoredKey]:
-    """Makes and stores a key; the text is the only copy of its secret. Raises `InvalidKey` or `StoreError`."""
-    for what, name in (("principal", principal), ("agent", agent), ("tenant", tenant), *(("role", r) for r in roles)):
+    """Makes and stores a key; the text is the only copy of its secret. Raises `InvalidKey` or `StoreError`.
+
+    `scopes` narrow it to operationIds, effects or groups; none: it isn't narrowed.
+    """
+    lists = (*(("role", role) for role in roles), *(("scope", scope) for scope in scopes))
+    for what, name in (("principal", principal), ("agent", agent), ("tenant", tenant), *lists):
         if name is not None and not _NAME.fullmatch(name):
             raise InvalidKey(f"the {what} {name!r} must be 1 to 256 printable characters")
     now = datetime.now(UTC).replace(microsecond=0)
@@ -49,8 +53,12 @@ def create(
     id = "".join(secrets.choice(_BASE32) for _ in range(12))
     text = _with_check(f"{PREFIX}{id}_{secrets.token_urlsafe(32)}")
     distinct = tuple(dict.fromkeys(roles))
-    key = StoredKey(id, "", pepper.id, principal, agent, distinct, tenant, created=now, expires=expires)
-    key = replace(key, mac=mac(pepper, text.encode()).hex())
+    key = StoredKey(
+        *(id, mac(pepper, text.encode()).hex(), pepper.id, principal, agent, distinct, tenant),
+        created=now,
+        expires=expires,
+        scopes=tuple(dict.fromkeys(scopes)) or None,
+    )
     state.add_key(key)
     return text, key
 
