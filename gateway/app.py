@@ -10,22 +10,34 @@ import asyncio
 import logging
 import os
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+
+from gateway.admin import audit, documents, health, metrics, operations
+from gateway.admin.control import Control
 from gateway.admin.recording import Recorded
 from gateway.admin.routes import control_routes, no_such_place
 from gateway.audit.file import AuditError
 from gateway.audit.log import AuditLog
+from gateway.audit.places import reader_of
 from gateway.identity.bearer import CallerVerifier
 from gateway.identity.development import DevelopmentKey
 from gateway.identity.fetching import Fetcher
-from gateway.identity.signing import KeyFileError, load_or_create
+from gateway.identity.keyrings import Keyrings
+from gateway.identity.signing import KeyFileError
 from gateway.identity.verifier import KeyVerifier
 from gateway.ingress.body import Receive
+from gateway.ingress.http import HttpIngress, Scope
 from gateway.ingress.response import Send
+from gateway.limits.limiter import Limiter
+from gateway.operations.service import Operations
 from gateway.routing.model import InvalidWorkspace
-from gateway.routing.stores import state_url
+from gateway.routing.stores import limits_url, state_url
+from gateway.runtime import Means, Runtime
+from gateway.serving import Governance
 from gateway.settings import Settings
 from gateway.store.contract import StoreError
 from gateway.store.offload import Offload
@@ -33,13 +45,6 @@ from gateway.store.place import StateFolder, open_state
 from gateway.store.shared import Shared
 from gateway.telemetry.export import BadTelemetry
 from gateway.telemetry.telemetry import Telemetry
-from starlette.exceptions import HTTPException
-
-from gateway.admin import documents, health, metrics
-from gateway.admin.control import Control
-from gateway.ingress.http import HttpIngress, Scope
-from gateway.runtime import Means, Runtime
-from gateway.serving import Governance
 
 logger = logging.getLogger("figway")
 
@@ -56,7 +61,9 @@ class Application:
         self.control = Control()
         self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self._own.add_exception_handler(HTTPException, no_such_place)
-        self._own.include_router(control_routes(self.control, (*health.PLACES, *documents.PLACES, *metrics.PLACES)))
+        self._own.include_router(
+            control_routes(self.control, (*health.PLACES, *documents.PLACES, *metrics.PLACES, *operations.PLACES, *audit.PLACES))
+        )
         self._recorded = Recorded(self._own, lambda: self.control.audit)
         self._ingress: HttpIngress | None = None
 
@@ -92,7 +99,9 @@ class Application:
             raise
         self.control.detach()
         await runtime.stop()
+        await means.governance.operations.finish()
         await means.governance.verifier.close()
+        await means.governance.limiter.close()
         try:
             close_means(means)
         except AuditError as error:
@@ -107,12 +116,14 @@ class Application:
         except (InvalidWorkspace, StoreError):
             await runtime.stop()
             await means.governance.verifier.close()
+            await means.governance.limiter.close()
             close_means(means)
             raise
         if self._watch:
             runtime.supervise(runtime.watch)
         means.telemetry.watch(metrics.kinds(runtime), metrics.Gauges(runtime, means.audit))
         runtime.supervise(means.telemetry.pulse)
+        runtime.supervise(partial(means.governance.keyrings.follow, means.shared))
         runtime.supervise(means.governance.verifier.keep_noting)
         self._ingress = HttpIngress(runtime.current, means.audit, (means.telemetry.observe,))
         self.control.attach(runtime, means.audit, means.governance.verifier)
@@ -120,13 +131,17 @@ class Application:
 
 
 def make_means(workspace: Path, settings: Settings) -> Means:
-    """Opens everything that a runtime works with; raises `StoreError`, `AuditError` or `KeyFileError`."""
+    """Opens everything that a runtime works with; raises `StoreError`, `AuditError`, `KeyFileError` or
+    `BadTelemetry`."""
     folder = StateFolder.of(workspace, settings.state)
     state = open_state(state_url(workspace), workspace, folder)
     offload, shared = Offload(), Shared.open(folder.shared)
-    keys = KeyVerifier(state, load_or_create(folder.keys, "pepper"), shared, offload)
+    rings = Keyrings(folder.keys)
+    keys = KeyVerifier(state, rings["pepper"], shared, offload)
     development = DevelopmentKey.load(folder.keys, make=True) if settings.dev else None
     verifier = CallerVerifier(keys, Fetcher(), development)
+    kept = Operations.open(folder.operations)
+    limiter = Limiter.open(limits_url(workspace), folder.limits, shared)
     return Means(
         workspace=workspace,
         folder=folder,
@@ -134,7 +149,9 @@ def make_means(workspace: Path, settings: Settings) -> Means:
         shared=shared,
         offload=offload,
         audit=AuditLog.open(folder.audit),
-        governance=Governance(verifier, load_or_create(folder.keys, "cursor").secret),
+        reader=reader_of(folder),
+        searching=Offload(waiting=8),
+        governance=Governance(verifier, rings, kept, limiter),
         telemetry=Telemetry.open(folder.path / "metrics", os.environ),
     )
 
@@ -142,5 +159,6 @@ def make_means(workspace: Path, settings: Settings) -> Means:
 def close_means(means: Means) -> None:
     """Closes them all, in the order in which they need each other; raises `AuditError` when records are lost."""
     with ExitStack() as closing:
-        for each in (means.shared, means.state, means.offload, means.telemetry, means.audit):
+        kept = means.governance.operations
+        for each in (kept, means.shared, means.state, means.offload, means.telemetry, means.audit):
             closing.callback(each.close)

@@ -17,6 +17,7 @@ import orjson
 from gateway.call import Call, Principal, Reply, new_id
 from gateway.cli.common import USAGE, fail, json_option, print_json, workspace_option
 from gateway.errors import Problem
+from gateway.identity.signing import Keyring
 from gateway.routing.load import compile_workspace, read_workspace
 from gateway.routing.model import Compiled, InvalidWorkspace, Route
 from gateway.serving import handlers
@@ -61,7 +62,8 @@ async def _call(
         call = _made(route, compiled.defaults.deadline, parameters, body)
         upstreams = {name: Upstream(each, Limits()) for name, each in loaded.adapters.items()}
         try:
-            reply = await handlers(compiled, upstreams, lambda _: [], b"figway call")[operation](call)
+            cursors = Keyring.open(Path(cache) / "keys", "cursor")
+            reply = await handlers(compiled, upstreams, lambda _: [], cursors)[operation](call)
         except Problem as problem:
             print_json(problem.document())
             raise SystemExit(1) from None

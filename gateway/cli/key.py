@@ -31,7 +31,11 @@ from gateway.store.shared import Shared
 _EXPECTED = (StoreError, AuditError, KeyFileError, InvalidSetting, keys.InvalidKey)
 
 
-@click.group(name="key", help="API keys: create, list, revoke; the gateway's own: rotate.\n\nExample: figway key create --principal alice")
+@click.group(
+    name="key",
+    help="API keys: create, list, revoke; the gateway's own keys: rotate.\n\n"
+    "Example: figway key create --principal alice",
+)
 def command() -> None:
     """The verb's own group."""
 

@@ -11,6 +11,7 @@ import asyncio
 import hmac
 import logging
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -18,7 +19,7 @@ from math import inf
 
 from gateway.call import Principal
 from gateway.identity.keys import key_id, mac
-from gateway.identity.signing import SigningKey
+from gateway.identity.signing import KeyFileError, Keyring, SigningKey
 from gateway.store.contract import State, StoredKey, StoreError
 from gateway.store.offload import Offload
 from gateway.store.shared import Shared
@@ -36,6 +37,7 @@ _NOTED_SECONDS = 60.0
 @dataclass(slots=True)
 class _Known:
     mac: bytes
+    pepper: SigningKey
     principal: Principal
     expires: float
     """Seconds since the epoch."""
@@ -49,9 +51,9 @@ class KeyVerifier:
     It also knows, as of the same reading, which issuers' tokens are revoked.
     """
 
-    def __init__(self, state: State, pepper: SigningKey, shared: Shared, offload: Offload) -> None:
+    def __init__(self, state: State, peppers: Keyring, shared: Shared, offload: Offload) -> None:
         self._state = state
-        self._pepper = pepper
+        self._peppers = peppers
         self._shared = shared
         self._offload = offload
         self._known: dict[str, _Known] = {}
@@ -79,7 +81,7 @@ class KeyVerifier:
             return None
         await self.refresh()
         known = self._known.get(id)
-        if known is None or not hmac.compare_digest(known.mac, mac(self._pepper, key)):
+        if known is None or not hmac.compare_digest(known.mac, mac(known.pepper, key)):
             return None
         if known.expires <= (now := time.time()):
             return None
@@ -139,15 +141,24 @@ class KeyVerifier:
             if generation != self._generation:
                 raise
         else:
-            in_force = (key for key in keys if key.revoked is None and key.pepper == self._pepper.id)
             self._gather_uses()
-            self._known = {key.id: _known(key) for key in in_force}
+            self._known = dict(self._in_force(keys))
             self.revoked = revoked
             self._proved.clear()
             self._generation = generation
         self._reread_at = time.monotonic() + _REREAD_SECONDS
 
+    def _in_force(self, keys: Iterable[StoredKey]) -> Iterator[tuple[str, _Known]]:
+        for key in keys:
+            pepper = self._peppers.by_id(key.pepper)
+            if key.revoked is None and pepper is not None:
+                yield key.id, _known(key, pepper)
+
     def _stored(self) -> tuple[list[StoredKey], frozenset[str]]:
+        try:
+            self._peppers.reload()  # a key may have been made under a pepper that is newer than what is known here
+        except KeyFileError as error:
+            raise StoreError(str(error)) from error
         return self._state.all_keys(), self._state.revoked_tokens(datetime.now(UTC))
 
     def _remember(self, digest: bytes, known: _Known) -> None:
@@ -162,11 +173,11 @@ def bearer(header: bytes) -> bytes | None:
     return credential.strip(b" ") if scheme.lower() == b"bearer" else None
 
 
-def _known(key: StoredKey) -> _Known:
+def _known(key: StoredKey, pepper: SigningKey) -> _Known:
     principal = Principal(
         *(key.principal, key.agent, key.roles, key.tenant, f"key:{key.id}"),
         scopes=key.scopes,
         delegation=() if key.agent is None else (key.agent,),
     )
     expires = key.expires.astimezone(UTC).timestamp() if key.expires is not None else inf
-    return _Known(bytes.fromhex(key.mac), principal, expires)
+    return _Known(bytes.fromhex(key.mac), pepper, principal, expires)

@@ -29,6 +29,11 @@ class StateFolder:
         return self.path / "shared"
 
     @property
+    def limits(self) -> Path:
+        """The file in which this host's workers count what limits are about (`gateway.limits.memory`)."""
+        return self.path / "limits"
+
+    @property
     def audit(self) -> Path:
         """The folder of the audit's files, one a writer."""
         return self.path / "audit"
@@ -60,11 +65,17 @@ def open_state(url: str, workspace: Path, folder: StateFolder) -> State:
     `sqlite:///PATH` is a file: relative to the workspace, but below `.figway/` it is in the state folder, wherever
     that is; `sqlite:////PATH` is absolute.
     """
+    path = state_path(url, workspace, folder)
+    folder.create()
+    return SqliteState(path)
+
+
+def state_path(url: str, workspace: Path, folder: StateFolder) -> Path:
+    """The file of the store that `url` names; raises `StoreError`."""
     prefix = "sqlite:///"
     path = Path(url.removeprefix(prefix))
     if not url.startswith(prefix) or path == Path():
         raise StoreError(f"stores.state is '{url}'; it must be sqlite:///PATH")
-    folder.create()
     if path.parts[0] == FOLDER:
-        return SqliteState(folder.path.joinpath(*path.parts[1:]))
-    return SqliteState(workspace.absolute() / path)
+        return folder.path.joinpath(*path.parts[1:])
+    return workspace.absolute() / path

@@ -1,6 +1,7 @@
 """An adapter with no system behind it, found through its entry point as a third party's would be.
 
-`item.get` answers at once; `item.list` pages through a thousand items; `item.put` writes into a journal file;
+`item.get` answers at once; `item.list` pages through a thousand items; `item.put` writes into a journal file, `seconds`
+after it's asked (or raises `refuse` instead), and answers `after` more seconds, or raises `error`;
 `item.wait` answers after the seconds it is asked for, or, when `stubborn`, never, whatever the deadline; `item.fail`
 raises what it is asked for; `item.raw` answers what it is given.
 """
@@ -33,6 +34,8 @@ class Config(BaseModel):
     label: str = "lab"
     journal: Path | None = None
     down: bool = False
+    tells: bool = False
+    """Whether it can say what became of a write."""
 
 
 class LabAdapter:
@@ -88,8 +91,13 @@ class LabAdapter:
         return {"items": items, "next": end if end < COUNT else None, "asked": dict(input)}
 
     async def _put(self, input: Mapping[str, Json], context: Context) -> Json:
+        if input.get("refuse"):
+            raise getattr(errors, str(input["refuse"]))("The lab refused as asked.")
         await asyncio.sleep(float(input.get("seconds", 0)))
-        await asyncio.to_thread(self._note, json.dumps(input))
+        await asyncio.to_thread(self._note, json.dumps({**input, "known_by": context.idempotency_key}))
+        await asyncio.sleep(float(input.get("after", 0)))
+        if input.get("error"):
+            raise getattr(errors, str(input["error"]))("The lab lost its answer as asked.")
         return {"sku": input["sku"], "name": "put", "on_hand": 1}
 
     def _note(self, line: str) -> None:
@@ -117,8 +125,18 @@ class LabAdapter:
         return input["value"]
 
 
+class TellingLabAdapter(LabAdapter):
+    """Also says what became of a write, by the journal."""
+
+    async def lookup(self, operation: str, idempotency_key: str, context: Context) -> Result | None:
+        lines = (self._config.journal or Path()).read_text().splitlines()
+        known = [line for line in lines if line != "closed" and json.loads(line)["known_by"] == idempotency_key]
+        value = {"sku": json.loads(known[0])["sku"], "name": "looked up", "on_hand": 1} if known else None
+        return Result(value, datetime.now(UTC)) if known else None
+
+
 def build(name: str, config: Config, workspace: AdapterWorkspace) -> Adapter:
-    return LabAdapter(name, config)
+    return TellingLabAdapter(name, config) if config.tells else LabAdapter(name, config)
 
 
 KIND = Kind("lab", Config, build)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.identity.signing import SigningKey, load_or_create
+from gateway.identity.signing import Keyring, SigningKey
 from gateway.identity.verifier import KeyVerifier
 from gateway.store.contract import State
 from gateway.store.offload import Offload
@@ -23,8 +23,13 @@ def state(tmp_path: Path) -> Iterator[State]:
 
 
 @pytest.fixture
-def pepper(tmp_path: Path) -> SigningKey:
-    return load_or_create(tmp_path / "keys", "pepper")
+def peppers(tmp_path: Path) -> Keyring:
+    return Keyring.open(tmp_path / "keys", "pepper")
+
+
+@pytest.fixture
+def pepper(peppers: Keyring) -> SigningKey:
+    return peppers.current
 
 
 @pytest.fixture
@@ -40,5 +45,5 @@ def offload() -> Iterator[Offload]:
 
 
 @pytest.fixture
-def verifier(state: State, pepper: SigningKey, shared: Shared, offload: Offload) -> KeyVerifier:
-    return KeyVerifier(state, pepper, shared, offload)
+def verifier(state: State, peppers: Keyring, shared: Shared, offload: Offload) -> KeyVerifier:
+    return KeyVerifier(state, peppers, shared, offload)

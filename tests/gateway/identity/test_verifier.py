@@ -16,7 +16,7 @@ import pytest
 from gateway.call import Principal
 from gateway.identity import verifier as verifier_module
 from gateway.identity.keys import _with_check, create
-from gateway.identity.signing import SigningKey, load_or_create
+from gateway.identity.signing import Keyring, SigningKey, load_or_create
 from gateway.identity.verifier import KeyVerifier
 from gateway.store.contract import State, StoredKey, StoreError
 from gateway.store.offload import Offload
@@ -48,9 +48,9 @@ def counted(state: State) -> Counted:
 
 
 @pytest.fixture
-def watched(counted: Counted, pepper: SigningKey, shared: Shared, offload: Offload) -> KeyVerifier:
+def watched(counted: Counted, peppers: Keyring, shared: Shared, offload: Offload) -> KeyVerifier:
     """A verifier whose readings are counted."""
-    return KeyVerifier(counted, pepper, shared, offload)  # type: ignore[arg-type]
+    return KeyVerifier(counted, peppers, shared, offload)  # type: ignore[arg-type]
 
 
 @pytest.fixture
