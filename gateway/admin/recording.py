@@ -44,6 +44,8 @@ class Noted:
     route: str = ""
     policies: tuple[str, ...] = ()
     problem: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What else its record says, by name."""
     started: float = field(default_factory=time.monotonic)
 
 
