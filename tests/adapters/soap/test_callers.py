@@ -123,6 +123,19 @@ async def test_what_the_trace_says_stays_text(wire: Any, connect: Connect, text:
     assert (block.tag, block.text, len(block)) == ("{urn:a'b}x", text, 0)
 
 
+async def test_a_service_behind_an_authorization_server(authority: Any, users_php: str, connect: Connect) -> None:
+    oauth = {"token_url": authority.url, "client_id": authority.client_id, "client_secret": secret(authority.secret)}
+    adapter = connect(users_php, auth={"oauth": oauth})
+    assert (await seen(adapter, who("alice")))[2] == "Bearer at-1"
+    mine = connect(users_php, auth={"oauth": {**oauth, "exchange": True}, **token("bob", "pw of bob")})
+    answer = await seen(mine, who("ann")._replace(subject_token="token-of-ann"))
+    assert (answer[0], answer[2]) == ("bob", "Bearer at-3")
+    assert authority.good["at-3"] == ("ann", authority.client_id)
+    with pytest.raises(NotMapped):
+        await seen(mine, who("ann"))
+    assert (await mine.probe(who(None))).ok
+
+
 @pytest.mark.parametrize(
     "config",
     [
