@@ -201,6 +201,16 @@ class SupportsLookup(Protocol):
     async def lookup(self, operation: str, idempotency_key: str, context: Context) -> Result | None: ...
 
 
+@runtime_checkable
+class SupportsElements(Protocol):
+    """An adapter that knows the upstream's own names for the parts of what it answers."""
+
+    def element(self, operation: str, pointer: str) -> str | None:
+        """What the upstream calls the part of `Result.value` that a JSON Pointer leads to, `*` standing for any item;
+        None where it has no such part. May take a while the first time, and never touches the network."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change at the source; `position` resumes behind it, `after` is None for a delete."""

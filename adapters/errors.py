@@ -56,6 +56,11 @@ class FieldError:
     message: str
 
 
+def parts_of(pointer: str) -> list[str]:
+    """The parts of a JSON Pointer (RFC 6901 §4)."""
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+
 def pointer(*path: str | int) -> str:
     """The JSON Pointer (RFC 6901) of a member's names and positions."""
     return "".join("/" + str(each).replace("~", "~0").replace("/", "~1") for each in path)

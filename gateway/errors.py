@@ -19,6 +19,9 @@
     ├── a write that is sent again
     │   ├── IdempotencyInProgress 409  the first one with this key hasn't ended
     │   └── IdempotencyMismatch 422    the key belongs to another request
+    ├── the limits
+    │   ├── RateLimited 429 · QuotaExhausted 429 · BudgetExhausted 429
+    │   └── Closed 503                 a window in which nothing is let through
     └── the gateway itself
         ├── Overloaded 503 · Draining 503 · AuditUnavailable 503 · StateUnavailable 503
         ├── IdentityUnavailable 503    who asks can't be told now: the issuer or the store doesn't answer
@@ -235,6 +238,30 @@ class StateUnavailable(Problem):
     """What the gateway keeps can't be read or written; nothing was sent."""
 
     slug, title, status, retryable = "state-unavailable", "The gateway's state can't be read or written", 503, True
+
+
+class RateLimited(Problem):
+    """More calls than a rate or a bound on calls in flight lets through."""
+
+    slug, title, status, retryable = "rate-limited", "Too many calls", 429, True
+
+
+class QuotaExhausted(Problem):
+    """The day's calls are spent."""
+
+    slug, title, status, retryable = "quota-exhausted", "The day's quota is spent", 429, True
+
+
+class BudgetExhausted(Problem):
+    """What the day's calls may cost is spent."""
+
+    slug, title, status, retryable = "budget-exhausted", "The day's budget is spent", 429, True
+
+
+class Closed(Problem):
+    """The route is closed at this time of day."""
+
+    slug, title, status, retryable = "closed", "Closed at this time", 503, True
 
 
 class Overloaded(Problem):

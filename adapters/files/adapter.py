@@ -21,12 +21,14 @@ from adapters.errors import (
     Retry,
     Unavailable,
     UnknownOutcome,
+    parts_of,
 )
 from adapters.files.appending import decoded, prepared
 from adapters.files.config import Config
 from adapters.files.content import Changed
 from adapters.files.dataset import Dataset, Description
 from adapters.files.drop import drop
+from adapters.files.elements import element
 from adapters.files.folder import Folder
 from adapters.files.formats import at
 from adapters.files.generation import Found, Generation, oldest
@@ -116,6 +118,11 @@ class FilesAdapter:
         except TimeoutError:
             raise Unavailable(f"{name} didn't answer in time; nothing was written") from None
         return Result(decoded(dataset.description, data), datetime.now(UTC), warnings=self._warnings(dataset))
+
+    def element(self, operation: str, pointer: str) -> str | None:
+        """The dataset's field that a part of an answer is, and its place in the record; see `SupportsElements`."""
+        found = {name: dataset.description for name, dataset in self._datasets.items()}
+        return element(found, operation, parts_of(pointer))
 
     async def probe(self, context: Context) -> Probe:
         started = time.monotonic()

@@ -60,6 +60,7 @@ def _list(name: str, record: dict[str, Any]) -> Operation:
             "after": {},
             "sort": {"type": "array", "items": {"type": "string"}},
             "where": {"type": "array", "items": {"type": "array", "minItems": 3, "maxItems": 3}},
+            "rows": {"type": "array"},
         },
     }
     page = {
@@ -67,6 +68,5 @@ def _list(name: str, record: dict[str, Any]) -> Operation:
         "properties": {"items": {"type": "array", "items": record}, "next": {}},
         "required": ["items", "next"],
     }
-    return Operation(
-        f"{name}.list", Effect.READ, schema, page, f"Records of {name}, filtered, sorted and paged.", is_list=True
-    )
+    about = f"Records of {name}, filtered, sorted and paged."
+    return Operation(f"{name}.list", Effect.READ, schema, page, about, is_list=True, filters_rows=True)

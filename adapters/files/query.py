@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import total_ordering
 from typing import Any, TypeAlias, TypeVar
 
-from adapters.contract import Condition, Json, ListRequest
+from adapters.contract import Condition, Json, ListRequest, Rows
 from adapters.errors import FieldError, Invalid
 from adapters.files.formats import FieldType, at
 from adapters.files.generation import Found, Generation
@@ -37,6 +37,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "gt": lambda value, wanted: bool(value > wanted),
     "ge": lambda value, wanted: bool(value >= wanted),
     "in": lambda value, wanted: value in wanted,
+    "out": lambda value, wanted: value not in wanted,
 }
 
 
@@ -89,6 +90,8 @@ class Query:
             for number, condition in enumerate(request.where[:MAX_CONDITIONS])
             if (test := _test(condition, fields, f"/where/{number}", faults)) is not None
         ]
+        # None: every row is visible; else one of the groups must pass.
+        self._rows = None if request.rows is None else _groups(request.rows, fields, faults)
         self._after = _position(request.after, self._order, faults)
         if faults:
             raise Invalid("the list can't be asked for like that", errors=faults)
@@ -107,7 +110,7 @@ class Query:
         chosen: list[Found] = []
         for _, number, ordinal in _in_time(self._walk(generation), deadline):
             found = Found(generation.parts[number], ordinal)
-            if not self._tests or self._passes(found.part.row(ordinal)):
+            if not (self._tests or self._rows is not None) or self._passes(found.part.row(ordinal)):
                 chosen.append(found)
                 if len(chosen) > self._limit:
                     break
@@ -135,6 +138,8 @@ class Query:
         return [found for _, found in heapq.nsmallest(self._limit + 1, candidates, key=lambda entry: entry[0])]
 
     def _passes(self, row: Mapping[str, Json]) -> bool:
+        if self._rows is not None and not any(all(test(row) for test in group) for group in self._rows):
+            return False
         return all(test(row) for test in self._tests)
 
     def _ranks(self, row: Mapping[str, Json]) -> list[_Rank]:
@@ -181,6 +186,19 @@ def _position(after: Json, orders: Sequence[_Order], faults: list[FieldError]) -
         return None
 
 
+def _groups(rows: Rows, fields: Mapping[str, FieldType], faults: list[FieldError]) -> list[list[_Test]]:
+    """The visible rows' tests; what a field can't hold it isn't equal to, so such a group shows nothing."""
+    made = []
+    for number, group in enumerate(rows):
+        unfit: list[FieldError] = []
+        tests = [_test(condition, fields, f"/rows/{number}", unfit) for condition in group]
+        if not unfit:
+            made.append([test for test in tests if test is not None])
+        elif any(condition.op not in ("eq", "in") for condition in group):
+            faults += unfit
+    return made
+
+
 def _test(
     condition: Condition, fields: Mapping[str, FieldType], pointer: str, faults: list[FieldError]
 ) -> _Test | None:
@@ -211,7 +229,7 @@ def _predicate(condition: Condition, kind: FieldType) -> _Test:
     if compare is None:
         raise ValueError(f"has no operator '{condition.op}'")
     convert = comparable(kind)
-    if condition.op == "in":
+    if condition.op in ("in", "out"):
         if not isinstance(value, list | tuple) or len(value) > MAX_LIMIT:
             raise ValueError(f"in needs a list of at most {MAX_LIMIT} values")
         wanted: Any = frozenset(convert(given(item, kind)) for item in value)

@@ -38,6 +38,10 @@ class HttpAdapter:
         known = template(name)
         return None if known is None else known.operation()
 
+    def element(self, operation: str, pointer: str) -> str | None:
+        """The pointer into the response's body itself; see `SupportsElements`."""
+        return f"{operation}#{pointer}" if self.accepts(operation) is not None else None
+
     async def open(self) -> None:
         """Checks that address and credentials are set; connections are opened by calls."""
         if self._shown.missing:

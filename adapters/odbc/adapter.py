@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapters.contract import Context, Effect, Json, Operation, Probe, Result, Source
-from adapters.errors import AdapterError, ConfigError, DoNotRetry, Refused, Unavailable
+from adapters.errors import AdapterError, ConfigError, DoNotRetry, Refused, Unavailable, parts_of
 from adapters.odbc.config import Config
 from adapters.odbc.dialects import DIALECTS, Dialect, recognise
+from adapters.odbc.elements import element
 from adapters.odbc.identity import Who, faults, identity_of
 from adapters.odbc.model import Model, compiled
 from adapters.odbc.pool import Pool
@@ -89,7 +90,7 @@ class OdbcAdapter:
     async def invoke(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
         """Runs one operation. A cancelled read is cancelled in the database; a cancelled write is left to finish."""
         who = self._identity.of(context) if self._identity is not None else None
-        action, plan = await self._planned(operation, input)
+        action, plan = await self._planned(operation, input, context)
         write = action.effect is not Effect.READ
         job = functools.partial(_transact, plan.job) if write else plan.job
         return await self._run(job, plan, context, write, who)
@@ -97,18 +98,18 @@ class OdbcAdapter:
     async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
         """Runs a table's write in a transaction that is rolled back: `{"before": row | null, "after": row | null}`."""
         who = self._identity.of(context) if self._identity is not None else None
-        _, plan = await self._planned(operation, input)
+        _, plan = await self._planned(operation, input, context)
         if plan.before is None:
             raise DoNotRetry(f"{operation} can't be tried without doing it")
         return await self._run(functools.partial(_tried, plan.before, plan.job), plan, context, True, who)
 
-    async def _planned(self, operation: str, input: Mapping[str, Json]) -> tuple[Action, Plan]:
+    async def _planned(self, operation: str, input: Mapping[str, Json], context: Context) -> tuple[Action, Plan]:
         if operation not in self._model.operations:
             raise DoNotRetry(f"upstream {self._name} has no operation {operation}")
         if self._actions is None:
             await self.open()
         action = (self._actions or {})[operation]
-        return action, action.plan(input)
+        return action, action.plan(input, context.rows)
 
     async def _run(self, job: Job, plan: Plan, context: Context, write: bool, who: Who | None) -> Result:
         if self._config.trace and (comment := comment_of(context.traceparent)):
@@ -117,6 +118,10 @@ class OdbcAdapter:
             job = self._identity.around(job, who)
         at, value = await self._connected().run(functools.partial(_stamped, job), context.deadline, write=write)
         return Result(value, at, (Source(self._name, plan.object, plan.key, as_of=at),))
+
+    def element(self, operation: str, pointer: str) -> str | None:
+        """The column that a part of an answer is read from; see `SupportsElements`."""
+        return element(self._model, operation, parts_of(pointer))
 
     async def probe(self, context: Context) -> Probe:
         """The smallest statement on one connection; facts: the dialect and the pool's counts."""

@@ -38,6 +38,10 @@ class Dialect:
     """By neutral type: the expression to select, giving text where the driver's own conversion loses something."""
     stored: Mapping[str, str] = field(default_factory=dict)
     """By neutral type, where `read` isn't text: the expression that compares equal with the column again."""
+    exact: str = "{c}"
+    """A text column's expression that compares as the text is written, whatever collation the column has."""
+    exact_implies: bool = False
+    """What is equal by `exact` is equal by the column's own collation too."""
     bind: Mapping[str, str] = field(default_factory=dict)
     """By neutral type: the parameter, cast where the database would otherwise compare inexactly."""
     ascending: str = "CASE WHEN {c} IS NULL THEN 1 ELSE 0 END, {c}"
@@ -89,6 +93,8 @@ POSTGRESQL = Dialect(
     deadline=("SET statement_timeout = {ms}", "SET lock_timeout = {half}"),
     read=dict.fromkeys(("text", "char", "date", "time", "timestamp", "timestamptz"), "CAST({c} AS text)"),
     stored={"float": "CAST({c} AS double precision)"},
+    exact='CAST({c} AS text) COLLATE "C"',
+    exact_implies=True,
     bind={
         "decimal": "CAST(? AS numeric)",
         "date": "CAST(? AS date)",
@@ -146,6 +152,8 @@ MARIADB = Dialect(
     deadline=("SET SESSION max_statement_time = {s}", "SET SESSION innodb_lock_wait_timeout = {lock_s}"),
     # The driver drops the fraction of a TIME, gives 0000-00-00 as NULL and a FLOAT with the digits of a double.
     read=dict.fromkeys(("date", "time", "timestamp", "timestamptz", "float"), "CAST({c} AS CHAR)"),
+    exact="CONVERT({c} USING utf8mb4) COLLATE utf8mb4_nopad_bin",
+    exact_implies=True,
     bind={"decimal": "CAST(? AS DECIMAL{type})"},
     limit="LIMIT ?",
     empty_insert="() VALUES ()",
@@ -195,6 +203,7 @@ SQLITE = Dialect(
         "float": _SQLITE_FLOAT,
     },
     stored={"float": _SQLITE_FLOAT},
+    exact="CAST({c} AS TEXT) COLLATE BINARY",
     bind={"decimal": "CAST(? AS NUMERIC)"},
     ascending="{c} ASC NULLS LAST",
     descending="{c} DESC NULLS FIRST",

@@ -16,6 +16,7 @@ from typing import Any
 
 from adapters.contract import Condition, Json, ListRequest
 from adapters.errors import BadReply, FieldError, Invalid
+from adapters.odbc.rows import rows_clause
 from adapters.odbc.statements import TableSql
 from adapters.odbc.tables import Column
 from adapters.odbc.values import ColumnType, decode, encode
@@ -76,6 +77,9 @@ def page(table: TableSql, request: ListRequest) -> Page:
         _filter(table, condition, f"/where/{index}", clause)
     if len(request.where) > _TERMS:
         raise Invalid("too many filters", errors=[FieldError("/where", f"must be at most {_TERMS}")])
+    if request.rows is not None:
+        rows, parameters = rows_clause(table, request.rows, "r.")
+        clause.add(rows, *parameters)
     if request.after is not None:
         _behind(table, order, _at(table, order, request.after), clause)
     return _assembled(table, order, clause, limit)

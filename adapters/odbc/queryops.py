@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from adapters.contract import Json, JsonSchema, Operation
-from adapters.errors import BadReply, FieldError, Invalid, NotFound, pointer
+from adapters.contract import Json, JsonSchema, Operation, Rows
+from adapters.errors import BadReply, DoNotRetry, FieldError, Invalid, NotFound, pointer
 from adapters.odbc.dialects import Dialect
 from adapters.odbc.named import Parameter, Query, prepare
 from adapters.odbc.session import Session
@@ -48,7 +48,9 @@ def action(query: Query, dialect: Dialect, zone: tzinfo) -> Action:
     """How a dialect runs a named SQL file; raises `ConfigError` where it may not or can't."""
     prepared = prepare(query, dialect)
 
-    def plan(input: Mapping[str, Json]) -> Plan:
+    def plan(input: Mapping[str, Json], rows: Rows | None) -> Plan:
+        if rows is not None:
+            raise DoNotRetry(f"{query.name} can't be held to the rows that the caller may see")
         bound = _bound(query.parameters, input, dialect, zone)
         values = [bound[name] for name in prepared.markers]
         return Plan(lambda session: _run(session, query, prepared.sql, values, zone), query.name)

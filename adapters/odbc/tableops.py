@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.contract import Effect, Json, JsonSchema, ListRequest, Operation
-from adapters.errors import BadReply, Conflict, FieldError, Invalid, NotFound, pointer
+from adapters.contract import Effect, Json, JsonSchema, ListRequest, Operation, Rows
+from adapters.errors import BadReply, Conflict, DoNotRetry, FieldError, Invalid, NotFound, pointer
 from adapters.odbc.lists import MOST, page
+from adapters.odbc.rows import rows_clause
 from adapters.odbc.session import Session
 from adapters.odbc.statements import TableSql
 from adapters.odbc.tables import Column, Table
@@ -36,7 +37,8 @@ class Action:
     """An operation as one dialect runs it."""
 
     effect: Effect
-    plan: Callable[[Mapping[str, Json]], Plan]
+    plan: Callable[[Mapping[str, Json], Rows | None], Plan]
+    """From the input, and the rows that a write may touch, to a plan."""
 
 
 def describe(name: str, table: Table, writes: bool) -> Iterator[Operation]:
@@ -47,15 +49,18 @@ def describe(name: str, table: Table, writes: bool) -> Iterator[Operation]:
     key = _object([column for column in table.columns if column.name in table.primary_key])
     about = table.comment or f"Table {name}"
     yield Operation(f"{name}.get", Effect.READ, key, row, f"{about}: one row by key")
-    yield Operation(f"{name}.list", Effect.READ, _LIST, _answer(row), f"{about}: a page of rows", is_list=True)
+    listed = f"{about}: a page of rows"
+    yield Operation(f"{name}.list", Effect.READ, _LIST, _answer(row), listed, is_list=True, filters_rows=True)
     if not writes:
         return
     needed = [column.name for column in table.columns if not (column.nullable or column.generated)]
-    yield Operation(f"{name}.insert", Effect.WRITE, _object(table.columns, required=needed), row, f"{about}: a new row")
+    new = _object(table.columns, required=needed)
+    yield Operation(f"{name}.insert", Effect.WRITE, new, row, f"{about}: a new row", filters_rows=True)
     change = _object(table.columns, required=list(table.primary_key))
     effect = Effect.WRITE if table.version else Effect.IDEMPOTENT_WRITE
-    yield Operation(f"{name}.update", effect, change, row, f"{about}: change one row")
-    yield Operation(f"{name}.delete", Effect.IDEMPOTENT_WRITE, key, {"type": "null"}, f"{about}: remove one row")
+    yield Operation(f"{name}.update", effect, change, row, f"{about}: change one row", filters_rows=True)
+    gone, removes = {"type": "null"}, f"{about}: remove one row"
+    yield Operation(f"{name}.delete", Effect.IDEMPOTENT_WRITE, key, gone, removes, filters_rows=True)
 
 
 def actions(sql: TableSql) -> Mapping[str, Action]:
@@ -79,6 +84,7 @@ _LIST: JsonSchema = {
         "after": {},
         "sort": {"type": "array", "items": {"type": "string"}},
         "where": {"type": "array", "items": {"type": "array", "minItems": 3, "maxItems": 3}},
+        "rows": {"type": "array"},
     },
     "additionalProperties": False,
 }
@@ -98,6 +104,17 @@ def _answer(row: JsonSchema) -> JsonSchema:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """What narrows a statement that ends in its WHERE to the rows that the caller may see."""
+
+    sql: str = ""
+    parameters: tuple[Any, ...] = ()
+
+
+_ANYWHERE = _Within()
+
+
 class TableActions:
     """The plans of one table."""
 
@@ -107,12 +124,13 @@ class TableActions:
         self._object = sql.table.table or sql.name
         self._column = {column.name: column for column in sql.table.columns}
 
-    def get(self, input: Mapping[str, Json]) -> Plan:
+    def get(self, input: Mapping[str, Json], rows: Rows | None) -> Plan:
         self._known(input, self._sql.table.primary_key)
         key = self._key(input)
-        return Plan(lambda session: self.row(session, key), self._object, self._named(input))
+        within = self._within(rows)
+        return Plan(lambda session: self.row(session, key, within), self._object, self._named(input))
 
-    def page(self, input: Mapping[str, Json]) -> Plan:
+    def page(self, input: Mapping[str, Json], _: Rows | None) -> Plan:
         try:
             request = ListRequest.of(input)
         except TypeError as error:
@@ -125,7 +143,7 @@ class TableActions:
 
         return Plan(job, self._object)
 
-    def insert(self, input: Mapping[str, Json]) -> Plan:
+    def insert(self, input: Mapping[str, Json], rows: Rows | None) -> Plan:
         self._known(input, self._column)
         columns = [column for column in self._sql.table.columns if column.name in input]
         missing = [
@@ -139,9 +157,11 @@ class TableActions:
         statement = self._sql.insert(columns)
         whole = all(name in input for name in self._sql.table.primary_key)
 
+        within = self._within(rows)
+
         def job(session: Session) -> Json:
             given = self._key(input) if whole else None
-            return self.row(session, self._inserted(session, statement, values, given))
+            return self._kept(session, self._inserted(session, statement, values, given), within)
 
         return Plan(job, self._object, self._named(input) if whole else None, lambda _session: None)
 
@@ -164,7 +184,7 @@ class TableActions:
         }
         return self._key(decoded)
 
-    def update(self, input: Mapping[str, Json]) -> Plan:
+    def update(self, input: Mapping[str, Json], rows: Rows | None) -> Plan:
         self._known(input, self._column)
         table = self._sql.table
         version = self._column[table.version] if table.version and table.version in input else None
@@ -174,36 +194,54 @@ class TableActions:
             raise Invalid("the input changes nothing", errors=[FieldError("", "must name a column besides the key")])
         key = self._key(input)
         expected = self._sql.values([version], input) if version else []
-        values = [*self._sql.values(changed, input), *key, *expected]
-        statement = self._sql.update(changed, version)
+        within = self._within(rows)
+        values = [*self._sql.values(changed, input), *key, *expected, *within.parameters]
+        statement = self._sql.update(changed, version) + within.sql
 
         def job(session: Session) -> Json:
-            self._counted(session, session.execute(statement, values).rowcount, key)
-            return self.row(session, key)
+            self._counted(session, session.execute(statement, values).rowcount, key, within)
+            return self._kept(session, key, within)
 
-        return Plan(job, self._object, self._named(input), lambda session: self.row(session, key))
+        return Plan(job, self._object, self._named(input), lambda session: self.row(session, key, within))
 
-    def delete(self, input: Mapping[str, Json]) -> Plan:
+    def delete(self, input: Mapping[str, Json], rows: Rows | None) -> Plan:
         self._known(input, self._sql.table.primary_key)
         key = self._key(input)
-        statement = self._sql.delete
+        within = self._within(rows)
+        statement, values = self._sql.delete + within.sql, [*key, *within.parameters]
 
         def job(session: Session) -> Json:
-            self._counted(session, session.execute(statement, key).rowcount, key)
+            self._counted(session, session.execute(statement, values).rowcount, key, within)
 
-        return Plan(job, self._object, self._named(input), lambda session: self.row(session, key))
+        return Plan(job, self._object, self._named(input), lambda session: self.row(session, key, within))
 
-    def _counted(self, session: Session, count: int, key: Sequence[Any]) -> None:
+    def _within(self, rows: Rows | None) -> _Within:
+        if rows is None:
+            return _ANYWHERE
+        sql, parameters = rows_clause(self._sql, rows)
+        return _Within(f" AND {sql}", tuple(parameters))
+
+    def _counted(self, session: Session, count: int, key: Sequence[Any], within: _Within) -> None:
         """Exactly one row, or the transaction is rolled back by what this raises."""
         if count > 1:
             raise BadReply("the key names more than one row; nothing was changed")
         if count == 0:
-            self.row(session, key)
+            self.row(session, key, within)
             raise Conflict("the row was changed by someone else in the meantime")
 
-    def row(self, session: Session, key: Sequence[Any]) -> Json:
+    def _kept(self, session: Session, key: Sequence[Any], within: _Within) -> Json:
+        """The row as it is after a write, which is taken back when it isn't one that the caller may see."""
+        try:
+            return self.row(session, key, within)
+        except NotFound:
+            if within is _ANYWHERE:
+                raise
+            self.row(session, key, _ANYWHERE)
+            raise DoNotRetry("the row would be none that the caller may see; nothing was changed") from None
+
+    def row(self, session: Session, key: Sequence[Any], within: _Within) -> Json:
         """The row of a key, on the connection's thread; raises `NotFound`."""
-        row = session.one(self._get, key)
+        row = session.one(self._get + within.sql, [*key, *within.parameters])
         if row is None:
             raise NotFound(f"there is no such row of {self._object}")
         return self._sql.item(row)

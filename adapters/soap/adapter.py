@@ -20,10 +20,12 @@ from adapters.errors import (
     Invalid,
     Unavailable,
     UnknownOutcome,
+    parts_of,
     pointer,
 )
 from adapters.soap.compiler import form_of
 from adapters.soap.config import Config, Credential
+from adapters.soap.elements import element
 from adapters.soap.faults import error_of
 from adapters.soap.form import Form, PortForm
 from adapters.soap.notes import Notes
@@ -61,7 +63,7 @@ class SoapAdapter:
     def __init__(self, name: str, config: Config, form: Form, port: PortForm, address: str, client: HttpClient) -> None:
         self._name = name
         self._config = config
-        self._port = port
+        self._form, self._port = form, port
         self._address = address
         self._client = client
         self._operations = Operations(form, port, zone(config.time_zone))
@@ -115,6 +117,12 @@ class SoapAdapter:
             raise error_of(fault, caller, self._config.faults, plan.detail(fault)) from fault
         source = Source(self._name, self._object(plan), as_of=as_of)
         return Result(value, as_of, (source,), warnings)
+
+    def element(self, operation: str, pointer: str) -> str | None:
+        """The path of the reply's elements, as the WSDL names them; see `SupportsElements`."""
+        if operation not in self._operations:
+            return None
+        return element(self._form, self._operations.plan(operation).form, parts_of(pointer))
 
     async def probe(self, context: Context) -> Probe:
         """Makes the configured call, or fetches the address with `?wsdl`; any answer that isn't an outage will do."""

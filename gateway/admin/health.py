@@ -23,6 +23,7 @@ async def _ready(control: Control, _: Request) -> Response:
     if control.runtime is not None and control.runtime.serving is not None:
         serving = control.runtime.serving
         body["snapshot"] = serving.version
+        body["limits"] = serving.limiter.state()
         body["upstreams"] = {name: _health(upstream.state()) for name, upstream in serving.upstreams.items()}
     return JSONResponse(body, 200 if ready else 503)
 
@@ -34,4 +35,4 @@ def _health(state: Mapping[str, Any]) -> str:
     return "up" if state["opened"] else "unknown"
 
 
-PLACES = (Place("/-/live", _live), Place("/-/ready", _ready))
+PLACES = (Place("/-/live", _live, unlimited=True), Place("/-/ready", _ready, unlimited=True))

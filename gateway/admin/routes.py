@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from fastapi import APIRouter, Request, Response
+from slowapi import Limiter
+from slowapi.errors import RateLimitExceeded
+from slowapi.util import get_remote_address
 
 from gateway.admin.control import Control
 from gateway.admin.recording import noted
-from gateway.errors import MEDIA_TYPE, MethodNotAllowed, NoSuchRoute, Problem
+from gateway.errors import MEDIA_TYPE, MethodNotAllowed, NoSuchRoute, Problem, RateLimited
+
+_OFTEN = "2000/minute"
+"""How often an address may ask one of these routes, in one process."""
+_MINUTE = 60
 
 Answer: TypeAlias = Callable[[Control, Request], Awaitable[Response]]
+
+
+class _Limiter(Limiter):
+    """slowapi as this file sets it, and not as the environment or a file `.env` might."""
+
+    def get_app_config(self, key: str, default_value: Any = None) -> Any:
+        return default_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,26 +37,40 @@ class Place:
     answer: Answer
     permission: str | None = None
     methods: tuple[str, ...] = ("GET", "HEAD")
+    unlimited: bool = False
+    """Whether it may be asked as often as one likes: what tells whether the gateway lives."""
 
 
 def control_routes(control: Control, places: tuple[Place, ...]) -> APIRouter:
     """The places as one router."""
     router = APIRouter()
+    limiter = _Limiter(key_func=get_remote_address)
     for place in places:
-        router.add_api_route(place.path, _bound(control, place), methods=list(place.methods))
+        router.add_api_route(place.path, _bound(control, place, limiter), methods=list(place.methods))
     return router
 
 
-def _bound(control: Control, place: Place) -> Callable[[Request], Awaitable[Response]]:
+def _bound(control: Control, place: Place, limiter: Limiter) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        if place.permission is not None:
+            request.state.principal = await control.admit(request, place.permission)
+        return await place.answer(control, request)
+
+    # slowapi counts by the function's name.
+    answer.__name__ = f"{'_'.join(place.methods)} {place.path}"
+    guarded = answer if place.unlimited else limiter.limit(_OFTEN)(answer)
+
     async def endpoint(request: Request) -> Response:
         note = noted(request.scope)
         note.route, note.operation = place.path, place.permission or ""
         try:
-            if place.permission is not None:
-                request.state.principal = await control.admit(request, place.permission)
-            return await place.answer(control, request)
+            response: Response = await guarded(request)
+        except RateLimitExceeded:
+            fix = f"Ask again within a minute, and no more than {_OFTEN.replace('/', ' times a ')}."
+            return _told(RateLimited("This address asks too often.", fix=fix, retry_after=_MINUTE), request)
         except Problem as problem:
             return _told(problem, request)
+        return response
 
     return endpoint
 

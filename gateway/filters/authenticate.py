@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 from gateway.call import Call, Principal
-from gateway.errors import IdentityUnavailable, Unauthenticated
+from gateway.errors import IdentityUnavailable, RateLimited, Unauthenticated
 from gateway.identity.fetching import Unavailable
+from gateway.limits.floods import Floods
 from gateway.pipeline import Stage
 from gateway.store.contract import StoreError
 
@@ -15,6 +16,8 @@ from gateway.store.contract import StoreError
 _NONE = ((b"www-authenticate", b'Bearer realm="figway"'),)
 _INVALID = ((b"www-authenticate", b'Bearer realm="figway", error="invalid_token"'),)
 _FIX = "Send 'Authorization: Bearer CREDENTIAL', with an API key or a token of an issuer that this gateway accepts."
+
+_failures = Floods()
 
 
 class Verifier(Protocol):
@@ -59,18 +62,27 @@ def _admit(call: Call, principal: Principal) -> None:
 async def identify(verifier: Verifier, peer: str | None, headers: Mapping[bytes, bytes]) -> Principal:
     """Whom a call's credential proves; `peer` is the address that it came from.
 
-    Raises `Unauthenticated`, or `IdentityUnavailable` when it can't be checked now.
+    Raises `Unauthenticated`, `RateLimited` when too many calls from that address were, or `IdentityUnavailable` when
+    it can't be checked now.
     """
     header = headers.get(b"authorization")
-    if header is None:
-        principal = verifier.certified(peer, headers)
-        if principal is None:
-            raise Unauthenticated("The call carries no credential.", fix=_FIX, headers=_NONE)
-        return principal
+    principal = verifier.certified(peer, headers) if header is None else verifier.cached(header)
+    if principal is None:
+        principal = await _proved(verifier, peer, header)
+    return principal
+
+
+async def _proved(verifier: Verifier, peer: str | None, header: bytes | None) -> Principal:
+    if _failures.wait(peer):
+        fix = "Wait a second, and call with a credential that is valid."
+        raise RateLimited("Too many calls from this address had no valid credential.", fix=fix, retry_after=1)
     try:
-        principal = verifier.cached(header) or await verifier.verify(header)
+        principal = None if header is None else await verifier.verify(header)
     except (StoreError, Unavailable) as error:
         raise IdentityUnavailable("The credential can't be checked now.", retry_after=5, note=str(error)) from error
-    if principal is None:
-        raise Unauthenticated("The credential isn't valid, or no longer.", fix=_FIX, headers=_INVALID)
-    return principal
+    if principal is not None:
+        return principal
+    _failures.failed(peer)
+    if header is None:
+        raise Unauthenticated("The call carries no credential.", fix=_FIX, headers=_NONE)
+    raise Unauthenticated("The credential isn't valid, or no longer.", fix=_FIX, headers=_INVALID)

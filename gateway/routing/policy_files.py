@@ -8,10 +8,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from gateway.routing.invalid import Where, validated
+from gateway.routing.limits_schema import Limits
 from gateway.routing.report import Report
 from gateway.routing.source import parse
 
-POLICY_FILES: Mapping[str, type[BaseModel]] = {}
+POLICY_FILES: Mapping[str, type[BaseModel]] = {"limits.yaml": Limits}
 """File name below `policies/` → its model. A file that isn't there counts as an empty one."""
 
 

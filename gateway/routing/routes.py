@@ -10,10 +10,10 @@ from gateway.routing.bindings import Compiler, Signature
 from gateway.routing.contracts import Exposed
 from gateway.routing.invalid import Where, validated
 from gateway.routing.messages import Messages
-from gateway.routing.model import Route
+from gateway.routing.model import Expression, Route
 from gateway.routing.paths import declared
-from gateway.routing.report import Document, Report
-from gateway.routing.schema import Extension
+from gateway.routing.report import Document, Place, Report
+from gateway.routing.schema import CostModel, Extension
 from gateway.routing.upstreams import Upstreams
 
 
@@ -79,7 +79,7 @@ def _route(draft: _Draft, signatures: Mapping[str, Signature], upstreams: Upstre
         for name, model in (("legacy", extension.legacy), ("replacement", extension.replacement))
         if model is not None
     }
-    compose = None
+    compose, cost = None, extension.cost
     if extension.compose is not None:
         compose = compiler.composite(extension.compose, signature, signatures, (*place, "compose"))
     return Route(
@@ -99,9 +99,19 @@ def _route(draft: _Draft, signatures: Mapping[str, Signature], upstreams: Upstre
         is_list=signature.is_list,
         location=extension.location,
         deadline=extension.deadline,
+        cost=cost.estimate if isinstance(cost, CostModel) else cost,
+        measured=_measured(cost, compiler, signature, place),
         summary=str(operation.data.get("summary", "")),
         where=f"{operation.document.file}:{operation.document.line(operation.place)}",
     )
+
+
+def _measured(
+    cost: int | CostModel | None, compiler: Compiler, signature: Signature, place: Place
+) -> Expression | None:
+    if not isinstance(cost, CostModel):
+        return None
+    return compiler.measured(cost.measured, signature, (*place, "cost", "measured"))
 
 
 def _group(operation: Exposed) -> str:

@@ -54,6 +54,12 @@ class Stores(_Model):
         pattern="^sqlite:///.+",
         description="The state store: sqlite:///PATH, relative to the workspace.",
     )
+    limits: str = Field(
+        default="memory:",
+        pattern="^(memory:$|rediss?://.|unix://.)",
+        description="Where limits are counted: memory: on this host; redis://HOST:PORT/DB, rediss:// or unix://PATH "
+        "for a fleet.",
+    )
 
 
 class Gateway(_Model):
@@ -104,6 +110,13 @@ class ComposeModel(_Model):
     output: str = Field(description="JMESPath over the steps' reply bodies by name; an omitted one is absent.")
 
 
+class CostModel(_Model):
+    """What a call costs, before it is made and after."""
+
+    estimate: int = Field(ge=0, le=1_000_000_000, description="What a budget must have left for the call to be made.")
+    measured: str = Field(description="JMESPath over the reply: a number, what the call really cost.")
+
+
 class Extension(_Model):
     """`x-gateway` of an operation: what serves it."""
 
@@ -120,6 +133,10 @@ class Extension(_Model):
         default="strict", description="A reply that breaks the contract is refused (502), trimmed to it, or passed."
     )
     deadline: Duration | None = Field(default=None, description="How long this route may take.")
+    cost: Annotated[int, Field(ge=0, le=1_000_000_000)] | CostModel | None = Field(
+        default=None,
+        description="What a call counts against budgets; default: 1, and for a composite the sum of its steps.",
+    )
     location: str | None = Field(
         default=None,
         pattern="^/",

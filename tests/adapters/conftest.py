@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from ssl import SSLContext
 from typing import Any
 
@@ -146,3 +149,30 @@ async def _raised(client: HttpClient, url: str, seconds: float = 10.0, method: s
 def raised() -> Callable[..., Awaitable[AdapterError]]:
     """`await raised(client, url, seconds, method)`: what sending raises; its message names no host."""
     return _raised
+
+
+def _authority() -> Any:
+    path = Path(__file__).parent / "oauth" / "authority.py"
+    spec = importlib.util.spec_from_file_location("oauth_authority", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+_oauth = _authority()
+
+
+@pytest.fixture
+async def authority() -> AsyncIterator[Any]:
+    """An `authority.Authority` that runs."""
+    async with _oauth.authority() as made:
+        yield made
+
+
+@pytest.fixture
+def answer() -> Callable[[int, Any], bytes]:
+    """`answer(400, {...})`: the bytes of an answer."""
+    return _oauth.http

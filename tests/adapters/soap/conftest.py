@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -101,12 +102,12 @@ def _port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _php(password: str) -> Iterator[str]:
+def _php(**settings: str) -> Iterator[str]:
     """Runs the PHP server, with its workers in a process group of its own; yields its base URL."""
     if shutil.which("php") is None:
         pytest.fail("php is missing: install it with 'apt-get install php-cli php-soap php-xml'")
     port = _port()
-    environment = {**os.environ, "PHP_CLI_SERVER_WORKERS": "6", "FIGWAY_PASSWORD": password}
+    environment = {**os.environ, "PHP_CLI_SERVER_WORKERS": "6", **settings}
     server = subprocess.Popen(
         ["php", "-S", f"127.0.0.1:{port}", "server.php"],
         cwd=SERVICE,
@@ -136,13 +137,19 @@ def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
 @pytest.fixture(scope="session")
 def php() -> Iterator[str]:
     """A PHP server that lets everybody in."""
-    yield from _php("")
+    yield from _php()
 
 
 @pytest.fixture(scope="session")
 def guarded_php() -> Iterator[str]:
     """A PHP server that wants the user figway with the password "let me in"."""
-    yield from _php("let me in")
+    yield from _php(FIGWAY_PASSWORD="let me in")
+
+
+@pytest.fixture(scope="session")
+def users_php() -> Iterator[str]:
+    """A PHP server that lets everybody in, and knows alice and bob by their passwords."""
+    yield from _php(FIGWAY_USERS=json.dumps({"alice": "pw of alice", "bob": "pw of bob", "zoë & <co>": "pw"}))
 
 
 @pytest.fixture

@@ -132,6 +132,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory, running: ModuleType) -> Iterat
 
 
 @pytest.fixture
-def lab_in(running: ModuleType) -> Callable[[Path], Path]:
-    """Writes the workspace into a folder; returns the journal's path."""
-    return lambda folder: write(folder, running)
+def lab_in(running: ModuleType) -> Callable[[Path], Lab]:
+    """Writes the workspace into a folder; nothing serves it yet."""
+    return lambda folder: Lab(None, write(folder, running))

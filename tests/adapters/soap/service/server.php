@@ -1,5 +1,6 @@
 <?php
-// A real SOAP server for the tests. Order numbers choose what happens; passwords are checked when FIGWAY_PASSWORD is set.
+// A real SOAP server for the tests. Order numbers choose what happens; passwords are checked when FIGWAY_PASSWORD is set
+// (the user figway's) or FIGWAY_USERS (as JSON, name → password).
 const WSS = 'http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-';
 const NS = 'urn:test:orders';
 
@@ -10,7 +11,8 @@ function raw(int $status, string $type, string $body): never {
     exit;
 }
 
-function authentic(string $message, string $password): bool {
+// The user whom a UsernameToken proves, or null.
+function proven(string $message, array $users): ?string {
     $document = new DOMDocument();
     $document->loadXML($message);
     $path = new DOMXPath($document);
@@ -21,8 +23,17 @@ function authentic(string $message, string $password): bool {
     $type = $path->evaluate('string(//s:UsernameToken/s:Password/@Type)');
     $nonce = base64_decode($path->evaluate('string(//s:UsernameToken/s:Nonce)'));
     $created = $path->evaluate('string(//s:UsernameToken/u:Created)');
+    $password = $users[$user] ?? '';
     $wanted = str_ends_with($type, '#PasswordDigest') ? base64_encode(sha1($nonce . $created . $password, true)) : $password;
-    return $user === 'figway' && abs(time() - strtotime($created)) < 60 && hash_equals($wanted, $given);
+    return isset($users[$user]) && abs(time() - strtotime($created)) < 60 && hash_equals($wanted, $given) ? $user : null;
+}
+
+// Who calls, by token, by HTTP authentication, and in which trace; and whether a cookie came along.
+function whoami(): string {
+    $basic = ($_SERVER['PHP_AUTH_USER'] ?? '') . ':' . ($_SERVER['PHP_AUTH_PW'] ?? '');
+    $bearer = $_SERVER['HTTP_AUTHORIZATION'] ?? '';
+    preg_match('~<(?:\w+:)?traceparent xmlns:\w+="urn:trace">([^<]*)<~', $GLOBALS['message'], $trace);
+    return implode('|', [$GLOBALS['user'] ?? '', $basic, $bearer, $trace[1] ?? '', $_SERVER['HTTP_COOKIE'] ?? '']);
 }
 
 class Orders {
@@ -39,6 +50,7 @@ class Orders {
             case 202: raw(202, 'text/xml', '');
             case 302: header('Location: /elsewhere'); raw(302, 'text/html', '');
             case 99: sleep(5); break;
+            case 1000: return (object) ['Order' => $this->order(1000, whoami())];
             case 204: return (object) [];
         }
         return (object) ['Order' => $this->order($request->OrderId)];
@@ -65,13 +77,13 @@ class Orders {
     public function Notify($request) {
     }
 
-    private function order(int $id): object {
+    private function order(int $id, string $name = 'Zoë & <Co>'): object {
         $card = (object) ['Paid' => true, 'LastDigits' => '4242'];
         return (object) [
             'version' => 3,
             'Id' => $id,
             'Status' => 'SHIPPED',
-            'Customer' => (object) ['Name' => 'Zoë & <Co>', 'Nickname' => null, 'Email' => 'zoe@example.com'],
+            'Customer' => (object) ['Name' => $name, 'Nickname' => null, 'Email' => 'zoe@example.com'],
             'Lines' => (object) ['Line' => [(object) ['Sku' => 'AB-001', 'Quantity' => 2, 'Price' => '9.90', 'Note' => ['blue']]]],
             'Total' => '19.80',
             'Placed' => '2026-03-01T12:00:00',
@@ -96,7 +108,10 @@ $version = str_ends_with($_SERVER['REQUEST_URI'], '12') ? SOAP_1_2 : SOAP_1_1;
 $server = new SoapServer(__DIR__ . '/orders.wsdl', ['soap_version' => $version]);
 $server->setClass('Orders');
 $password = getenv('FIGWAY_PASSWORD');
-if ($password && !authentic($message, $password)) {
+$users = $password ? ['figway' => $password] : (array) json_decode(getenv('FIGWAY_USERS') ?: '{}');
+$user = proven($message, $users);
+setcookie('session', $user ?? 'nobody');
+if ($password && $user === null) {
     $server->fault('Client.FailedAuthentication', 'the token is wrong');
 }
 $server->handle($message);

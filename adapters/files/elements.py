@@ -1,0 +1,46 @@
+"""What a dataset calls a part of an answer: its field and, by a copybook, the item's own name and place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from adapters.files.copybook.layout import Group, Node, own_names
+from adapters.files.copybook_format import CopybookFormat
+from adapters.files.dataset import Description
+
+
+def element(datasets: Mapping[str, Description], operation: str, parts: list[str]) -> str | None:
+    """`invoices.customer_id (CUSTOMER-ID at byte 12, 8 bytes)`: the place is that within the record, of a table that
+    of its first entry. None where there is no such dataset or part."""
+    name, _, verb = operation.partition(".")
+    description = datasets.get(name)
+    names = [part for part in parts if part != "*" and not part.isdecimal()]
+    if verb == "list":
+        if names[:1] != ["items"]:
+            return None
+        names = names[1:]
+    if description is None:
+        return None
+    path = ".".join([name, *names])
+    if not isinstance(description.format, CopybookFormat) or not names:
+        return path
+    found = _find(description.format.layout.root, names, 0)
+    if found is None:
+        return None
+    node, offset = found
+    return f"{path} ({node.cobol} at byte {offset}, {node.size} bytes)"
+
+
+def _find(group: Group, names: list[str], offset: int) -> tuple[Node, int] | None:
+    """The item that the names lead to, and its offset in the record."""
+    for area in group.areas:
+        for node in area.nodes:
+            if names[0] not in own_names(node):
+                continue
+            at = offset + node.offset
+            lifted = node.name != names[0]
+            rest = names if lifted else names[1:]
+            if not rest:
+                return node, at
+            return _find(node, rest, at) if isinstance(node, Group) else None
+    return None

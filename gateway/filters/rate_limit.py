@@ -1,0 +1,186 @@
+"""How often, how many at once, how much a day, and when not at all: every rule that matches a call must let it through.
+
+It runs behind `authenticate`, since rules are about who calls, and before `authorize`, so that asking for what one
+may not have isn't free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Awaitable, Mapping, Sequence
+
+from adapters.contract import Json
+from gateway.call import Call, Reply
+from gateway.errors import BudgetExhausted, Closed, Overloaded, Problem, QuotaExhausted, RateLimited
+from gateway.limits.bucket import CONCURRENCY, QUOTA, RATE, Refusal, Standing
+from gateway.limits.limiter import Limiter, Mode, Taken, Unavailable
+from gateway.limits.memory import Full
+from gateway.limits.plan import Entry, Plan, costs, plans
+from gateway.pipeline import Filter, Handler, Stage
+from gateway.routing.limits_schema import Limits
+from gateway.routing.model import Compiled, Expression, MappingFailed
+
+logger = logging.getLogger("figway")
+
+_MOST = 10**12
+
+
+def rate_limit(
+    plans: tuple[Plan, Plan], limiter: Limiter, mode: Mode, cost: int, measured: Expression | None = None
+) -> Sequence[Filter]:
+    """The filter of one route."""
+    if not plans[0]:
+        return ()
+    gate = _Gate(plans, limiter, mode, cost)
+    if plans[0].holds or (plans[0].budgeted and measured is not None):
+        return (_Around(gate, limiter, cost, measured),)
+    return (Stage(gate.before),)
+
+
+def limited(compiled: Compiled, limiter: Limiter) -> Mapping[str, Sequence[Filter]]:
+    """The filter of every route, by operationId; none where no rule is for it."""
+    limits = compiled.policy_files["limits.yaml"]
+    assert isinstance(limits, Limits)
+    made, cost = plans(limits, compiled.routes), costs(compiled.routes)
+    return {
+        name: rate_limit(made[name], limiter, limits.on_store_failure, cost[name], route.measured)
+        for name, route in ((each.operation_id, each) for each in compiled.routes)
+    }
+
+
+class _Gate:
+    """Lets calls of a route through, or raises."""
+
+    def __init__(self, plans: tuple[Plan, Plan], limiter: Limiter, mode: Mode, cost: int) -> None:
+        self._plan, self._of_steps = plans
+        self._limiter, self._mode, self._cost = limiter, mode, cost
+        self._take = limiter.ledger.take
+        self._here = limiter.fleet is None
+
+    def before(self, call: Call) -> Awaitable[None] | None:
+        """For a route on which nothing has to be given back."""
+        entry = self.entry(call)
+        buckets = entry.buckets
+        if not buckets:
+            return None
+        if self._here:
+            try:
+                outcome = self._take(buckets, self._cost)
+            except Full:
+                outcome = None
+            if outcome is not None:
+                told(call, outcome)
+                return None
+        return self._waited(call, entry)
+
+    async def _waited(self, call: Call, entry: Entry) -> None:
+        await self.taken(call, entry)
+
+    def entry(self, call: Call) -> Entry:
+        """What the call's principal meets here; raises `Closed`."""
+        principal = call.principal
+        assert principal is not None
+        entry = (self._plan if call.parent is None else self._of_steps).entry(principal)
+        if entry.closings:
+            _check_open(entry)
+        call.priority = entry.points[call.batch]
+        return entry
+
+    async def taken(self, call: Call, entry: Entry) -> Taken:
+        """Counts the call; raises when a rule doesn't let it through."""
+        buckets, limiter = entry.buckets, self._limiter
+        try:
+            if self._here:
+                outcome = await limiter.take_here(buckets, self._cost)
+                taken = outcome if isinstance(outcome, Refusal) else Taken(outcome, buckets, None)
+            else:
+                member = f"{call.id}-{id(call):x}"  # a composite's steps have their call's id
+                taken = await limiter.take_there(buckets, self._cost, member, call.deadline, self._mode)
+        except Unavailable as error:
+            raise Overloaded("The limits can't be checked now.", retry_after=1, note=str(error)) from error
+        if isinstance(taken, Refusal):
+            raise refused(call, taken)
+        if taken.standing is not None:
+            told(call, taken.standing)
+        return taken
+
+
+class _Around:
+    """The same for a route on which a call holds something until it has ended, or tells afterwards what it cost."""
+
+    def __init__(self, gate: _Gate, limiter: Limiter, cost: int, measured: Expression | None) -> None:
+        self._gate, self._limiter = gate, limiter
+        self._cost, self._measured = cost, measured
+
+    async def __call__(self, call: Call, rest: Handler) -> Reply:
+        entry = self._gate.entry(call)
+        if not entry.buckets:
+            return await rest(call)
+        taken = await self._gate.taken(call, entry)
+        try:
+            reply = await rest(call)
+            if self._measured is not None:
+                await self._settle(call, taken, reply, self._measured)
+            return reply
+        finally:
+            if entry.holds:
+                self._limiter.release(taken)
+
+    async def _settle(self, call: Call, taken: Taken, reply: Reply, measured: Expression) -> None:
+        cost = await _measure(call, reply.body, measured)
+        if cost is not None and cost != self._cost:
+            await self._limiter.settle(taken, cost - self._cost)
+
+
+async def _measure(call: Call, body: Json, measured: Expression) -> int | None:
+    """What the call really cost; None when its reply doesn't say."""
+    try:
+        value = measured(body) if measured.compiled else await asyncio.to_thread(measured, body)
+    except MappingFailed as error:
+        value, body = None, str(error)
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MOST:
+        return math.ceil(value)
+    logger.warning("call %s of %s doesn't say what it cost: its estimate counts", call.id, call.operation)
+    return None
+
+
+def told(call: Call, outcome: Standing | Refusal) -> None:
+    """Tells the caller how the tightest rule stands; raises the problem when it refuses."""
+    if isinstance(outcome, Refusal):
+        raise refused(call, outcome)
+    bucket, kind, remaining, reset = outcome
+    policy, form = bucket.fields[kind]
+    call.reply_headers += (policy, (b"ratelimit", form % (remaining, reset + 1)))
+
+
+def refused(call: Call, refusal: Refusal) -> Problem:
+    """The problem of a call that a rule doesn't let through."""
+    bucket, kind, wait = refusal
+    seconds = max(1, math.ceil(wait))
+    policy, form = bucket.fields[kind]
+    call.reply_headers += (policy, (b"ratelimit", form % (0, seconds)))
+    if kind == RATE:
+        fix = f"Wait {seconds} s, then call more slowly: the header RateLimit says how many calls are left."
+        return RateLimited("The calls come faster than the limit allows.", fix=fix, retry_after=seconds)
+    if kind == CONCURRENCY:
+        fix = "Wait for a call of yours to end before you make the next."
+        detail = f"The most that may be in flight at once, {bucket.concurrency}, are."
+        return RateLimited(detail, fix=fix, retry_after=seconds)
+    if kind == QUOTA:
+        fix = f"Come back in {seconds} s, when the day ends, or ask the owner of the gateway's policies for more."
+        return QuotaExhausted(f"The {bucket.quota} calls of this day are spent.", fix=fix, retry_after=seconds)
+    fix = f"Make calls that cost less, come back in {seconds} s, when the day ends, or ask for a larger budget."
+    detail = "What is left of this day's budget is less than the call costs."
+    return BudgetExhausted(detail, fix=fix, retry_after=seconds)
+
+
+def _check_open(entry: Entry) -> None:
+    now = time.time()
+    until = max(closing.until(now) for closing in entry.closings)
+    if until > now:
+        seconds = math.ceil(until - now)
+        fix = f"Come back in {seconds} s; nothing was sent."
+        raise Closed("The system behind the route takes no calls at this time of day.", fix=fix, retry_after=seconds)

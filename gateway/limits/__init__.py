@@ -1,0 +1,1 @@
+"""How often, how many at once, how much a day: rules become counters that all workers share."""

@@ -1,0 +1,162 @@
+"""The buckets of a fleet, in Redis or Valkey: one script counts a call in all of its buckets, or in none.
+
+The script's clock is the store's own, so the hosts' may differ. Every operation has a deadline. Whoever sees it
+pass asks a probe, of which there is one at a time: when that has no answer either (this process itself may have been
+slow), no call waits for the store any more until a probe has one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Coroutine, Sequence
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from gateway.limits.bucket import Bucket, Refusal, Standing
+from gateway.limits.ledger import reset_of
+from gateway.limits.scripts import ADJUST, NUMBERS, TAKE
+from gateway.store.contract import StoreError
+
+logger = logging.getLogger("figway")
+
+_DEADLINE = 0.1
+"""Seconds that one operation may take."""
+_PROBE_PAUSE = 0.25
+_CONNECTIONS = 64
+
+
+class Away(Exception):
+    """The store doesn't answer."""
+
+
+class Fleet:
+    """The store at `url`. Used on one event loop; nothing is connected before the first call."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = _client(url)
+        self._take = self._redis.register_script(TAKE)
+        self._adjust = self._redis.register_script(ADJUST)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._probing = False
+        self.up = True
+
+    async def take(self, buckets: Sequence[Bucket], cost: int, member: str, lease: float) -> Standing | Refusal:
+        """Counts a call in every bucket or in none. What it holds of `concurrency` comes back by `release`, or by
+        itself after `lease` seconds. Raises `Away`."""
+        if not self.up:
+            raise Away
+        arguments: list[Any] = [cost, member, int(lease * 1e6)]
+        keys: list[bytes] = []
+        now = time.time()
+        for each in buckets:
+            keys += _keys(each)
+            today = each.day.look(now)
+            life = int(max(each.full / 1e6, (each.day.end - now) * 1000 if each.quota or each.budget else 0)) + 60_000
+            arguments += (
+                each.interval / 1000,
+                each.full / 1000,
+                each.concurrency,
+                each.quota,
+                each.budget,
+                today,
+                life,
+            )
+        return _read(await self._within(self._take(keys=keys, args=arguments)), buckets)
+
+    def release(self, buckets: Sequence[Bucket], member: str) -> None:
+        """Gives back what a call held of `concurrency`, soon; should the store be away, its lease ends it."""
+        held = [_keys(each)[1] for each in buckets if each.concurrency]
+        if held and self.up:
+            self._spawn(self._quietly(self._released(held, member)))
+
+    async def _released(self, keys: Sequence[bytes], member: str) -> None:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.zrem(key, member)
+            await pipeline.execute()
+
+    def settle(self, buckets: Sequence[Bucket], more: int) -> None:
+        """Adds to what a call cost, or takes from it when negative."""
+        for each in buckets:
+            if each.budget and self.up:
+                arguments = [more, each.day.look(time.time())]
+                self._spawn(self._quietly(self._adjust(keys=[_keys(each)[0]], args=arguments)))
+
+    async def _quietly(self, work: Awaitable[Any]) -> None:
+        try:
+            await self._within(work)
+        except Away:
+            logger.debug("the limits' store didn't hear of a call's end")
+
+    async def _within(self, work: Awaitable[Any]) -> Any:
+        """The store's answer before the deadline; else a probe looks whether it is away."""
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                return await work
+        except (TimeoutError, RedisError, OSError) as error:
+            if not self._probing:
+                self._probing = True
+                self._spawn(self._probe())
+            raise Away from error
+
+    async def _probe(self) -> None:
+        """Asks until the store answers."""
+        try:
+            while not await self._answers():
+                if self.up:
+                    self.up = False
+                    logger.error("the limits' store doesn't answer; calls go by on_store_failure")
+                await asyncio.sleep(_PROBE_PAUSE)
+        finally:
+            self._probing = False
+        if not self.up:
+            self.up = True
+            logger.warning("the limits' store answers again")
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                return bool(await self._redis.ping())
+        except (TimeoutError, RedisError, OSError) as error:
+            logger.debug("the limits' store doesn't answer: %r", error)
+            return False
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Ends the background work and the connections."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._redis.aclose()
+
+
+def _client(url: str) -> Any:
+    try:
+        pool = BlockingConnectionPool.from_url(
+            url, max_connections=_CONNECTIONS, timeout=None, retry=Retry(NoBackoff(), 0)
+        )
+    except ValueError as error:
+        raise StoreError("stores.limits isn't an address that the Redis client understands") from error
+    return Redis.from_pool(pool)
+
+
+def _keys(bucket: Bucket) -> tuple[bytes, bytes]:
+    """The keys of the counters and of the calls in flight; the braces keep all of them on one node of a cluster."""
+    return b"{figway}:limit:" + bucket.identity, b"{figway}:flight:" + bucket.identity
+
+
+def _read(found: Sequence[Any], buckets: Sequence[Bucket]) -> Standing | Refusal:
+    allowed, position, kind, number, wait = (int(each) for each in found[:NUMBERS])
+    bucket = buckets[position - 1]
+    seconds = wait / 1e6 if wait >= 0 else reset_of(bucket, kind)
+    return (bucket, kind, number, seconds) if allowed else Refusal(bucket, kind, seconds)

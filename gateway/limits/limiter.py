@@ -1,0 +1,117 @@
+"""Where limits are kept, as filters see it: this host's memory, or a fleet's store with the memory to fall back on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from gateway.limits.bucket import Bucket, Refusal, Standing
+from gateway.limits.ledger import Ledger
+from gateway.limits.memory import Full, Memory, Workers
+from gateway.store.contract import StoreError
+
+if TYPE_CHECKING:
+    from gateway.limits.fleet import Fleet
+
+Mode: TypeAlias = Literal["local", "deny", "allow"]
+
+# The lock is held for microseconds: who doesn't get it within this time (seconds) meets a process that was stopped.
+_PATIENCE = 0.25
+_PAUSE = 0.0005
+_LEASE_GRACE = 5.0
+"""Seconds that a call may run past its deadline before the fleet takes it for dead."""
+
+
+class Unavailable(Exception):
+    """Nobody can say whether the call may be let through."""
+
+
+class Taken(NamedTuple):
+    """What a call took, and of whom: `member` names it to the fleet's store, None is this host's memory."""
+
+    standing: Standing | None
+    buckets: Sequence[Bucket]
+    member: str | None
+
+
+class Limiter:
+    """Takes from buckets and gives back. Used on one event loop."""
+
+    def __init__(self, ledger: Ledger, fleet: Fleet | None = None) -> None:
+        self.ledger = ledger
+        self.fleet = fleet
+
+    @classmethod
+    def open(cls, url: str, path: Path, workers: Workers) -> Limiter:
+        """The store that `stores.limits` names: `memory:` is the file at `path`; raises `StoreError`."""
+        return cls(Ledger(Memory.open(path, workers)), None if url == "memory:" else _fleet(url))
+
+    def state(self) -> str:
+        """For health: `memory`, or the fleet's store `up` or `away`."""
+        return "memory" if self.fleet is None else "up" if self.fleet.up else "away"
+
+    async def take_here(self, buckets: Sequence[Bucket], cost: int) -> Standing | Refusal:
+        """Takes from this host's memory, when it is locked just now; raises `Unavailable` when it stays so."""
+        until = time.monotonic() + _PATIENCE
+        try:
+            while (outcome := self.ledger.take(buckets, cost)) is None:
+                if time.monotonic() > until:
+                    raise Unavailable("this host's counters are locked")
+                await asyncio.sleep(_PAUSE)
+        except Full:
+            raise Unavailable("this host keeps as many counters as it can") from None
+        return outcome
+
+    async def take_there(
+        self, buckets: Sequence[Bucket], cost: int, member: str, until: float, mode: Mode
+    ) -> Taken | Refusal:
+        """Takes from the fleet's store for a call that ends at `until` (monotonic); when it is away, `mode` says what
+        holds. Raises `Unavailable`."""
+        from gateway.limits.fleet import Away
+
+        assert self.fleet is not None
+        lease = max(until - time.monotonic(), 0.0) + _LEASE_GRACE
+        try:
+            outcome = await self.fleet.take(buckets, cost, member, lease)
+        except Away:
+            if mode == "deny":
+                raise Unavailable("the limits' store doesn't answer") from None
+            if mode == "allow":
+                return Taken(None, (), None)
+            here = await self.take_here(buckets, cost)
+            return here if isinstance(here, Refusal) else Taken(here, buckets, None)
+        return outcome if isinstance(outcome, Refusal) else Taken(outcome, buckets, member)
+
+    def release(self, taken: Taken) -> None:
+        """Gives back what a call held of `concurrency`."""
+        if taken.member is None:
+            self.ledger.release(taken.buckets)
+        elif self.fleet is not None:
+            self.fleet.release(taken.buckets, taken.member)
+
+    async def settle(self, taken: Taken, more: int) -> None:
+        """Adds to what a call cost, or takes from it when negative."""
+        if taken.member is not None and self.fleet is not None:
+            self.fleet.settle(taken.buckets, more)
+            return
+        tries = int(_PATIENCE / _PAUSE)
+        while taken.buckets and tries and not self.ledger.settle(taken.buckets, more):
+            tries -= 1
+            await asyncio.sleep(_PAUSE)
+
+    async def close(self) -> None:
+        """Ends the connections and unmaps the memory."""
+        if self.fleet is not None:
+            await self.fleet.close()
+        self.ledger.close()
+
+
+def _fleet(url: str) -> Fleet:
+    try:
+        from gateway.limits.fleet import Fleet
+    except ImportError:
+        raise StoreError("stores.limits names Redis, whose client isn't installed: install figway[redis]") from None
+    return Fleet(url)

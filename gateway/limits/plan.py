@@ -1,0 +1,187 @@
+"""A snapshot's rules as one route meets them: what the route decides is decided once, the rest once a principal.
+
+A rule's counters are told apart by the rule itself, so a rule that stays as it is keeps them over a reload, and by
+what its match says `"*"` of. A principal, agent, role or team is one of its tenant and issuer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import product
+
+import orjson
+
+from gateway.call import Principal
+from gateway.limits.bucket import Bucket
+from gateway.limits.calendar import Closing, Day
+from gateway.routing.limits_schema import Limits, Match, Points, PriorityClass, Rule
+from gateway.routing.model import Route
+
+_KEPT = 4096
+"""Principals whose buckets a route remembers; beyond it the oldest go."""
+_OF_ROUTE = ("route", "group", "upstream", "effect")
+_OF_CALLER = ("principal", "agent", "tenant", "role", "team")
+
+
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """A rule that is for a route; `parts` are the route's own values where the rule says `"*"`."""
+
+    rule: Rule
+    parts: tuple[str, ...]
+    digest: bytes
+    day: Day
+    closing: Closing | None
+
+
+class Entry:
+    """What one principal meets on one route."""
+
+    __slots__ = ("buckets", "closings", "holds", "points", "principal")
+
+    def __init__(
+        self, principal: Principal, buckets: tuple[Bucket, ...], closings: tuple[Closing, ...], points: tuple[int, int]
+    ) -> None:
+        self.principal = principal
+        """Kept so that its `id` stays its own."""
+        self.buckets, self.closings, self.points = buckets, closings, points
+        self.holds = tuple(each for each in buckets if each.concurrency)
+
+
+class Plan:
+    """The rules for one route, and what every principal of late meets there."""
+
+    def __init__(self, applied: Sequence[_Applied], points: Points) -> None:
+        self._applied = tuple(applied)
+        self._points = points
+        self._entries: dict[int, Entry] = {}
+        self.holds = any(each.rule.concurrency for each in applied)
+        self.budgeted = any(each.rule.budget for each in applied)
+
+    def __bool__(self) -> bool:
+        return bool(self._applied)
+
+    def entry(self, principal: Principal) -> Entry:
+        """What the principal meets. Costs a look-up for a principal who was here before."""
+        entry = self._entries.get(id(principal))
+        if entry is None or entry.principal is not principal:
+            entry = self._entries[id(principal)] = self._made(principal)
+            if len(self._entries) > _KEPT:
+                del self._entries[next(iter(self._entries))]
+        return entry
+
+    def _made(self, principal: Principal) -> Entry:
+        buckets: list[Bucket] = []
+        closings: list[Closing] = []
+        said: PriorityClass = "agent" if principal.agent else "interactive"
+        for each in self._applied:
+            keys = list(_keys(each.rule.match, principal))
+            if keys and each.closing is not None:
+                closings.append(each.closing)
+            if keys and isinstance(each.rule.priority, str):
+                said = each.rule.priority
+            if _counts(each.rule):
+                buckets += [_bucket(each, key) for key in keys]
+        points = getattr(self._points, said)
+        return Entry(principal, tuple(buckets), tuple(closings), (points, self._points.batch))
+
+
+def plans(limits: Limits, routes: Sequence[Route]) -> dict[str, tuple[Plan, Plan]]:
+    """By operationId what calls of a route meet, and what steps of composites do: those that name a route, a group or
+    an upstream. Whatever else counts the caller's calls has counted the composite."""
+    rules = [(rule, _digest(rule), Day(rule.time_zone), _closing(rule)) for rule in limits.rules]
+    made = {}
+    for route in routes:
+        applied = [
+            _Applied(rule, parts, digest, day, closing)
+            for rule, digest, day, closing in rules
+            for parts in _parts(rule.match, route)
+        ]
+        of_steps = [each for each in applied if _of_place(each.rule.match)]
+        points = next((each.rule.priority for each in applied if isinstance(each.rule.priority, Points)), Points())
+        made[route.operation_id] = Plan(applied, points), Plan(of_steps, points)
+    return made
+
+
+def costs(routes: Sequence[Route]) -> dict[str, int]:
+    """What a call of each route costs, by operationId: what the route says; else a composite costs what its steps
+    do, and another route 1."""
+    known = {route.operation_id: route for route in routes}
+
+    def of(name: str) -> int:
+        route = known[name]
+        if route.cost is not None:
+            return route.cost
+        return sum(of(step.route) for step in route.compose.steps) if route.compose else 1
+
+    return {name: of(name) for name in known}
+
+
+def _parts(match: Match, route: Route) -> Iterator[tuple[str, ...]]:
+    """The route's own values where the rule says `"*"`; none at all when the rule isn't for the route."""
+    binding = route.legacy or route.replacement
+    own: Mapping[str, Sequence[str]] = {
+        "route": [route.operation_id],
+        "group": [route.group],
+        "upstream": [binding.upstream] if binding is not None else [],
+        "effect": [route.effect.value],
+    }
+    yield from product(*(_values(getattr(match, key), own[key]) for key in _OF_ROUTE))
+
+
+def _keys(match: Match, principal: Principal) -> Iterator[tuple[str, ...]]:
+    """The same of a principal."""
+    home = f"{principal.issuer}\0{principal.tenant or ''}\0"
+    own: Mapping[str, Sequence[str]] = {
+        "principal": [principal.id],
+        "agent": [principal.agent] if principal.agent else [],
+        "tenant": [principal.tenant] if principal.tenant else [],
+        "role": sorted(set(principal.roles)),
+        "team": sorted(set(principal.teams)),
+    }
+    for values in product(*(_values(getattr(match, key), own[key]) for key in _OF_CALLER)):
+        yield (home, *values) if any(values) else values
+
+
+def _values(wanted: str | None, own: Sequence[str]) -> Sequence[str]:
+    """What of `own` tells counters apart: nothing where the rule names one or none."""
+    if wanted == "*":
+        return own
+    return [""] if wanted is None or wanted in own else []
+
+
+def _of_place(match: Match) -> bool:
+    return any((match.route, match.group, match.upstream))
+
+
+def _counts(rule: Rule) -> bool:
+    return any((rule.rate, rule.concurrency, rule.quota, rule.budget))
+
+
+def _closing(rule: Rule) -> Closing | None:
+    return Closing(rule.closed) if rule.closed else None
+
+
+def _digest(rule: Rule) -> bytes:
+    """What a rule counts by; its windows and priorities count nothing, so they may change."""
+    said = rule.model_dump(mode="json", exclude={"closed", "priority"})
+    return blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+
+
+def _bucket(applied: _Applied, key: tuple[str, ...]) -> Bucket:
+    rule = applied.rule
+    identity = blake2b(applied.digest, digest_size=16)
+    identity.update(orjson.dumps([applied.parts, key]))
+    keys = [key for key in (*_OF_CALLER, *_OF_ROUTE) if getattr(rule.match, key) is not None]
+    return Bucket(
+        identity.hexdigest().encode(),
+        "-".join(keys) or "all",
+        rate=rule.rate,
+        burst=rule.burst or 0,
+        concurrency=rule.concurrency or 0,
+        quota=rule.quota or 0,
+        budget=rule.budget or 0,
+        day=applied.day,
+    )
