@@ -16,13 +16,14 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
-from gateway.admin import audit, documents, health, metrics, operations
+from gateway.admin import audit, documents, health, lineage, metrics, operations
 from gateway.admin.control import Control
 from gateway.admin.recording import Recorded
 from gateway.admin.routes import control_routes, no_such_place
 from gateway.audit.file import AuditError
 from gateway.audit.log import AuditLog
 from gateway.audit.places import reader_of
+from gateway.identity.audit_keys import audit_keys
 from gateway.identity.bearer import CallerVerifier
 from gateway.identity.development import DevelopmentKey
 from gateway.identity.fetching import Fetcher
@@ -33,6 +34,7 @@ from gateway.ingress.body import Receive
 from gateway.ingress.http import HttpIngress, Scope
 from gateway.ingress.response import Send
 from gateway.limits.limiter import Limiter
+from gateway.lineage.snapshots import stored
 from gateway.operations.service import Operations
 from gateway.routing.model import InvalidWorkspace
 from gateway.routing.stores import limits_url, state_url
@@ -61,9 +63,8 @@ class Application:
         self.control = Control()
         self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self._own.add_exception_handler(HTTPException, no_such_place)
-        self._own.include_router(
-            control_routes(self.control, (*health.PLACES, *documents.PLACES, *metrics.PLACES, *operations.PLACES, *audit.PLACES))
-        )
+        subjects = (health, documents, lineage, metrics, operations, audit)
+        self._own.include_router(control_routes(self.control, tuple(each for room in subjects for each in room.PLACES)))
         self._recorded = Recorded(self._own, lambda: self.control.audit)
         self._ingress: HttpIngress | None = None
 
@@ -148,11 +149,12 @@ def make_means(workspace: Path, settings: Settings) -> Means:
         state=state,
         shared=shared,
         offload=offload,
-        audit=AuditLog.open(folder.audit),
+        audit=AuditLog.open(folder.audit, audit_keys(rings)),
         reader=reader_of(folder),
         searching=Offload(waiting=8),
         governance=Governance(verifier, rings, kept, limiter),
         telemetry=Telemetry.open(folder.path / "metrics", os.environ),
+        snapshots=stored(state, folder.path / "cache", os.environ),
     )
 
 
@@ -160,5 +162,5 @@ def close_means(means: Means) -> None:
     """Closes them all, in the order in which they need each other; raises `AuditError` when records are lost."""
     with ExitStack() as closing:
         kept = means.governance.operations
-        for each in (kept, means.shared, means.state, means.offload, means.telemetry, means.audit):
+        for each in (kept, means.shared, means.state, means.offload, means.searching, means.telemetry, means.audit):
             closing.callback(each.close)

@@ -20,6 +20,8 @@ from gateway.audit.record import Record
 from gateway.call import new_id
 from gateway.cli.common import fail, json_option, print_json, workspace_option
 from gateway.identity import keys
+from gateway.identity.audit_keys import audit_keys
+from gateway.identity.keyrings import Keyrings
 from gateway.identity.signing import KeyFileError, load_or_create
 from gateway.routing.stores import state_url
 from gateway.routing.units import seconds
@@ -146,7 +148,7 @@ class Desk:
             principal=f"host:{operator()}",
             decision="allow",
         )
-        with closing(AuditLog.open(self.folder.audit)) as audit:
+        with closing(AuditLog.open(self.folder.audit, audit_keys(Keyrings(self.folder.keys)))) as audit:
             audit.append(record)
 
 

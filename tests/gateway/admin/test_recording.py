@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,11 @@ import httpx
 import pytest
 
 from gateway.admin.recording import Recorded, noted
+from gateway.audit.arguments import Hasher
 from gateway.audit.file import AuditError, AuditFile
+from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
+from gateway.audit.sink import Segment
 from gateway.audit.verify import records
 from gateway.call import Principal
 
@@ -23,10 +26,10 @@ class Disk(AuditFile):
 
     full = False
 
-    def add(self, bodies: Iterable[bytes]) -> None:
+    def append(self, segment: Segment) -> None:
         if self.full:
             raise AuditError("the audit can't be written: database or disk is full")
-        super().add(bodies)
+        super().append(segment)
 
 
 class Places:
@@ -52,8 +55,9 @@ def disk(tmp_path: Path) -> Disk:
 
 
 @pytest.fixture
-def log(disk: Disk) -> Iterator[AuditLog]:
-    log = AuditLog(disk)
+def log(disk: Disk, tmp_path: Path) -> Iterator[AuditLog]:
+    keys = AuditKeys(lambda: ("k1", b"s" * 32), Hasher("h1", b"h" * 32))
+    log = AuditLog(disk, keys, tmp_path / "audit")
     yield log
     with suppress(AuditError):
         log.close()
