@@ -11,7 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -59,16 +59,15 @@ class OperationFile:
         self.owner = _owner()
         self._full = False
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = path.with_suffix(".lock").open("ab")
-            self._connection = connect(path)
+            with ExitStack() as opened:
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._lock = opened.enter_context(path.with_suffix(".lock").open("ab"))
+                self._connection = opened.enter_context(closing(connect(path)))
+                # What is deleted is overwritten: replies may hold personal data.
+                self._connection.execute("PRAGMA secure_delete=ON")
+                upgrade(self._connection, _UPGRADES)
+                opened.pop_all()
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"the operations in {path} can't be opened: {error}") from error
-        try:
-            # What is deleted is overwritten: replies may hold personal data.
-            self._connection.execute("PRAGMA secure_delete=ON")
-            upgrade(self._connection, _UPGRADES)
-        except sqlite3.Error as error:
             raise StoreError(f"the operations in {path} can't be opened: {error}") from error
 
     @contextmanager
@@ -136,7 +135,7 @@ class OperationFile:
     def abandon(self) -> int:
         """Running operations whose processes are gone are of unknown outcome; returns how many there were."""
         owners = self._connection.execute("SELECT DISTINCT owner FROM operations WHERE state = 'running'").fetchall()
-        gone = [owner for (owner,) in owners if not _lives(owner)]
+        gone = [owner for (owner,) in owners if owner != self.owner and not _lives(owner)]
         now = time.time()
         return sum(self._connection.execute(_ABANDON, (now, owner)).rowcount for owner in gone)
 

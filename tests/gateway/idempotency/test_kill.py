@@ -111,9 +111,11 @@ class Client:
     async def until_told(self, body: dict[str, Any], key: str) -> tuple[int, dict[str, Any]]:
         """Tries again until the answer is final."""
         async with asyncio.timeout(60):
-            while (reply := await self.once(body, key)) is None or reply[0] in _AGAIN:
+            while True:
+                reply = await self.once(body, key)
+                if reply is not None and reply[0] not in _AGAIN:
+                    return reply
                 await asyncio.sleep(0.02)
-        return reply
 
 
 async def cut(client: Client, first: int, chance: random.Random) -> list[tuple[int, dict[str, Any]]]:
