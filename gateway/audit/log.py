@@ -20,7 +20,7 @@ from gateway.audit.checkpoint import Checkpointer
 from gateway.audit.file import AuditFile
 from gateway.audit.keys import AuditKeys
 from gateway.audit.record import Entry, Record, dumps, encode
-from gateway.audit.sink import AuditError, Mark, Sink
+from gateway.audit.sink import AuditError, Mark, Sink, WriterLost
 from gateway.audit.subjects import Subjects
 
 logger = logging.getLogger("figway")
@@ -209,6 +209,8 @@ class AuditLog:
             self._subjects.commit()
             segment = chain.segment(self._checkpoints.head, lines, time.time_ns() // 1000)
             self._sink.append(segment)
+        except WriterLost as error:
+            return self._begun_anew(error)
         except AuditError as error:
             self._failed(error)
             return False
@@ -222,6 +224,16 @@ class AuditLog:
         self._checkpoints.add(chain.behind(segment), lines)
         if queue and len(group) == _GROUP:
             self._hurry.set()
+        return True
+
+    def _begun_anew(self, lost: WriterLost) -> bool:
+        """Goes on as another writer; what is to be written stays the same."""
+        logger.warning("%s", lost)
+        try:
+            self._checkpoints = Checkpointer(self._sink, self._signer)
+        except AuditError as error:
+            self._failed(error)
+            return False
         return True
 
     def _sealed(self, entry: Entry) -> bytes:

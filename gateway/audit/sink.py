@@ -11,6 +11,10 @@ class AuditError(Exception):
     """The audit can't be written or read; the message is one sentence for an operator."""
 
 
+class WriterLost(AuditError):
+    """Another process carries the sink's writer on: from now on the sink is another writer's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """What one commit wrote: `count` records from number `first` on, each ended by a line feed, in `body`.
