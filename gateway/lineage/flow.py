@@ -155,8 +155,6 @@ def _flat(options: Iterable[Flow]) -> Iterable[Flow]:
 
 def subject(flow: Flow, of: Dependencies) -> Flow:
     """The value, when more than itself decides what it is."""
-    if isinstance(flow, Made):
-        return Made(flow.of | of)
     if isinstance(flow, Parts):
         return Parts(flow.members, flow.of | of, flow.is_list)
     if isinstance(flow, Items):

@@ -70,7 +70,8 @@ class Origins:
         if route.is_list and field.place == ("next",):
             return Told(field.place, frozenset(), frozenset(), own=True)
         origins = frozenset(self._of(route, side, field.value, value, 0))
-        when = frozenset(self._of(route, side, field.value | field.when, everything, 0))
+        telling = frozenset(each for each in field.when if each.whole or not _around(each.place, field.value))
+        when = frozenset(self._of(route, side, field.value | telling, everything, 0))
         return Told(field.place, origins, when - origins)
 
     def _flow(self, route: Route, side: str | None) -> Flow:
@@ -103,6 +104,11 @@ class Origins:
             inner = way(flow) if on.whole else presence(flow)
             for origin in self._of(target, side, inner, way, depth + 1):
                 yield Origin(origin.upstream, origin.operation, origin.place, (route.operation_id, *origin.through))
+
+
+def _around(place: Place, dependencies: Dependencies) -> bool:
+    """Whether a place only holds what is depended on anyway: that it must be there goes without saying."""
+    return not place or any(each.place[: len(place)] == place for each in dependencies)
 
 
 def _into(flow: Flow, segment: str) -> Flow:
