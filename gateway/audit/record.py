@@ -18,6 +18,10 @@ from gateway.call import Call, Principal, UpstreamCall
 _NOBODY = Principal("")
 _MOST_SOURCES = 64
 _DENIED = (401, 403)
+_WHEN_KNOWN = ("issuer", "delegation", "peer", "noted")
+_ENDED = {
+    *("status", "seconds", "outcome", "problem", "upstream_calls", "served_by", "request_bytes", "reply_bytes"),
+}
 
 
 @dataclass(slots=True)
@@ -62,6 +66,10 @@ class Record:
     snapshot: int = 0
     traceparent: str = ""
     kind: str = "control"
+    issuer: str = ""
+    delegation: tuple[str, ...] = ()
+    peer: str | None = None
+    noted: dict[str, Any] | None = None
 
 
 def record_of(
@@ -167,7 +175,8 @@ def encode(record: Record) -> bytes:
     members["seconds"] = round(record.seconds, 6)
     members["outcome"] = outcome(record.status, record.problem)
     members["upstream_calls"] = _upstreams(record.upstream_calls, None)
-    return dumps(members)
+    left_out = {name for name in _WHEN_KNOWN if not members[name]} | (_ENDED if record.kind == "intent" else set())
+    return dumps({name: value for name, value in members.items() if name not in left_out})
 
 
 def spelt(time: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,13 +36,15 @@ class Places:
     """What stands behind: answers as it is told, and counts its calls."""
 
     def __init__(self) -> None:
-        self.status, self.calls, self.seen_before_reply = 200, 0, 0
+        self.status, self.calls = 200, 0
+        self.before_reply: Callable[[], None] = lambda: None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.calls += 1
         note = noted(scope)
         note.principal = Principal("ann", "bot", tenant="acme", credential="key:k1")
         note.operation, note.route = "gateway:administer", "/-/admin/{name}"
+        self.before_reply()
         if self.status == 0:
             raise asyncio.CancelledError
         await send({"type": "http.response.start", "status": self.status, "headers": [(b"content-length", b"2")]})
@@ -80,7 +82,12 @@ def kept(tmp_path: Path) -> list[dict[str, Any]]:
 
 async def test_a_change_is_on_the_disk_before_its_reply(client: httpx.AsyncClient, tmp_path: Path) -> None:
     response = await client.post("/-/admin/x")
-    (record,) = kept(tmp_path)
+    intent, record = kept(tmp_path)
+    assert (intent["kind"], intent["id"], intent["method"], intent["route"]) == (
+        *("intent", record["id"], "POST", "/-/admin/x"),
+    )
+    assert "status" not in intent
+    assert record["kind"] == "control"
     assert response.headers["figway-lineage"] == record["id"]
     assert (record["principal"], record["agent"], record["tenant"]) == ("ann", "bot", "acme")
     assert (record["operation"], record["route"]) == ("gateway:administer", "/-/admin/{name}")
@@ -111,14 +118,23 @@ async def test_while_the_audit_cant_be_written_nothing_is_changed(
     client: httpx.AsyncClient, disk: Disk, places: Places, tmp_path: Path
 ) -> None:
     disk.full = True
-    response = await client.post("/-/admin/x")
-    assert response.status_code == 504, "the first to meet a full disk: its change was made"
-    assert response.json()["type"] == "urn:figway:problem:unknown-outcome"
-    response = await client.post("/-/admin/x")
-    assert (response.status_code, places.calls) == (503, 1)
-    assert response.json()["type"] == "urn:figway:problem:audit-unavailable"
+    for _ in range(2):
+        response = await client.post("/-/admin/x")
+        assert (response.status_code, places.calls) == (503, 0)
+        assert response.json()["type"] == "urn:figway:problem:audit-unavailable"
     places.status = 403
-    assert (await client.get("/-/audit")).status_code == 503
+    assert (await client.get("/-/audit")).status_code == 503, "no record, no reply"
+    disk.full = False
+
+
+async def test_a_disk_that_fills_up_during_a_change_is_told(
+    client: httpx.AsyncClient, disk: Disk, places: Places, tmp_path: Path
+) -> None:
+    places.before_reply = lambda: setattr(disk, "full", True)
+    response = await client.post("/-/admin/x")
+    assert (response.status_code, places.calls) == (504, 1)
+    assert response.json()["type"] == "urn:figway:problem:unknown-outcome"
+    assert [record["kind"] for record in kept(tmp_path)] == ["intent"], "it was announced all the same"
     disk.full = False
 
 
@@ -128,4 +144,4 @@ async def test_a_call_that_ends_without_a_response_is_recorded(
     places.status = 0
     with pytest.raises(asyncio.CancelledError):
         await client.post("/-/admin/x")
-    assert [record["status"] for record in kept(tmp_path)] == [499]
+    assert [record.get("status") for record in kept(tmp_path)] == [None, 499]
