@@ -143,16 +143,17 @@ def make_means(workspace: Path, settings: Settings) -> Means:
     verifier = CallerVerifier(keys, Fetcher(), development)
     kept = Operations.open(folder.operations)
     limiter = Limiter.open(limits_url(workspace), folder.limits, shared)
+    log = AuditLog.open(folder.audit, audit_keys(rings))
     return Means(
         workspace=workspace,
         folder=folder,
         state=state,
         shared=shared,
         offload=offload,
-        audit=AuditLog.open(folder.audit, audit_keys(rings)),
+        audit=log,
         reader=reader_of(folder),
         searching=Offload(waiting=8),
-        governance=Governance(verifier, rings, kept, limiter),
+        governance=Governance(verifier, rings, kept, limiter, log),
         telemetry=Telemetry.open(folder.path / "metrics", os.environ),
         snapshots=stored(state, folder.path / "cache", os.environ),
     )

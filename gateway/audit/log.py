@@ -7,9 +7,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeAlias
@@ -20,13 +19,14 @@ from gateway.audit.checkpoint import Checkpointer
 from gateway.audit.file import AuditFile
 from gateway.audit.keys import AuditKeys
 from gateway.audit.record import Entry, Record, dumps, encode
+from gateway.audit.rules import AuditRules
 from gateway.audit.sink import AuditError, Mark, Sink, WriterLost
 from gateway.audit.subjects import Subjects
+from gateway.audit.waiting import Waiter, settle, tell
 
 logger = logging.getLogger("figway")
 
-_Waiter: TypeAlias = asyncio.Future[None]
-_Item: TypeAlias = tuple[Entry, _Waiter | None]
+_Item: TypeAlias = tuple[Entry, Waiter | None]
 
 _GROUP = 2048
 # How long a record that nobody waits for may stay in memory, so that a commit is shared: seconds.
@@ -39,18 +39,6 @@ _CLOSE_SECONDS = 10.0
 # A checkpoint is signed once so many records or seconds have gone by since the one before.
 _CHECKPOINT_RECORDS, _CHECKPOINT_SECONDS = 10_000, 10.0
 _PRUNE_SECONDS = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRules:
-    """What a snapshot's policy says about the log itself."""
-
-    keep: float = 400 * 86_400.0
-    """Seconds that records are kept at least."""
-    anchor: str | None = None
-    """Where checkpoints go besides: `file:PATH`, `http:` or `https:`."""
-    reads_when_unwritable: bool = True
-    """Whether reads are answered while records can't be written, as long as they can be kept in memory until then."""
 
 
 class AuditLog:
@@ -135,7 +123,7 @@ class AuditLog:
         The record is then kept with the others that wait for the disk, unless there are too many already.
         """
         loop = asyncio.get_running_loop()
-        waiter: _Waiter = loop.create_future()
+        waiter: Waiter = loop.create_future()
         try:
             if not self.healthy:
                 self._put(record, None)
@@ -145,7 +133,7 @@ class AuditLog:
             waiter.set_exception(error)
             return waiter
         self._hurry.set()
-        patience = loop.call_later(_PATIENCE_SECONDS, _settle, (waiter,), AuditError("the audit's disk doesn't answer"))
+        patience = loop.call_later(_PATIENCE_SECONDS, settle, (waiter,), AuditError("the audit's disk doesn't answer"))
         waiter.add_done_callback(lambda _: patience.cancel())
         return waiter
 
@@ -162,7 +150,7 @@ class AuditLog:
         if self.queued:
             raise AuditError(f"{self.queued} audit records couldn't be written and are lost")
 
-    def _put(self, record: Entry | Record, waiter: _Waiter | None) -> None:
+    def _put(self, record: Entry | Record, waiter: Waiter | None) -> None:
         if self._closing.is_set() or self.queued >= self._capacity:
             raise AuditError("the audit is closed" if self._closing.is_set() else "the audit's queue is full")
         self._queue.append((encode(record) if isinstance(record, Record) else record, waiter))
@@ -182,7 +170,7 @@ class AuditLog:
         finally:
             # However the thread ends, nothing is written any more.
             self._writable = False
-            _tell((waiter for _, waiter in (*self._group, *self._queue)), AuditError("the audit is closed"))
+            tell((waiter for _, waiter in (*self._group, *self._queue)), AuditError("the audit is closed"))
 
     def _wait_for_work(self) -> None:
         if self._group:  # what failed; it has waited already
@@ -220,7 +208,7 @@ class AuditLog:
         if not self._writable:
             logger.warning("the audit can be written again")
         self._writable = True
-        _tell((waiter for _, waiter in group), None)
+        tell((waiter for _, waiter in group), None)
         self._checkpoints.add(chain.behind(segment), lines)
         if queue and len(group) == _GROUP:
             self._hurry.set()
@@ -249,7 +237,7 @@ class AuditLog:
         # Who waited is told, and waits no more; the records stay.
         waiters = [waiter for _, waiter in self._group]
         self._group = [(entry, None) for entry, _ in self._group]
-        _tell(waiters, error)
+        tell(waiters, error)
         self._closing.wait(_RETRY_SECONDS)
 
     def _tend(self) -> None:
@@ -292,24 +280,3 @@ class AuditLog:
             logger.error("%s", error)
         finally:
             self._busy_since = None
-
-
-def _tell(waiters: Iterable[_Waiter | None], error: AuditError | None) -> None:
-    """Wakes those who wait, on their own event loops."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Waiter]] = {}
-    for waiter in waiters:
-        if waiter is not None:
-            by_loop.setdefault(waiter.get_loop(), []).append(waiter)
-    for loop, group in by_loop.items():
-        with suppress(RuntimeError):  # the loop is closed, and nobody waits
-            loop.call_soon_threadsafe(_settle, group, error)
-
-
-def _settle(waiters: Iterable[_Waiter], error: AuditError | None) -> None:
-    for waiter in waiters:
-        if waiter.done():
-            continue
-        if error is None:
-            waiter.set_result(None)
-        else:
-            waiter.set_exception(error)
