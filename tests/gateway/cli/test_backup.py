@@ -12,6 +12,9 @@ from types import ModuleType
 
 import pytest
 
+from gateway.audit.note import public_keys
+from gateway.audit.verify import verify_folder
+
 CONTRACT = """
 openapi: 3.1.0
 info: {title: Lab, version: "1"}
@@ -73,13 +76,15 @@ def test_a_backup_taken_while_writes_go_on_serves_elsewhere(tmp_path: Path, runn
     state.mkdir(mode=0o700)
     with tarfile.open(kept) as tar:
         tar.extractall(state, filter="data")
+    verdict = verify_folder(state / "audit", public_keys((state / "audit" / "public-keys").read_text()))
+    assert verdict.holds, verdict
+    assert sum(each.size for each in verdict.writers) > 1
     for path in state.rglob("*.json"):
         assert path.stat().st_mode & 0o077 == 0
-    with running.serving(there) as gateway:
-        with gateway.client(key) as client:
-            again = client.post("/items", json={"sku": "s"}, headers={"idempotency-key": "first"})
-            assert (again.status_code, again.json()) == (200, first.json())
-            assert again.headers["figway-replayed"] == first.headers["figway-lineage"]
+    with running.serving(there) as gateway, gateway.client(key) as client:
+        again = client.post("/items", json={"sku": "s"}, headers={"idempotency-key": "first"})
+        assert (again.status_code, again.json()) == (200, first.json())
+        assert again.headers["figway-replayed"] == first.headers["figway-lineage"]
 
 
 def test_a_backup_replaces_nothing(tmp_path: Path, running: ModuleType) -> None:
