@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -67,6 +68,7 @@ class IssuerServer:
         self.pause = 0.0
         self.introspected: list[tuple[str, str]] = []
         self._lock = threading.Lock()
+        self._connections: set[socket.socket] = set()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -84,6 +86,10 @@ class IssuerServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        # Connections that are kept alive have threads of their own.
+        for connection in tuple(self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def claims(self, **changes: Any) -> dict[str, Any]:
         """Claims that are accepted now; a change to None leaves a claim out."""
@@ -129,6 +135,14 @@ class IssuerServer:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             timeout = 30
+
+            def setup(self) -> None:
+                super().setup()
+                issuer._connections.add(self.connection)
+
+            def finish(self) -> None:
+                issuer._connections.discard(self.connection)
+                super().finish()
 
             def do_GET(self) -> None:
                 size = int(self.headers.get("content-length") or 0)
