@@ -38,7 +38,7 @@ def take(limiter: Limiter, *buckets: Bucket, cost: int = 1, member: str = "m", m
 async def test_it_counts_as_memory_does(limiter: Limiter) -> None:
     rate = Bucket(b"rate", "r", rate=(1, 3600), burst=3, day=UTC)
     day = Bucket(b"day", "d", quota=4, budget=25, day=UTC)
-    numbers = dict.fromkeys(("memory", "redis"), [])
+    numbers: dict[str, list[Any]] = {"memory": [], "redis": []}
     for name in numbers:
         outcomes: list[Any] = []
         for cost in (1, 1, 20, 1):
