@@ -21,8 +21,7 @@ from gateway.admin.control import Control
 from gateway.admin.recording import Recorded
 from gateway.admin.routes import control_routes, no_such_place
 from gateway.audit.file import AuditError
-from gateway.audit.log import AuditLog
-from gateway.audit.places import reader_of
+from gateway.audit.places import open_log, reader_of
 from gateway.identity.audit_keys import audit_keys
 from gateway.identity.bearer import CallerVerifier
 from gateway.identity.development import DevelopmentKey
@@ -37,7 +36,7 @@ from gateway.limits.limiter import Limiter
 from gateway.lineage.snapshots import stored
 from gateway.operations.service import Operations
 from gateway.routing.model import InvalidWorkspace
-from gateway.routing.stores import limits_url, state_url
+from gateway.routing.stores import audit_url, limits_url, state_url
 from gateway.runtime import Means, Runtime
 from gateway.serving import Governance
 from gateway.settings import Settings
@@ -141,9 +140,10 @@ def make_means(workspace: Path, settings: Settings) -> Means:
     keys = KeyVerifier(state, rings["pepper"], shared, offload)
     development = DevelopmentKey.load(folder.keys, make=True) if settings.dev else None
     verifier = CallerVerifier(keys, Fetcher(), development)
-    kept = Operations.open(folder.operations)
     limiter = Limiter.open(limits_url(workspace), folder.limits, shared)
-    log = AuditLog.open(folder.audit, audit_keys(rings))
+    place, sealing = audit_url(workspace), audit_keys(rings)
+    log = open_log(place, folder, sealing)
+    kept = Operations.open(folder.operations, log)
     return Means(
         workspace=workspace,
         folder=folder,
@@ -151,7 +151,7 @@ def make_means(workspace: Path, settings: Settings) -> Means:
         shared=shared,
         offload=offload,
         audit=log,
-        reader=reader_of(folder),
+        reader=reader_of(place, folder, sealing),
         searching=Offload(waiting=8),
         governance=Governance(verifier, rings, kept, limiter, log),
         telemetry=Telemetry.open(folder.path / "metrics", os.environ),

@@ -14,6 +14,7 @@ import click
 # verb → (module, one sentence for the list of verbs)
 VERBS: dict[str, tuple[str, str]] = {
     "backup": ("backup", "Copy the gateway's state into one file, while it runs."),
+    "audit": ("audit", "Search, verify and export the audit; erase what it keeps of a person."),
     "call": ("call", "Call an operation straight through its binding, without the gateway's HTTP side."),
     "check": ("check", "Check a workspace offline: every problem, with file, line and key."),
     "demo": ("demo", "Start the demo estate and the gateway in front of it."),

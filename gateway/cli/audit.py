@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from os import environ
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from gateway.audit.asked import BadQuestion, question_of
 from gateway.audit.export import FORMATS, export
-from gateway.audit.places import reader_of
+from gateway.audit.keys import PUBLIC_KEYS
+from gateway.audit.note import BadNote, public_keys
+from gateway.audit.places import verified_places
 from gateway.audit.question import Question
 from gateway.audit.reader import Reader
-from gateway.cli.common import fail, json_option, print_json, workspace_option
+from gateway.audit.subjects import Subjects
+from gateway.audit.verify import FolderVerdict, Keys, verify_folder
+from gateway.audit.verify import verify as verify_places
+from gateway.cli.audit_table import show
+from gateway.cli.common import FINDING, OK, USAGE, fail, json_option, print_json, workspace_option
 from gateway.cli.key import sentences
+from gateway.cli.recording import audit_reader, note_change
+from gateway.identity.audit_keys import audit_keys
+from gateway.identity.keyrings import Keyrings
+from gateway.routing.stores import audit_url
 from gateway.routing.units import seconds
 from gateway.settings import Settings
 from gateway.store.place import StateFolder
@@ -78,13 +86,69 @@ def query(workspace: Path, as_json: bool, limit: int, **asked: str | None) -> No
     """`figway audit query`."""
     question = _question(asked)
     with sentences():
-        page = _caught_up(reader_of(_state(workspace))).search(question, limit, seconds=_SECONDS)
+        page = _caught_up(audit_reader(workspace, _state(workspace))).search(question, limit, seconds=_SECONDS)
     if as_json:
         print_json(page.items)
     elif page.items:
-        _show(page.items)
+        show(page.items)
     if page.next is not None and not as_json:
         click.echo(f"There may be more; these are the newest {len(page.items)}.", err=True)
+
+
+@command.command(
+    help="Verify that the audit holds what was written: its chain, its tree and its signed checkpoints.\n\n"
+    "FOLDER is an audit's folder or a copy of it; left out, it is the workspace's audit, wherever that is kept.\n\n"
+    "Example: figway audit verify copied/audit --public-key audit.pub --anchor anchor.txt"
+)
+@workspace_option
+@json_option
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), required=False)
+@click.option(
+    "--public-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file of public keys that you keep; without it those beside the records are believed, and a word says so.",
+)
+@click.option("--anchor", type=click.Path(path_type=Path, dir_okay=False), help="What was kept at the anchor.")
+def verify(workspace: Path, as_json: bool, folder: Path | None, public_key: Path | None, anchor: Path | None) -> None:
+    """`figway audit verify`."""
+    with sentences():
+        beside = (folder or _state(workspace).audit) / PUBLIC_KEYS
+        if public_key is None:
+            click.echo(f"figway: without --public-key, {beside} is believed, which stands beside the records", err=True)
+        keys = _keys(public_key or beside)
+        verdict = _verified(workspace, folder, keys, None if anchor is None else _read(anchor))
+    if as_json:
+        print_json({"holds": verdict.holds, **asdict(verdict)})
+    else:
+        _tell(verdict)
+    raise SystemExit(OK if verdict.holds else FINDING)
+
+
+@command.command(
+    help="Erase what the audit keeps of a person, by destroying the key it is sealed under. It can't be undone; the "
+    "records stay, and still verify.\n\nExample: figway audit erase C-1042 --yes"
+)
+@workspace_option
+@json_option
+@click.argument("subject")
+@click.option("--yes", is_flag=True, help="Do it.")
+def erase(workspace: Path, as_json: bool, subject: str, yes: bool) -> None:
+    """`figway audit erase`."""
+    if not yes:
+        fail(f"this destroys the key of '{subject}' for good: say --yes to do it", USAGE)
+    with sentences():
+        folder = _state(workspace)
+        hasher = audit_keys(Keyrings(folder.keys)).hasher
+        with closing(Subjects(folder.audit / "subjects.db", hasher)) as subjects:
+            # The record comes first: an erasure is never without one. It names the person by a hash.
+            note_change(workspace, folder, "audit_erase", f"subject:{hasher(subject)}")
+            found = subjects.erase(subject)
+    if not found:
+        fail(f"the audit keeps nothing of '{subject}'")
+    if as_json:
+        print_json({"subject": subject, "erased": True})
+    else:
+        click.echo(f"What the audit kept of {subject} can't be read any more.")
 
 
 @command.command(
@@ -99,15 +163,49 @@ def query(workspace: Path, as_json: bool, limit: int, **asked: str | None) -> No
 def export_(workspace: Path, form: str, output: Path | None, **asked: str | None) -> None:
     """`figway audit export`."""
     question = _question(asked)
+    count = 0
     with sentences(), _sink(output) as write:
-        reader = reader_of(_state(workspace))
+        reader = audit_reader(workspace, _state(workspace))
         with reader.open() as archive:
-            count = 0
             for count, line in enumerate(export(archive, question, form, reader.unseal), 1):
                 write(line)
                 if count % _TOLD_EVERY == 0:
                     _progress(f"{count} records")
     _progress(f"{count} records", done=True)
+
+
+def _verified(workspace: Path, folder: Path | None, keys: Keys, anchor: bytes | None) -> FolderVerdict:
+    if folder is not None:
+        return verify_folder(folder, keys, anchor)
+    places, done = verified_places(audit_url(workspace), _state(workspace))
+    try:
+        return verify_places(places, keys, anchor)
+    finally:
+        done()
+
+
+def _keys(path: Path) -> Keys:
+    try:
+        return public_keys(_read(path).decode())
+    except (BadNote, UnicodeDecodeError) as error:
+        fail(f"{path} holds no public keys: {error}")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        fail(f"{path} can't be read: {error.strerror}")
+
+
+def _tell(verdict: FolderVerdict) -> None:
+    for each in verdict.writers:
+        state = f"broken: {each.broken}" if each.broken else f"records {each.first} to {each.size} hold"
+        signed = "" if each.broken else f", signed up to {each.signed}"
+        click.echo(f"{each.name}  {state}{signed}")
+    for finding in verdict.findings:
+        click.echo(f"broken: {finding}")
+    click.echo("The audit holds." if verdict.holds else "The audit isn't what was written.")
 
 
 def _question(asked: dict[str, str | None]) -> Question:
@@ -145,30 +243,6 @@ def _caught_up(reader: Reader) -> Reader:
     if rounds:
         _progress("the index is made", done=True)
     return reader
-
-
-def _show(items: list[dict[str, Any]]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("time", "id", "who", "what", "status", "decision", "upstreams"):
-        table.add_column(column, no_wrap=column in ("time", "id"))
-    for item in items:
-        table.add_row(*(Text(each) if isinstance(each, str) else each for each in _row(item)))
-    # A table that is read by a program, or by nobody, isn't cut to a terminal's width.
-    width = None if sys.stdout.isatty() else 240
-    Console(width=width).print(table)
-
-
-def _row(item: dict[str, Any]) -> Iterator[str | Text]:
-    status = int(item.get("status") or 0)
-    colour = "red" if status >= 500 else "yellow" if status >= 400 else "green"
-    who = item.get("principal") or "nobody"
-    yield str(item["time"])[:23]
-    yield str(item["id"])
-    yield f"{who} via {item['agent']}" if item.get("agent") else who
-    yield " ".join(filter(None, (item.get("method"), item.get("operation") or item.get("route"))))
-    yield Text(str(item.get("problem") or status or item.get("kind")), colour if status else "")
-    yield Text(item.get("decision") or "", "red" if item.get("decision") == "deny" else "")
-    yield ",".join(sorted({call["upstream"] for call in item.get("upstream_calls") or ()}))
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from gateway.audit.places import reader_of
 from gateway.cli.common import fail, json_option, print_json, workspace_option
 from gateway.cli.key import sentences
+from gateway.cli.recording import audit_reader
 from gateway.lineage.openlineage import run_event
 from gateway.lineage.snapshots import call_of, explained, stored
 from gateway.routing.stores import state_url
@@ -38,7 +38,7 @@ def command(workspace: Path, as_json: bool, form: str, id: str) -> None:
     """Exit 1 when the audit holds no such call."""
     with sentences():
         folder = StateFolder.of(workspace, Settings.from_environment(environ).state)
-        record = call_of(reader_of(folder).find(id, _SECONDS))
+        record = call_of(audit_reader(workspace, folder).find(id, _SECONDS))
         if record is None:
             fail(f"the audit holds no call of the id '{id}'")
         with closing(open_state(state_url(workspace), workspace, folder)) as state:
