@@ -259,7 +259,8 @@ class Runtime:
 
     async def _retire(self, old: Serving) -> None:
         """Closes what only `old` used, once its last call has ended."""
-        while old.calls:  # noqa: ASYNC110 - a counter costs a request less than an event would
+        writes = self._means.governance.operations
+        while old.calls or writes.busy(old.version):  # noqa: ASYNC110 - a counter costs a request less than an event would
             await asyncio.sleep(_RETIRE_POLL)
         # Not while a snapshot is being compiled, which may count on an adapter that lives now.
         async with self._loading:

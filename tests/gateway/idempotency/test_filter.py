@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from gateway.audit.verify import records
+
 
 def until_ended(lab: Any, id: str) -> dict[str, Any]:
     """The operation once it runs no more."""
@@ -194,6 +196,17 @@ def test_answered_later_needs_no_key_and_tells_of_failures(lab: Any) -> None:
     assert (document["state"], document["problem"]["type"]) == ("failed", "urn:figway:problem:conflict")
     id = lab.post({"n": 20, "error": "UnknownOutcome"}, prefer="respond-async").json()["id"]
     assert until_ended(lab, id)["state"] == "unknown"
+
+
+def test_how_a_call_ended_that_was_answered_before_is_recorded_too(lab: Any) -> None:
+    id = lab.post({"n": 23, "after": 0.3}, prefer="respond-async").json()["id"]
+    until = time.monotonic() + 20
+    told: list[int] = []
+    while told != [202, 201]:
+        assert time.monotonic() < until, told
+        kept = [each for each in records(lab.gateway.folder / ".figway" / "audit") if each["id"] == id]
+        told = [each["status"] for each in kept if each["kind"] == "call"]
+    assert [each["kind"] for each in kept].count("intent") == 1
 
 
 def test_an_answer_in_time_is_given_at_once(lab: Any) -> None:
