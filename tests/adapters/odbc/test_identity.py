@@ -224,12 +224,12 @@ async def test_a_connection_that_could_not_be_reset_is_dropped(
     adapter, tell = asked(callers=ROLES, variables=VARIABLES, concurrency=1)
     first = await tell("alice", agent="bot")
     session = adapter._pool._idle[0].session
-    real = session.statement
+    real = session.execute
 
-    def refuses(sql: str) -> None:
-        real("this is no statement" if sql == session.dialect.drop_role else sql)
+    def refuses(sql: str, parameters: Any = ()) -> Any:
+        return real("this is no statement" if sql == session.dialect.drop_role else sql, parameters)
 
-    monkeypatch.setattr(session, "statement", refuses)
+    monkeypatch.setattr(session, "execute", refuses)
     # The answer stands; the connection doesn't.
     assert (await tell("alice", agent="bot"))["connection"] == first["connection"]
     assert adapter._pool.facts["idle"] == 0
