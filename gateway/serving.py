@@ -80,7 +80,7 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
     def seeing(route: Route) -> list[Filter]:
         filters: list[Filter] = []
         if policies.narrowed(route):
-            filters.append(visible_rows(route, governance.keyrings["cursor"]))
+            filters.append(visible_rows(route, compiled.defaults.max_page, governance.keyrings["cursor"]))
         if route.effect is not Effect.READ and route.compose is None:
             filters.append(intent(governance.audit, route, keeps[route.operation_id]))
         return filters
