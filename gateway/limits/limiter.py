@@ -29,12 +29,15 @@ class Unavailable(Exception):
     """Nobody can say whether the call may be let through."""
 
 
+MEMORY, NOBODY = "memory", "nobody"
+
+
 class Taken(NamedTuple):
-    """What a call took, and of whom: `member` names it to the fleet's store, None is this host's memory."""
+    """How the tightest rule stands, if anybody counted, and who did: `MEMORY`, `NOBODY`, or the fleet's store, to
+    which this text names the call."""
 
     standing: Standing | None
-    buckets: Sequence[Bucket]
-    member: str | None
+    by: str
 
 
 class Limiter:
@@ -80,27 +83,27 @@ class Limiter:
             if mode == "deny":
                 raise Unavailable("the limits' store doesn't answer") from None
             if mode == "allow":
-                return Taken(None, (), None)
+                return Taken(None, NOBODY)
             here = await self.take_here(buckets, cost)
-            return here if isinstance(here, Refusal) else Taken(here, buckets, None)
-        return outcome if isinstance(outcome, Refusal) else Taken(outcome, buckets, member)
+            return here if isinstance(here, Refusal) else Taken(here, MEMORY)
+        return outcome if isinstance(outcome, Refusal) else Taken(outcome, member)
 
-    def release(self, taken: Taken) -> None:
+    def release(self, buckets: Sequence[Bucket], taken: Taken) -> None:
         """Gives back what a call held of `concurrency`."""
-        if taken.member is None:
-            self.ledger.release(taken.buckets)
-        elif self.fleet is not None:
-            self.fleet.release(taken.buckets, taken.member)
+        if taken.by == MEMORY:
+            self.ledger.release(buckets)
+        elif taken.by != NOBODY and self.fleet is not None:
+            self.fleet.release(buckets, taken.by)
 
-    async def settle(self, taken: Taken, more: int) -> None:
+    async def settle(self, buckets: Sequence[Bucket], taken: Taken, more: int) -> None:
         """Adds to what a call cost, or takes from it when negative."""
-        if taken.member is not None and self.fleet is not None:
-            self.fleet.settle(taken.buckets, more)
-            return
-        tries = int(_PATIENCE / _PAUSE)
-        while taken.buckets and tries and not self.ledger.settle(taken.buckets, more):
-            tries -= 1
-            await asyncio.sleep(_PAUSE)
+        if taken.by == MEMORY:
+            tries = int(_PATIENCE / _PAUSE)
+            while tries and not self.ledger.settle(buckets, more):
+                tries -= 1
+                await asyncio.sleep(_PAUSE)
+        elif taken.by != NOBODY and self.fleet is not None:
+            self.fleet.settle(buckets, more)
 
     async def close(self) -> None:
         """Ends the connections and unmaps the memory."""

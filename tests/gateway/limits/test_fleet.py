@@ -18,7 +18,7 @@ from gateway.limits.bucket import BUDGET, CONCURRENCY, QUOTA, RATE, Bucket, Refu
 from gateway.limits.calendar import Day
 from gateway.limits.fleet import Fleet
 from gateway.limits.ledger import Ledger
-from gateway.limits.limiter import Limiter, Mode, Taken, Unavailable
+from gateway.limits.limiter import MEMORY, Limiter, Mode, Taken, Unavailable
 
 SLOW = bool(os.environ.get("FIGWAY_SLOW"))
 UTC = Day("UTC")
@@ -73,7 +73,7 @@ async def test_what_is_held_comes_back_when_the_call_ends_or_its_lease_does(limi
     assert limiter.fleet is not None
     taken = await take(limiter, one, member="first")
     assert isinstance(await take(limiter, one, member="second"), Refusal)
-    limiter.release(taken)
+    limiter.release((one,), taken)
     async with asyncio.timeout(10):
         while isinstance(await take(limiter, one, member="third"), Refusal):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -87,11 +87,11 @@ async def test_what_is_held_comes_back_when_the_call_ends_or_its_lease_does(limi
 async def test_what_was_measured_is_settled(limiter: Limiter) -> None:
     budget = Bucket(b"budget", "b", budget=100, day=UTC)
     taken = await take(limiter, budget, cost=10)
-    await limiter.settle(taken, 60)
+    await limiter.settle((budget,), taken, 60)
     async with asyncio.timeout(10):
         while not isinstance(await take(limiter, budget, cost=31), Refusal):
             await asyncio.sleep(0.01)
-            await limiter.settle(taken, -31)
+            await limiter.settle((budget,), taken, -31)
     assert (await take(limiter, budget, cost=0)).standing[2] <= 30
 
 
@@ -163,7 +163,7 @@ async def test_a_frozen_store_stalls_nobody_and_what_is_declared_holds(
     taken = [each for each in outcomes if isinstance(each, Taken)]
     if mode == "local":
         assert len(taken) == 100  # as much as one host may let through by itself
-        assert {each.member for each in taken} == {None}
+        assert {each.by for each in taken} == {MEMORY}
         assert sum(isinstance(each, Refusal) for each in outcomes) == len(outcomes) - 100
     elif mode == "deny":
         assert all(isinstance(each, Unavailable) for each in outcomes)
@@ -173,7 +173,7 @@ async def test_a_frozen_store_stalls_nobody_and_what_is_declared_holds(
         while not fleet.up:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     back = await take(limiter, rule, member="back")
-    assert isinstance(back, Refusal) or back.member == "back"
+    assert isinstance(back, Refusal) or back.by == "back"
 
 
 def test_a_gateway_tells_of_it_and_comes_back(
