@@ -35,12 +35,19 @@ def _load(name: str) -> ModuleType:
 
 
 _issuing = _load("issuing")
+_certifying = _load("certifying")
 
 
 @pytest.fixture(scope="session")
 def issuing() -> ModuleType:
     """issuing.py: key pairs, `token()` and `issuer_server()`."""
     return _issuing
+
+
+@pytest.fixture(scope="session")
+def certifying() -> ModuleType:
+    """certifying.py: `certificate()` and `field()`."""
+    return _certifying
 
 
 @pytest.fixture

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from types import ModuleType
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -21,59 +15,29 @@ from gateway.identity import certificates
 from gateway.identity.certificates import Certificates
 from gateway.routing.identity import Proxy
 
-BEGINS = datetime(2026, 1, 1, tzinfo=UTC)
-ENDS = BEGINS + timedelta(days=3650)
-
-
-@cache
-def _key() -> ec.EllipticCurvePrivateKey:
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-def certificate(common_names: Sequence[str] = ("alice",), names: Sequence[x509.GeneralName] = ()) -> bytes:
-    """A certificate in DER."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each) for each in common_names])
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(_key().public_key())
-        .serial_number(0xC0FFEE)
-        .not_valid_before(BEGINS)
-        .not_valid_after(ENDS)
-    )
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    return builder.sign(_key(), SHA256()).public_bytes(Encoding.DER)
-
-
-def field(der: bytes) -> dict[bytes, bytes]:
-    """RFC 9440 section 2.2."""
-    return {b"client-cert": b":" + base64.b64encode(der) + b":"}
-
 
 def reader(**options: object) -> Certificates:
     return Certificates(Proxy.model_validate({"trusted": ["10.0.0.0/24", "::1/128"], **options}))
 
 
-def test_a_certificate_from_a_trusted_proxy_names_the_principal() -> None:
-    principal = reader(roles=["service"]).principal("10.0.0.7", field(certificate()))
+def test_a_certificate_from_a_trusted_proxy_names_the_principal(certifying: ModuleType) -> None:
+    principal = reader(roles=["service"]).principal("10.0.0.7", certifying.field(certifying.certificate()))
     assert principal is not None
     assert (principal.id, principal.roles, principal.credential) == ("alice", ("service",), "certificate:c0ffee")
 
 
-def test_one_that_was_seen_before_is_the_same_principal() -> None:
+def test_one_that_was_seen_before_is_the_same_principal(certifying: ModuleType) -> None:
     certificates = reader()
-    first = certificates.principal("10.0.0.7", field(certificate()))
+    first = certificates.principal("10.0.0.7", certifying.field(certifying.certificate()))
     assert first is not None
-    assert certificates.principal("10.0.0.8", field(certificate())).id == "alice"  # type: ignore[union-attr]
-    header = field(certificate())
+    assert certificates.principal("10.0.0.8", certifying.field(certifying.certificate())).id == "alice"  # type: ignore[union-attr]
+    header = certifying.field(certifying.certificate())
     assert certificates.principal("::1", header) is certificates.principal("::ffff:10.0.0.9", header)
 
 
 @pytest.mark.parametrize("peer", ["10.0.1.7", "127.0.0.1", "::2", "", None, "unix:", "10.0.0.7.evil", "10.0.0.7, ::1"])
-def test_from_anyone_else_it_proves_nothing(peer: str | None) -> None:
-    assert reader().principal(peer, field(certificate())) is None
+def test_from_anyone_else_it_proves_nothing(certifying: ModuleType, peer: str | None) -> None:
+    assert reader().principal(peer, certifying.field(certifying.certificate())) is None
 
 
 RULES: list[tuple[str, x509.GeneralName, str]] = [
@@ -84,32 +48,32 @@ RULES: list[tuple[str, x509.GeneralName, str]] = [
 
 
 @pytest.mark.parametrize(("rule", "name", "id"), RULES)
-def test_the_rule_says_which_name_counts(rule: str, name: x509.GeneralName, id: str) -> None:
+def test_the_rule_says_which_name_counts(certifying: ModuleType, rule: str, name: x509.GeneralName, id: str) -> None:
     everything = [each for _, each, _ in RULES]
-    principal = reader(principal=rule).principal("10.0.0.7", field(certificate(names=everything)))
+    principal = reader(principal=rule).principal("10.0.0.7", certifying.field(certifying.certificate(names=everything)))
     assert principal is not None
     assert principal.id == id
-    assert reader(principal=rule).principal("10.0.0.7", field(certificate())) is None
+    assert reader(principal=rule).principal("10.0.0.7", certifying.field(certifying.certificate())) is None
     twice = [name, type(name)("other.example.org")]  # type: ignore[call-arg]
-    assert reader(principal=rule).principal("10.0.0.7", field(certificate(names=twice))) is None
+    assert reader(principal=rule).principal("10.0.0.7", certifying.field(certifying.certificate(names=twice))) is None
 
 
 @pytest.mark.parametrize("names", [(), ("alice", "admin"), ("ali\u200bce",), (" alice",), ("a\nb",)])
-def test_a_subject_that_names_nobody_for_sure_proves_nothing(names: Sequence[str]) -> None:
-    assert reader().principal("10.0.0.7", field(certificate(names))) is None
+def test_a_subject_that_names_nobody_for_sure_proves_nothing(certifying: ModuleType, names: Sequence[str]) -> None:
+    assert reader().principal("10.0.0.7", certifying.field(certifying.certificate(names))) is None
 
 
-def test_it_counts_from_its_first_second_to_its_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    certificates, header = reader(), field(certificate())
-    valid = {-1: False, 0: True, ENDS.timestamp() - BEGINS.timestamp() - 1: True}
-    valid[ENDS.timestamp() - BEGINS.timestamp()] = False
+def test_it_counts_from_its_first_second_to_its_last(certifying: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificates, header = reader(), certifying.field(certifying.certificate())
+    valid = {-1: False, 0: True, certifying.ENDS.timestamp() - certifying.BEGINS.timestamp() - 1: True}
+    valid[certifying.ENDS.timestamp() - certifying.BEGINS.timestamp()] = False
     for seconds, counts in valid.items():
-        monkeypatch.setattr(time, "time", lambda seconds=seconds: BEGINS.timestamp() + seconds)
+        monkeypatch.setattr(time, "time", lambda seconds=seconds: certifying.BEGINS.timestamp() + seconds)
         assert (certificates.principal("10.0.0.7", header) is not None) is counts
 
 
-def test_the_field_is_the_one_that_was_named() -> None:
-    header = {b"x-client-cert": field(certificate())[b"client-cert"]}
+def test_the_field_is_the_one_that_was_named(certifying: ModuleType) -> None:
+    header = {b"x-client-cert": certifying.field(certifying.certificate())[b"client-cert"]}
     assert reader(header="X-Client-Cert").principal("10.0.0.7", header) is not None
     assert reader().principal("10.0.0.7", header) is None
 
@@ -128,24 +92,27 @@ def test_the_field_is_the_one_that_was_named() -> None:
         lambda value: b":" + b"A" * 20_000 + b":",
     ],
 )
-def test_what_isnt_one_certificate_proves_nothing(bend: object) -> None:
-    header = {b"client-cert": bend(field(certificate())[b"client-cert"])}  # type: ignore[operator]
+def test_what_isnt_one_certificate_proves_nothing(certifying: ModuleType, bend: object) -> None:
+    header = {b"client-cert": bend(certifying.field(certifying.certificate())[b"client-cert"])}  # type: ignore[operator]
     assert reader().principal("10.0.0.7", header) is None
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
 @example(b"\x01", 12, "uri")
 @given(st.binary(max_size=400), st.integers(0, 300), st.sampled_from(["common_name", "uri", "dns", "email"]))
-def test_any_bytes_are_read_or_passed_over(noise: bytes, at: int, rule: str) -> None:
-    der = certificate(names=[name for _, name, _ in RULES])
+def test_any_bytes_are_read_or_passed_over(certifying: ModuleType, noise: bytes, at: int, rule: str) -> None:
+    der = certifying.certificate(names=[name for _, name, _ in RULES])
     for bent in (noise, der[:at] + noise + der[at + len(noise) :], der[:at]):
-        principal = reader(principal=rule).principal("10.0.0.7", field(bent))
+        principal = reader(principal=rule).principal("10.0.0.7", certifying.field(bent))
         assert principal is None or principal.id.isprintable()
 
 
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_remembered_is_bounded(certifying: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(certificates, "_REMEMBERED", 5)
     known = reader()
     for number in range(12):
-        assert known.principal(f"10.0.0.{number}", field(certificate((f"u{number}",)))) is not None
+        assert (
+            known.principal(f"10.0.0.{number}", certifying.field(certifying.certificate((f"u{number}",)))) is not None
+        )
     assert len(known._known) == 5
     assert len(known._trusted) <= 5
