@@ -58,6 +58,7 @@ class OperationFile:
         self._path = path
         self.owner = _owner()
         self._full = False
+        self._durable = True
         try:
             with ExitStack() as opened:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -71,13 +72,17 @@ class OperationFile:
             raise StoreError(f"the operations in {path} can't be opened: {error}") from error
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """One transaction, on the disk when it ends; raises `sqlite3.Error`, and then nothing has changed.
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """One transaction; raises `sqlite3.Error`, and then nothing has changed. A `durable` one is on the disk when it
+        ends; another outlives a crash, and a power failure only once a later one has been durable.
 
         The workers queue up for it at a file's lock: SQLite's own waiting sleeps, and may sleep past its turn.
         """
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
+            if durable != self._durable:
+                self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+                self._durable = durable
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 self._full = self._bytes() > MOST_BYTES

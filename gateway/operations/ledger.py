@@ -38,6 +38,8 @@ class _Job:
     waiter: asyncio.Future[Any] | None = None
     kept: bool = False
     outcome: Any = None
+    durable: bool = False
+    """It must outlive a power failure, not only a crash."""
     given_up: Callable[[Any], None] | None = None
     """Told the outcome when nobody waits for it any more."""
 
@@ -66,7 +68,7 @@ class Ledger:
             if begun.taken:
                 self._take_back(begun)
 
-        begun: Begun = await self._wait(_Job(lambda: self._file.begin(intent), given_up=undo))
+        begun: Begun = await self._wait(_Job(lambda: self._file.begin(intent), durable=True, given_up=undo))
         return begun
 
     def _take_back(self, begun: Begun) -> None:
@@ -91,7 +93,7 @@ class Ledger:
             self._file.begin(intent)
             self._file.end(intent.id, state, outcome)
 
-        await self._wait(_Job(both))
+        await self._wait(_Job(both, durable=True))
 
     async def read(self, id: str) -> StoredOperation | None:
         """An operation as it stands; raises `StoreError`."""
@@ -146,7 +148,7 @@ class Ledger:
         if not group and not tidy:
             return True
         try:
-            with self._file.transaction():
+            with self._file.transaction(durable=any(job.durable for job in group)):
                 if tidy:
                     self._file.abandon()
                     self._file.prune()

@@ -56,12 +56,12 @@ class Faulty(OperationFile):
         self.groups = 0
 
     @contextmanager
-    def transaction(self) -> Any:
+    def transaction(self, *, durable: bool = True) -> Any:
         self.answers.wait(20)
         if self.full:
             raise sqlite3.OperationalError("database or disk is full")
         self.groups += 1
-        with super().transaction():
+        with super().transaction(durable=durable):
             yield
 
 
