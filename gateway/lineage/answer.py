@@ -37,7 +37,6 @@ def told_without_snapshot(record: Record) -> dict[str, Json]:
         "age": _age(oldest, replied) if oldest is not None else None,
         "snapshot": {"version": record["snapshot"]},
         "calls": calls,
-        "more_sources": record.get("more_sources", 0),
         "mappings": [],
         "fields": [],
     }
@@ -69,6 +68,7 @@ def _call(call: Mapping[str, Any], replied: datetime) -> dict[str, Json]:
         "outcome": call["outcome"],
         "seconds": call["seconds"],
         "sources": [_source(each, replied) for each in call.get("sources", ())],
+        "more_sources": call.get("more_sources", 0),
     }
 
 

@@ -88,7 +88,9 @@ objects = st.fixed_dictionaries({name: st.one_of(lists, lists, items, leaves) fo
 names = st.sampled_from(NAMES)
 steps = st.one_of(
     names.map(lambda name: f".{name}"),
-    st.sampled_from(["[0]", "[-1]", "[*]", "[].b", "[1:]", ".*", "[?a].b", "[?a == b].c", " | [0]", "[?!b].c", "[*].a"]),
+    st.sampled_from(
+        ["[0]", "[-1]", "[*]", "[].b", "[1:]", ".*", "[?a].b", "[?a == b].c", " | [0]", "[?!b].c", "[*].a"]
+    ),
 )
 paths = st.tuples(names, st.lists(steps, max_size=3)).map(lambda pair: pair[0] + "".join(pair[1]))
 FORMS = (
