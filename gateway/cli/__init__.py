@@ -22,6 +22,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "init": ("init", "Start a workspace in an empty folder and print a first API key."),
     "key": ("key", "Create, list and revoke API keys; rotate the gateway's own."),
     "lineage": ("lineage", "Tell where each field of a call's reply came from."),
+    "policy": ("policy", "Explain which policies decide on a call."),
     "schema": ("schema", "Print the JSON Schemas of the workspace's files."),
     "serve": ("serve", "Serve a workspace."),
     "token": ("token", "Make a token of the development issuer, or revoke an issuer's token."),

@@ -18,12 +18,13 @@ def authorize(policies: Policies, route: Route) -> Stage:
         assert call.principal is not None
         decision = decider(call.principal)
         call.policies = decision.policies
+        if decision.differing:
+            call.trial = decision.differing
+            policies.differed.update(decision.differing)
         if not decision.allowed or (decision.waits and not settled_later):
             _refuse(call, route, decision)
         call.decision = "waits" if decision.waits else "allow"
         call.grant = decision.grant
-        if decision.differing:
-            call.trial = decision.differing
 
     return Stage(before)
 
@@ -45,8 +46,6 @@ def authorize_call(policies: Policies, route: Route) -> Stage:
 
 def _refuse(call: Call, route: Route, decision: Decision) -> None:
     call.decision = "deny"
-    if decision.differing:
-        call.trial = decision.differing
     if decision.policies == (SCOPES,):
         raise Forbidden(
             f"Your credential is narrowed to other operations than {route.operation_id}.",

@@ -219,6 +219,6 @@ def _compare(
     judge = policies.judge(route)
     for asked, (allowed, permitted) in zip(CALLS, expected, strict=True):
         moment = {"hour": asked.hour, "weekday": asked.weekday, "epoch": 1}
-        monkeypatch.setattr(entities, "moment", lambda moment=moment: moment)
+        monkeypatch.setattr(entities, "moment", lambda _, moment=moment: moment)
         assert judge(_call(asked, principal, route)).allowed is allowed, (told, asked)
         seen["erred"] += permitted and not allowed
