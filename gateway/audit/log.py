@@ -133,7 +133,9 @@ class AuditLog:
             waiter.set_exception(error)
             return waiter
         self._hurry.set()
-        patience = loop.call_later(_PATIENCE_SECONDS, settle, (waiter,), AuditError("the audit's disk doesn't answer"))
+        patience = loop.call_later(
+            _PATIENCE_SECONDS, settle, (waiter,), AuditError("the audit can't be written: the disk doesn't answer")
+        )
         waiter.add_done_callback(lambda _: patience.cancel())
         return waiter
 
