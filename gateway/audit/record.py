@@ -147,6 +147,8 @@ def _entry(members: dict[str, Any], call: Call, who: Principal, keeps: Keeps | N
         members["delegation"] = who.delegation
     if call.peer is not None:
         members["peer"] = call.peer
+    if call.trial:
+        members["trial"] = call.trial
     if call.noted:
         members["noted"] = call.noted
     if keeps is None:
