@@ -38,6 +38,7 @@ def command() -> None:
 @json_option
 @click.option("--as", "principal", required=True, help="Who asks.")
 @click.option("--via", "agent", help="The agent that acts for it.")
+@click.option("--behind", multiple=True, help="An agent for which --via acts; may be repeated, the nearest first.")
 @click.option("--role", "roles", multiple=True, help="A role of the principal; may be repeated.")
 @click.option("--team", "teams", multiple=True, help="A team of the principal; may be repeated.")
 @click.option("--tenant", help="The principal's tenant.")
@@ -75,6 +76,7 @@ def _compiled(workspace: Path) -> Compiled:
 def _principal(
     principal: str,
     agent: str | None,
+    behind: tuple[str, ...],
     roles: tuple[str, ...],
     teams: tuple[str, ...],
     tenant: str | None,
@@ -87,7 +89,7 @@ def _principal(
         tenant,
         teams=teams,
         scopes=scopes or None,
-        delegation=(agent,) if agent else (),
+        delegation=(agent, *behind) if agent else (),
     )
 
 

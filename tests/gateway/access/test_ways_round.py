@@ -260,7 +260,30 @@ def test_what_is_listed_says_what_is_left_out(shop: Any) -> None:
     assert "x-figway-left-out" not in shop.get("all", "/openapi.json").json()["paths"]["/customers"]["get"]
 
 
-def test_a_policy_on_trial_changes_no_answer_and_is_recorded(shop: Any) -> None:
-    response = shop.get("masked", "/customers/3")
-    assert response.status_code == 200
+def test_a_policy_on_trial_changes_no_answer_and_is_counted(shop: Any) -> None:
+    before = _would_deny(shop)
+    assert shop.get("masked", "/customers/3").status_code == 200
     assert shop.get("all", "/customers/3").status_code == 200
+    assert _would_deny(shop) == before + 1
+
+
+def _would_deny(shop: Any) -> int:
+    told = shop.get("all", "/-/policy/trials").json()
+    assert told["sets"] == ["strict"]
+    return sum(each["calls"] for each in told["items"] if (each["set"], each["would"]) == ("strict", "deny"))
+
+
+def test_who_may_ask_is_told_why(shop: Any) -> None:
+    path = "/-/policy/explain?as=zoe&tenant=north&role=masked&action=get_customer"
+    assert shop.get("masked", path).status_code == 403
+    told = shop.get("all", path).json()
+    assert (told["decision"], told["deciding"]) == ("allow", ["masked"])
+    assert told["narrowing"] == [{"name": "masked", "mask": "email, balance"}]
+    outcomes = {each["name"]: each["outcome"] for each in told["policies"] if each["trial"] is None}
+    assert outcomes["masked"] == "satisfied"
+    assert outcomes["north"] == "not satisfied"
+    assert [each["outcome"] for each in told["policies"] if each["trial"] == "strict"] == ["satisfied"]
+    waiting = shop.get("all", "/-/policy/explain?as=zoe&role=payer&action=pay").json()
+    assert waiting["decision"] == "depends"
+    for wrong in ("", "?as=zoe", "?as=zoe&action=gone", "?as=zoe&as=ann&action=pay", "?as=zoe&action=pay&who=x"):
+        assert shop.get("all", f"/-/policy/explain{wrong}").status_code == 400
