@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -233,3 +234,18 @@ def test_reads_know_no_key(lab: Any) -> None:
         replies = [client.get("/items/a", headers={"idempotency-key": "x"}) for _ in range(2)]
     assert [reply.status_code for reply in replies] == [200, 200]
     assert "figway-replayed" not in replies[1].headers
+
+
+def test_while_writes_cant_be_kept_none_with_a_key_is_sent(lab: Any) -> None:
+    with (lab.gateway.folder / ".figway" / "operations.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refused = lab.post({"n": 24}, "key-24")
+        assert (refused.status_code, refused.json()["type"]) == (503, "urn:figway:problem:state-unavailable")
+        assert lab.post({"n": 25}).status_code == 201
+    assert lab.effects(24) == []
+    # The intent that came too late is taken back: the key is free.
+    until = time.monotonic() + 20
+    while (reply := lab.post({"n": 24}, "key-24")).status_code != 201:
+        assert (reply.status_code, time.monotonic() < until) == (409, True)
+        time.sleep(0.05)
+    assert len(lab.effects(24)) == 1
