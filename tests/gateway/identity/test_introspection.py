@@ -57,6 +57,13 @@ async def test_an_opaque_token_proves_its_principal(asking: Asking, issuer: Any)
     assert issuer.introspected == [(TOKEN, "figway")]
 
 
+async def test_a_client_that_acts_for_nobody_is_the_principal(asking: Asking, issuer: Any) -> None:
+    issuer.active[TOKEN] = active(issuer, sub=None, client_id="nightly-batch")
+    principal = await asking().verify(HEADER)
+    assert principal is not None
+    assert (principal.id, principal.agent) == ("nightly-batch", None)
+
+
 ANSWERS: dict[str, dict[str, Any]] = {
     "not active": {"active": False},
     "active by name only": {"active": "true"},
