@@ -98,8 +98,8 @@ class Application:
             means.audit.close()
             raise
         self.control.detach()
-        await runtime.stop()
         await means.governance.operations.finish()
+        await runtime.stop()
         await means.governance.verifier.close()
         await means.governance.limiter.close()
         try:
