@@ -38,14 +38,15 @@ def take(limiter: Limiter, *buckets: Bucket, cost: int = 1, member: str = "m", m
 async def test_it_counts_as_memory_does(limiter: Limiter) -> None:
     rate = Bucket(b"rate", "r", rate=(1, 3600), burst=3, day=UTC)
     day = Bucket(b"day", "d", quota=4, budget=25, day=UTC)
+    flight = Bucket(b"flight", "f", concurrency=9, day=UTC)
     numbers: dict[str, list[Any]] = {"memory": [], "redis": []}
     for name in numbers:
         outcomes: list[Any] = []
         for cost in (1, 1, 20, 1):
             if name == "memory":
-                outcome: Any = limiter.ledger.take((day, rate), cost)
+                outcome: Any = limiter.ledger.take((flight, day, rate), cost)
             else:
-                taken = await take(limiter, day, rate, cost=cost)
+                taken = await take(limiter, flight, day, rate, cost=cost)
                 outcome = taken.standing if isinstance(taken, Taken) else taken
             outcomes.append((outcome[0].identity, *(round(each / 10) * 10 for each in outcome[1:])))
         numbers[name] = outcomes

@@ -130,6 +130,17 @@ def test_the_tightest_is_told(ledger: Ledger) -> None:
     assert narrow.fields[QUOTA] == ((b"ratelimit-policy", b'"n-quota";q=2;w=86400'), b'"n-quota";r=%d;t=%d')
 
 
+def test_calls_in_flight_are_told_where_nothing_else_is_bounded(ledger: Ledger) -> None:
+    flight = Bucket(b"flight", "f", concurrency=3, day=UTC)
+    both = Bucket(b"both", "b", rate=(1, 3600), burst=9, concurrency=3, day=UTC)
+    told = [ledger.take(buckets, 1) for buckets in ((flight,), (flight, both), (both,))]
+    assert [each[:3] for each in told if each is not None] == [
+        (flight, CONCURRENCY, 2),
+        (both, RATE, 8),
+        (both, RATE, 7),
+    ]
+
+
 def test_what_is_settled_is_never_below_nothing(ledger: Ledger) -> None:
     bucket = Bucket(b"b", "b", budget=100, day=UTC)
     ledger.take((bucket,), 40)
