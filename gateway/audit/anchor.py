@@ -38,15 +38,13 @@ class Anchor:
         """Delivers to another place from now on."""
         with self._work:
             self._place = place
+            self._begin()
 
     def offer(self, note: bytes) -> None:
         """Takes a checkpoint to deliver; an older one that waits is left out."""
         with self._work:
             self._note = note
-            if self._thread is None and self._place is not None:
-                self._thread = threading.Thread(target=self._run, name="figway-audit-anchor", daemon=True)
-                self._thread.start()
-            self._work.notify()
+            self._begin()
 
     def close(self) -> None:
         """Tries once more to deliver what waits, and ends; blocks up to 6 seconds."""
@@ -55,6 +53,12 @@ class Anchor:
             self._work.notify()
         if self._thread is not None:
             self._thread.join(_CLOSE_SECONDS)
+
+    def _begin(self) -> None:
+        if self._thread is None and self._place is not None and self._note is not None:
+            self._thread = threading.Thread(target=self._run, name="figway-audit-anchor", daemon=True)
+            self._thread.start()
+        self._work.notify()
 
     def _run(self) -> None:
         while True:
