@@ -23,7 +23,8 @@ def authorize(policies: Policies, route: Route) -> Stage:
             policies.differed.update(decision.differing)
         if not decision.allowed or (decision.waits and not settled_later):
             _refuse(call, route, decision)
-        call.decision = "waits" if decision.waits else "allow"
+        # What waits is neither allowed nor denied yet.
+        call.decision = "" if decision.waits else "allow"
         call.grant = decision.grant
 
     return Stage(before)
@@ -34,7 +35,7 @@ def authorize_call(policies: Policies, route: Route) -> Stage:
     judge = policies.judge(route)
 
     def before(call: Call) -> None:
-        if call.decision == "waits":
+        if call.decision != "allow":
             decision = judge(call)
             call.policies = decision.policies
             if not decision.allowed:

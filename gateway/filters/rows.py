@@ -89,6 +89,7 @@ class _Page:
         self._asked = call.page
         self._limit: int = call.page["limit"]
         self._reads = 0
+        self._before = len(call.upstream_calls)
         self._last: Reply | None = None
         self._items: list[Json] = []
         self._position: Json = None
@@ -146,12 +147,21 @@ class _Page:
         reply, narrows = self._last, self._grant.narrows
         assert reply is not None
         self._call.page = self._asked
+        if self._reads > 1 and not self._route.composite:
+            self._tell_as_one()
         # Whatever else is said of the list, such as a count, may be said of rows that aren't visible.
         others = {} if narrows else reply.body
         following = None if self._position is None else self._sealer.sealed(self._position)
         reply.body = {**others, "items": self._items, "next": following}
         reply.warnings = () if narrows else reply.warnings
         return reply
+
+    def _tell_as_one(self) -> None:
+        """How often the upstream had to be asked tells how much isn't visible: lineage knows one call."""
+        calls = self._call.upstream_calls
+        first, *others = calls[self._before :]
+        first.seconds += sum(each.seconds for each in others)
+        del calls[self._before + 1 :]
 
 
 class _Positions:

@@ -26,7 +26,7 @@ from gateway.routing.policies import decides
 from gateway.routing.rules import Rules
 
 # Decisions kept per snapshot, and per route by the caller's identity; beyond it the oldest go.
-_KEPT, _KEPT_CALLERS, _KEPT_GRANTS = 20_000, 4_096, 2_000
+_KEPT, _KEPT_CALLERS, _KEPT_GRANTS = 20_000, 512, 2_000
 _ERRED = re.compile(r"policy `([^`]*)`")
 SCOPES = "scopes"
 """What decides when a credential was narrowed to other operations."""

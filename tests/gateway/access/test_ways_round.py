@@ -110,6 +110,17 @@ def test_a_hidden_row_takes_as_long_as_an_absent_one(shop: Any) -> None:
     assert calls[0] == calls[1] == [("shop", "customers.get")]
 
 
+def test_lineage_knows_one_call_for_a_page_and_no_hidden_row(shop: Any) -> None:
+    response = shop.get("narrow", "/items?limit=6")
+    (call,) = shop.audited(response.headers["figway-lineage"])["upstream_calls"]
+    assert call["operation"] == "item.list"
+    hidden = shop.audited(shop.get("narrow", f"/customers/{HIDDEN_KEY}").headers["figway-lineage"])["upstream_calls"]
+    absent = shop.audited(shop.get("narrow", f"/customers/{ABSENT_KEY}").headers["figway-lineage"])["upstream_calls"]
+    assert [(each["outcome"], each.get("sources")) for each in hidden] == [
+        (each["outcome"], each.get("sources")) for each in absent
+    ]
+
+
 def test_who_may_not_call_the_route_learns_nothing_of_its_rows(shop: Any) -> None:
     for key in (HIDDEN_KEY, ABSENT_KEY, VISIBLE_KEY):
         assert shop.get("payer", f"/customers/{key}").status_code == 403
