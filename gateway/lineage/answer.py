@@ -103,13 +103,19 @@ def _field(
 def _origins(
     origins: Iterable[Origin], numbers: Mapping[str, int], called: list[tuple[str, str]], elements: Elements
 ) -> Iterator[dict[str, Json]]:
-    for each in sorted(origins, key=lambda origin: (origin.upstream, origin.operation, origin.place, origin.through)):
+    seen = set()
+    for each in sorted(origins, key=lambda origin: (origin.upstream, origin.operation, len(origin.place), origin)):
         place = pointer(*each.place)
+        element = elements(each.upstream, each.operation, place)
+        # What may stand in a list or in a list within it is one element all the same.
+        if (same := (each.upstream, each.operation, each.through, element or place)) in seen:
+            continue
+        seen.add(same)
         yield {
             "upstream": each.upstream,
             "operation": each.operation,
             "pointer": place,
-            "element": elements(each.upstream, each.operation, place),
+            "element": element,
             "mappings": [numbers[name] for name in each.through if name in numbers],
             "calls": [at for at, call in enumerate(called) if call == (each.upstream, each.operation)],
         }

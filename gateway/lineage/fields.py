@@ -70,7 +70,7 @@ def _is_list(options: list[Flow], described: list[Mapping[str, Any]]) -> bool:
 def value(flow: Flow) -> Dependencies:
     """What the value itself is made of, without what only decides whether, or which, it is."""
     if isinstance(flow, At | Made):
-        return everything(flow)
+        return frozenset(each for each in everything(flow) if each.whole)
     if isinstance(flow, Items):
         return value(flow.each)
     inner = flow.members.values() if isinstance(flow, Parts) else flow.options

@@ -141,8 +141,11 @@ def _otherwise(flow: Flow, inner: Callable[[Flow], Flow]) -> Flow:
 
 def either(options: Iterable[Flow]) -> Flow:
     """One of several, the same one once."""
-    found = tuple(dict.fromkeys(_flat(options)))
-    return found[0] if len(found) == 1 else Either(found) if found else NOTHING
+    found: list[Flow] = []
+    for each in _flat(options):
+        if each not in found:
+            found.append(each)
+    return found[0] if len(found) == 1 else Either(tuple(found)) if found else NOTHING
 
 
 def _flat(options: Iterable[Flow]) -> Iterable[Flow]:

@@ -29,7 +29,7 @@ _DEEPEST = 5
 """Composites within composites."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Origin:
     """A place in what an upstream's operation answered, and the mappings that lead from there to the reply."""
 

@@ -119,6 +119,8 @@ FORMS = (
     "[{0}, {1}][*].b",
     "{{a: {0}, b: {1}}}.a",
     "{{a: {0}, b: {1}}}.*",
+    "[{{a: {0}}}, {{a: {1}}}][*].a",
+    "({{a: {0}, b: {1}}} || {1}).b",
 )
 values = st.one_of(paths, st.tuples(st.sampled_from(FORMS), paths, paths).map(lambda each: each[0].format(*each[1:])))
 expressions = st.one_of(
@@ -174,6 +176,7 @@ def touches(dependency: Dependency, place: Place) -> bool:
 @example("a[?a].b", {"a": [{"a": 1, "b": 2}, {"a": 2, "b": 3}]}, [None])
 @example("sort_by(a, &a)[*].b", {"a": [{"a": 1, "b": 1}, {"a": 2, "b": 2}]}, [9])
 @example("a[].b", {"a": [[{"b": 1}], {"b": 2}]}, [7])
+@example("[{x: a}, {x: b}][*].x", {"a": 1, "b": 2, "c": 3}, [7])
 @example("a.{b: 'x'}", {"a": {"b": 1}}, [None])
 def test_what_isn_t_traced_changes_nothing(source: str, document: dict[str, Any], others: list[Any]) -> None:
     mapped = expression(source)
