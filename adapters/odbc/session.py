@@ -114,9 +114,9 @@ class Session:
             return self._once(sql, parameters)
         # With the very text that was prepared: pyodbc tells texts apart by identity, and prepares an equal one anew.
         kept = self._cursors.pop(sql, None)
-        sql, cursor = (sql, self._connection.cursor()) if kept is None else kept
-        self.running = cursor
         with self._told():
+            sql, cursor = (sql, self._connection.cursor()) if kept is None else kept
+            self.running = cursor
             cursor.execute(sql, *parameters)
         # One that failed is not kept: its plan may be what is wrong.
         self._cursors[sql] = (sql, cursor)
@@ -127,9 +127,9 @@ class Session:
     def _once(self, sql: str, parameters: Sequence[Any]) -> Any:
         """Runs a statement whose text won't come again, in place of the one before it of that sort."""
         self._drop(_ONCE)
-        self.running = cursor = self._connection.cursor()
-        self._cursors[_ONCE] = (_ONCE, cursor)
         with self._told():
+            self.running = cursor = self._connection.cursor()
+            self._cursors[_ONCE] = (_ONCE, cursor)
             return cursor.execute(sql + self.comment, *parameters)
 
     def rows(self, sql: str, parameters: Sequence[Any], limit: int) -> list[Any]:
