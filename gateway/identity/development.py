@@ -60,7 +60,7 @@ class DevelopmentKey:
         issuer = Issuer(issuer=ISSUER, audience=_AUDIENCE, tenant_claim="tenant", scope_prefix="", max_actors=16)
         return cls(seed.id, private, public, issuer)
 
-    def key(self, key_id: str, algorithm: str) -> Key | None:
+    async def key(self, key_id: str, algorithm: str) -> Key | None:
         """The public key, if it is the one that is meant."""
         return self.public if (key_id, algorithm) == (self.id, _ALGORITHM) else None
 
