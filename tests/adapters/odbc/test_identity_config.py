@@ -26,6 +26,8 @@ VARIABLES = {"principal": "app.principal"}
         {"callers": {"alice": {"role": 'a"; RESET ROLE'}}},
         {"callers": {"alice": {"role": "a`b"}}},
         {"callers": {"alice": {"role": ""}}},
+        {"callers": {"alice": {"role": "a\n"}}},
+        {"variables": {"principal": "app.a\n"}},
         {"callers": {"": {"role": "a"}}},
         {"callers": {"role:": {"role": "a"}}},
         {"callers": {}},
