@@ -24,7 +24,7 @@ from gateway.audit.file import AuditError
 from gateway.audit.places import open_log, reader_of
 from gateway.identity.audit_keys import audit_keys
 from gateway.identity.bearer import CallerVerifier
-from gateway.identity.development import DevelopmentKey
+from gateway.identity.development import NAME, DevelopmentKey
 from gateway.identity.fetching import Fetcher
 from gateway.identity.keyrings import Keyrings
 from gateway.identity.signing import KeyFileError
@@ -138,7 +138,7 @@ def make_means(workspace: Path, settings: Settings) -> Means:
     offload, shared = Offload(), Shared.open(folder.shared)
     rings = Keyrings(folder.keys)
     keys = KeyVerifier(state, rings["pepper"], shared, offload)
-    development = DevelopmentKey.load(folder.keys, make=True) if settings.dev else None
+    development = DevelopmentKey(rings[NAME]) if settings.dev else None
     verifier = CallerVerifier(keys, Fetcher(), development)
     limiter = Limiter.open(limits_url(workspace), folder.limits, shared)
     place, sealing = audit_url(workspace), audit_keys(rings)

@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 
 from gateway.audit.verify import records
 from gateway.cli import app
-from gateway.identity.development import DevelopmentKey
+from gateway.identity.development import NAME
+from gateway.identity.signing import Keyring
 from gateway.store.place import DEFAULT_URL, StateFolder, open_state
 from gateway.store.shared import Shared
 
@@ -23,7 +24,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FIGWAY_STATE", raising=False)
     (tmp_path / "gateway.yaml").write_text("upstreams: {}\n")
-    DevelopmentKey.load(tmp_path / ".figway" / "keys", make=True)
+    Keyring.open(tmp_path / ".figway" / "keys", NAME)
     return tmp_path
 
 

@@ -11,21 +11,21 @@ import pytest
 
 from gateway.call import Principal
 from gateway.identity.bearer import CallerVerifier
-from gateway.identity.development import ISSUER, DevelopmentKey, InvalidToken
+from gateway.identity.development import ISSUER, NAME, DevelopmentKey, InvalidToken
 from gateway.identity.fetching import Fetcher
-from gateway.identity.signing import KeyFileError
+from gateway.identity.signing import KeyFileError, Keyring
 from gateway.identity.verifier import KeyVerifier
 
 
 @pytest.fixture
 def key(tmp_path: Path) -> DevelopmentKey:
-    return DevelopmentKey.load(tmp_path / "keys", make=True)
+    return DevelopmentKey(Keyring.open(tmp_path / "keys", NAME))
 
 
 def test_the_key_is_made_once_and_only_where_it_may_be(tmp_path: Path, key: DevelopmentKey) -> None:
-    assert DevelopmentKey.load(tmp_path / "keys", make=False).id == key.id
+    assert DevelopmentKey.existing(tmp_path / "keys").id == key.id
     with pytest.raises(KeyFileError, match="figway serve --dev"):
-        DevelopmentKey.load(tmp_path / "elsewhere", make=False)
+        DevelopmentKey.existing(tmp_path / "elsewhere")
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -51,10 +51,21 @@ async def test_without_the_key_its_tokens_prove_nothing(
     assert await accepting().verify(f"Bearer {text}".encode()) is None
 
 
+async def test_after_a_rotation_old_and_new_tokens_count(verifier: KeyVerifier, tmp_path: Path) -> None:
+    ring = Keyring.open(tmp_path / "keys", NAME)
+    key = DevelopmentKey(ring)
+    callers = CallerVerifier(verifier, Fetcher(), key)
+    before, _ = key.mint("alice")
+    ring.rotate()
+    after, _ = key.mint("alice")
+    for text in (before, after):
+        assert await callers.verify(f"Bearer {text}".encode()) is not None
+
+
 async def test_another_workspaces_key_proves_nothing(
     verifier: KeyVerifier, key: DevelopmentKey, tmp_path: Path
 ) -> None:
-    other = DevelopmentKey.load(tmp_path / "other", make=True)
+    other = DevelopmentKey(Keyring.open(tmp_path / "other", NAME))
     callers = CallerVerifier(verifier, Fetcher(), key)
     assert await callers.verify(f"Bearer {other.mint('alice')[0]}".encode()) is None
 
