@@ -19,7 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from gateway.limits.bucket import Bucket, Refusal, Standing
+from gateway.limits.bucket import Away, Bucket, Refusal, Standing
 from gateway.limits.ledger import reset_of
 from gateway.limits.scripts import ADJUST, NUMBERS, TAKE
 from gateway.store.contract import StoreError
@@ -32,10 +32,6 @@ _LOOKS, _LOOK = 10, 0.02
 """A probe is awaited in this many steps of so many seconds: when this process is slow, its steps are."""
 _PROBE_PAUSE = 0.25
 _CONNECTIONS = 16
-
-
-class Away(Exception):
-    """The store doesn't answer."""
 
 
 class Fleet:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from gateway.limits.bucket import Bucket, Refusal, Standing
+from gateway.limits.bucket import Away, Bucket, Refusal, Standing
 from gateway.limits.ledger import Ledger
 from gateway.limits.memory import Full, Memory, Workers
 from gateway.store.contract import StoreError
@@ -73,8 +73,6 @@ class Limiter:
     ) -> Taken | Refusal:
         """Takes from the fleet's store for a call that ends at `until` (monotonic); when it is away, `mode` says what
         holds. Raises `Unavailable`."""
-        from gateway.limits.fleet import Away
-
         assert self.fleet is not None
         lease = max(until - time.monotonic(), 0.0) + _LEASE_GRACE
         try:

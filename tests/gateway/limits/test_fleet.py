@@ -141,16 +141,19 @@ async def test_a_frozen_store_stalls_nobody_and_what_is_declared_holds(
     assert isinstance(await take(limiter, rule), Taken)
     outcomes: list[Any] = []
 
-    async def caller(rounds: int) -> None:
+    async def caller(rounds: int, after: float = 0.0) -> None:
+        await asyncio.sleep(after)
         for _ in range(rounds):
+            await asyncio.sleep(0)  # as between the calls of a gateway
             try:
                 outcomes.append(await take(limiter, rule, mode=mode))
             except Unavailable as error:
                 outcomes.append(error)
 
+    await asyncio.gather(*(take(limiter, Bucket(b"first", "f", quota=100, day=UTC)) for _ in range(64)))
     async with heartbeat() as gaps:
         with stopped(redis_server.pid):
-            await asyncio.gather(*(caller(50 if SLOW else 5) for _ in range(64)))
+            await asyncio.gather(*(caller(50 if SLOW else 5, number / 1000) for number in range(64)))
             async with asyncio.timeout(10):
                 while fleet.up:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
