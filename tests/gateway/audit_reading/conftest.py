@@ -17,12 +17,14 @@ from typing import Any
 
 import pytest
 
+from gateway.audit.archive import folder_archive
 from gateway.audit.arguments import Hasher
 from gateway.audit.keys import PUBLIC_KEYS, AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.note import public_keys
 from gateway.audit.places import open_log, verified_places
 from gateway.audit.postgres import database_archive
+from gateway.audit.reader import Reader
 from gateway.audit.record import Record
 from gateway.audit.verify import FolderVerdict, verify
 from gateway.store.place import StateFolder
@@ -206,3 +208,25 @@ def fleet_of(tmp_path: Path) -> Callable[[Any], Fleet]:
 def done() -> Callable[[str], Record]:
     """`done(id)`: the record of a control action."""
     return lambda id: Record(id, time.time(), "POST", "/items", 200, 0.01, "put_item", "write", "ann")
+
+
+@pytest.fixture
+def reader_of(tmp_path: Path) -> Callable[[Path], Reader]:
+    """`reader_of(folder)`: a reader of a folder, with nothing sealed."""
+    index = tmp_path / "cache" / "index.db"
+    return lambda folder: Reader(lambda: folder_archive(folder), index, str(folder), lambda record: record)
+
+
+@pytest.fixture
+def reader(written: Written, reader_of: Callable[[Path], Reader]) -> Reader:
+    """A reader of what is written."""
+    return reader_of(written.folder)
+
+
+@pytest.fixture
+def three(written: Written, make: Callable[..., dict[str, Any]]) -> list[dict[str, Any]]:
+    """Six hundred records of three writers, newest first."""
+    records = [make(number) for number in range(600)]
+    for writer in range(3):
+        written.write(records[writer::3], writer, group=7)
+    return records[::-1]
