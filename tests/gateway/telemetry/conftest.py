@@ -143,3 +143,10 @@ def gateway(watched: Collector, running: ModuleType, tmp_path_factory: pytest.Te
     folder = workspace(tmp_path_factory.mktemp("watched"), running)
     with running.serving(folder, "--workers", "2", extra=extra) as gateway:
         yield gateway
+
+
+@pytest.fixture(scope="package")
+def scraper(gateway: Any, running: ModuleType) -> str:
+    """The credential of one who may scrape."""
+    key: str = running.create_key(gateway.folder, "scraper", principal="prometheus")
+    return key

@@ -136,19 +136,18 @@ def test_buckets_are_in_order() -> None:
 # ── through a gateway of two workers ─────────────────────────────────────────────────────────────────────────
 
 
-def scraped(gateway: Any, running: Any, **headers: str) -> httpx.Response:
-    key = running.create_key(gateway.folder, "scraper", principal="prometheus")
-    return httpx.get(f"{gateway.url}/-/metrics", headers={"authorization": key, **headers})
+def scraped(gateway: Any, scraper: str, **headers: str) -> httpx.Response:
+    return httpx.get(f"{gateway.url}/-/metrics", headers={"authorization": scraper, **headers})
 
 
-def test_any_worker_shows_what_all_counted(gateway: Any, running: Any) -> None:
+def test_any_worker_shows_what_all_counted(gateway: Any, scraper: str) -> None:
     labels = {("http_request_method", "GET"), ("http_route", "/items/{sku}"), ("http_response_status_code", "200")}
     name = ("http_server_request_duration_seconds_count", frozenset(labels))
-    before = samples(scraped(gateway, running).text).get(name, 0)
+    before = samples(scraped(gateway, scraper).text).get(name, 0)
     for _ in range(60):
         # A connection each, so that both workers get some.
         assert httpx.get(f"{gateway.url}/items/A", headers={"authorization": gateway.reader}).status_code == 200
-    shown = [samples(scraped(gateway, running).text) for _ in range(4)]
+    shown = [samples(scraped(gateway, scraper).text) for _ in range(4)]
     assert [each[name] - before for each in shown] == [60] * 4
     assert shown[-1]["figway_workers", frozenset()] == 2
     assert shown[-1]["figway_snapshot", frozenset()] == shown[-1]["figway_snapshot_oldest", frozenset()] == 1
@@ -156,10 +155,10 @@ def test_any_worker_shows_what_all_counted(gateway: Any, running: Any) -> None:
     assert shown[-1]["figway_upstream_breaker_open", frozenset({("upstream", "lab")})] == 0
 
 
-def test_only_who_has_the_permission_may_scrape(gateway: Any, running: Any) -> None:
-    page = scraped(gateway, running)
+def test_only_who_has_the_permission_may_scrape(gateway: Any, scraper: str) -> None:
+    page = scraped(gateway, scraper)
     assert page.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert scraped(gateway, running, accept="application/openmetrics-text").text.endswith("# EOF\n")
+    assert scraped(gateway, scraper, accept="application/openmetrics-text").text.endswith("# EOF\n")
     refused = httpx.get(f"{gateway.url}/-/metrics", headers={"authorization": gateway.reader})
     assert refused.status_code == 403
     assert httpx.get(f"{gateway.url}/-/metrics").status_code == 401

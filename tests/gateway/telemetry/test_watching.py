@@ -63,9 +63,8 @@ def seconds(window: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def printed(gateway: Any, running: Any) -> str:
+def printed(gateway: Any, scraper: str, running: Any) -> str:
     """What a gateway prints that has had every kind of call."""
-    scraper = running.create_key(gateway.folder, "scraper", principal="prometheus")
     with gateway.client() as client:
         client.get("/items/A")
         client.get("/closed/A")
