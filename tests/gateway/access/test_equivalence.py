@@ -223,7 +223,17 @@ def test_all_rows_are_there(database: World, files: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["t = 'a'", "t != 'a'", "not (t = 'a')", "t in ['A', 'ä']", "t not in ['A']", "c = 'ab'", "d = 1.00"]
+    "text",
+    [
+        "t = 'a'",
+        "t != 'a'",
+        "not (t = 'a')",
+        "t in ['A', 'ä']",
+        "t not in ['A']",
+        "c = 'ab'",
+        "c in ['ab', '日本']",
+        "d = 1.00",
+    ],
 )
 def test_null_matches_nothing_and_text_is_compared_as_it_is_written(database: World, text: str) -> None:
     _check(database, text)
