@@ -64,7 +64,8 @@ class CallerVerifier:
         proof = self._proved.get(sha256(header).digest())
         if proof is None or proof.expires <= time.time() or not self._keys.current():
             return None
-        return proof.principal
+        # What is revoked may have been read anew for another call.
+        return proof.principal if self._revoked is self._keys.revoked else None
 
     async def verify(self, header: bytes) -> Principal | None:
         """Whom the header proves; None: nobody. Raises `StoreError` or `Unavailable` when that can't be told now."""

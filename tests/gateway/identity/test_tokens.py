@@ -166,6 +166,21 @@ async def test_a_revoked_token_is_refused_by_the_next_call(
     assert verifier.cached(other) is not None
 
 
+async def test_a_revocation_that_another_call_learnt_of_first_holds_too(
+    accepting: Accepting, issuer: Any, state: State, shared: Shared, pepper: Any
+) -> None:
+    verifier = accepting()
+    key = f"Bearer {create(state, pepper, principal='ann')[0]}".encode()
+    header = issuer.header(jti="t-78")
+    assert await verifier.verify(header) is not None
+    state.revoke_token("t-78", datetime.now(UTC), None)
+    shared.bump_keys()
+    assert await verifier.verify(key) is not None
+    assert verifier.cached(key) is not None
+    assert verifier.cached(header) is None
+    assert await verifier.verify(header) is None
+
+
 async def test_what_is_remembered_is_bounded(
     accepting: Accepting, issuer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
