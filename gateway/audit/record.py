@@ -105,7 +105,7 @@ def record_of(
         "decision": call.decision,
         "policies": call.policies,
         "status": status,
-        "seconds": round(seconds, 6),
+        "seconds": _micro(seconds),
         "outcome": outcome(status, problem),
         "problem": problem,
         "upstream_calls": _upstreams(call.upstream_calls, keeps) if call.upstream_calls else (),
@@ -174,7 +174,7 @@ def encode(record: Record) -> bytes:
     """The control action as a line. Never fails: text that isn't Unicode is written with its code points escaped."""
     members: dict[str, Any] = {"kind": record.kind, **record.__dict__}
     members["time"] = spelt(record.time)
-    members["seconds"] = round(record.seconds, 6)
+    members["seconds"] = _micro(record.seconds)
     members["outcome"] = outcome(record.status, record.problem)
     members["upstream_calls"] = _upstreams(record.upstream_calls, None)
     left_out = {name for name in _WHEN_KNOWN if not members[name]} | (_ENDED if record.kind == "intent" else set())
@@ -183,8 +183,14 @@ def encode(record: Record) -> bytes:
 
 def spelt(time: float) -> str:
     """An instant in seconds since the epoch as RFC 3339, in UTC to the microsecond."""
-    second = int(time)
-    return f"{_second(second)}.{int((time - second) * 1e6):06d}Z"
+    microseconds = int(time * 1e6)
+    second = microseconds // 1_000_000
+    return f"{_second(second)}.{microseconds % 1_000_000:06d}Z"
+
+
+def _micro(seconds: float) -> float:
+    """A duration to the microsecond, at a third of the price of `round`."""
+    return int(seconds * 1e6) / 1e6
 
 
 @lru_cache(maxsize=64)
@@ -199,14 +205,14 @@ def _upstreams(calls: Sequence[UpstreamCall], keeps: Keeps | None) -> list[dict[
         spelt: dict[str, Any] = {
             "upstream": call.upstream,
             "operation": call.operation,
-            "seconds": round(call.seconds, 6),
+            "seconds": _micro(call.seconds),
             "outcome": call.outcome,
         }
-        if call.sources:
-            spelt["sources"] = [_source(source, keeps) for source in call.sources[:room]]
-            if len(call.sources) > room:
-                spelt["more_sources"] = len(call.sources) - room
-            room -= len(spelt["sources"])
+        if sources := call.sources:
+            spelt["sources"] = [_source(source, keeps) for source in sources[:room]]
+            if len(sources) > room:
+                spelt["more_sources"] = len(sources) - room
+            room = max(0, room - len(sources))
         found.append(spelt)
     return found
 
