@@ -62,7 +62,7 @@ class Stores(_Model):
     )
     audit: str = Field(
         default="embedded:",
-        pattern="^(embedded:$|postgres(ql)?://.)",
+        pattern="^(embedded:$|postgres(ql)?://.|env:.|file:/.)",
         description="Where the audit is kept: embedded: in the state folder; postgresql://USER:PASSWORD@HOST/DATABASE "
         "for a fleet, as a reference.",
     )
