@@ -81,10 +81,12 @@ class CallerVerifier:
         digest = sha256(header).digest()
         proof = self._proved.get(digest)
         if proof is None or proof.expires <= time.time():
+            identity = self._identity
             proof = await self._prove(token)
             if proof is None or proof.token in self._keys.revoked:
                 return None
-            self._remember(digest, proof)
+            if identity is self._identity:  # else its issuer may have been taken away meanwhile
+                self._remember(digest, proof)
         return proof.principal
 
     def certified(self, peer: str | None, headers: Mapping[bytes, bytes]) -> Principal | None:

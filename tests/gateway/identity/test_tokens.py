@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -198,6 +199,21 @@ async def test_an_issuer_that_is_taken_away_lets_nobody_in_any_more(accepting: A
     header = issuer.header()
     assert await verifier.verify(header) is not None
     verifier.follow(Identity())
+    assert verifier.cached(header) is None
+    assert await verifier.verify(header) is None
+
+
+async def test_an_issuer_taken_away_while_its_token_is_proved_isnt_remembered(
+    accepting: Accepting, issuer: Any
+) -> None:
+    issuer.pause = 0.1
+    verifier = accepting()
+    header = issuer.header()
+    proving = asyncio.create_task(verifier.verify(header))
+    while not issuer.asked:  # noqa: ASYNC110 - another thread's doing
+        await asyncio.sleep(0.01)
+    verifier.follow(Identity())
+    await proving
     assert verifier.cached(header) is None
     assert await verifier.verify(header) is None
 
