@@ -137,18 +137,16 @@ class OperationFile:
             return None
         return self._judged(found)
 
-    def abandon(self) -> int:
-        """Running operations whose processes are gone are of unknown outcome; returns how many there were."""
+    def tidy(self) -> bool:
+        """Tells running operations whose processes are gone to be of unknown outcome, and deletes some of those
+        that are past their time; returns whether there may be more of them."""
         owners = self._connection.execute("SELECT DISTINCT owner FROM operations WHERE state = 'running'").fetchall()
-        gone = [owner for (owner,) in owners if owner != self.owner and not _lives(owner)]
         now = time.time()
-        return sum(self._connection.execute(_ABANDON, (now, owner)).rowcount for owner in gone)
-
-    def prune(self) -> int:
-        """Deletes some of the operations that are past their time; returns how many."""
-        now = time.time()
+        for (owner,) in owners:
+            if owner != self.owner and not _lives(owner):
+                self._connection.execute(_ABANDON, (now, owner))
         bounds = (now - KEEP_SECONDS, now - KEEP_UNKNOWN_SECONDS, _PRUNED_AT_ONCE)
-        return self._connection.execute(_EXPIRED, bounds).rowcount
+        return self._connection.execute(_EXPIRED, bounds).rowcount == _PRUNED_AT_ONCE
 
     def close(self) -> None:
         """Closes the file."""

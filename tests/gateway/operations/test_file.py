@@ -134,10 +134,9 @@ class KeptWrites(RuleBasedStateMachine):
             kept.mine = kept.mine and kept.state is not RUNNING
 
     @rule()
-    def tidy(self) -> None:
+    def look_after(self) -> None:
         with self.file.transaction():
-            self.file.abandon()
-            self.file.prune()
+            self.file.tidy()
         for kept in self.known.values():
             if kept.state is RUNNING and not kept.mine:
                 kept.state, kept.updated = UNKNOWN, self.clock.now

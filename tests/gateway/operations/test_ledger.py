@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.operations import file as file_module
 from gateway.operations import ledger as ledger_module
 from gateway.operations.file import OperationFile
 from gateway.operations.ledger import Ledger
@@ -186,3 +187,23 @@ async def test_what_a_killed_process_had_begun_is_unknown(
     begun = await ledger.begin(mine)
     assert (begun.taken, begun.operation.state) == (False, OperationState.UNKNOWN)
     ledger.close()
+
+
+async def test_what_is_past_its_time_goes_however_much_it_is(
+    tmp_path: Path, intent: Callable[..., Intent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = OperationFile(tmp_path / "operations.db")
+    with file.transaction():
+        for number in range(1700):
+            file.begin(intent(str(number)))
+            file.end(str(number), OperationState.FAILED if number else OperationState.UNKNOWN, None)
+    monkeypatch.setattr(file_module, "KEEP_SECONDS", -1.0)
+    ledger = Ledger(file)
+    with closing(sqlite3.connect(tmp_path / "operations.db")) as db:
+        for _ in range(400):
+            left = db.execute("SELECT id FROM operations").fetchall()
+            if len(left) == 1:
+                break
+            await asyncio.sleep(0.05)
+    ledger.close()
+    assert left == [("0",)]
