@@ -16,15 +16,15 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
-from gateway.admin import audit, documents, health, metrics, operations
+from gateway.admin import audit, documents, health, lineage, metrics, operations, policy
 from gateway.admin.control import Control
 from gateway.admin.recording import Recorded
 from gateway.admin.routes import control_routes, no_such_place
 from gateway.audit.file import AuditError
-from gateway.audit.log import AuditLog
-from gateway.audit.places import reader_of
+from gateway.audit.places import open_log, reader_of
+from gateway.identity.audit_keys import audit_keys
 from gateway.identity.bearer import CallerVerifier
-from gateway.identity.development import DevelopmentKey
+from gateway.identity.development import NAME, DevelopmentKey
 from gateway.identity.fetching import Fetcher
 from gateway.identity.keyrings import Keyrings
 from gateway.identity.signing import KeyFileError
@@ -33,9 +33,10 @@ from gateway.ingress.body import Receive
 from gateway.ingress.http import HttpIngress, Scope
 from gateway.ingress.response import Send
 from gateway.limits.limiter import Limiter
+from gateway.lineage.snapshots import stored
 from gateway.operations.service import Operations
 from gateway.routing.model import InvalidWorkspace
-from gateway.routing.stores import limits_url, state_url
+from gateway.routing.stores import audit_url, limits_url, state_url
 from gateway.runtime import Means, Runtime
 from gateway.serving import Governance
 from gateway.settings import Settings
@@ -61,9 +62,8 @@ class Application:
         self.control = Control()
         self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self._own.add_exception_handler(HTTPException, no_such_place)
-        self._own.include_router(
-            control_routes(self.control, (*health.PLACES, *documents.PLACES, *metrics.PLACES, *operations.PLACES, *audit.PLACES))
-        )
+        subjects = (health, documents, lineage, metrics, operations, audit, policy)
+        self._own.include_router(control_routes(self.control, tuple(each for room in subjects for each in room.PLACES)))
         self._recorded = Recorded(self._own, lambda: self.control.audit)
         self._ingress: HttpIngress | None = None
 
@@ -98,8 +98,8 @@ class Application:
             means.audit.close()
             raise
         self.control.detach()
-        await runtime.stop()
         await means.governance.operations.finish()
+        await runtime.stop()
         await means.governance.verifier.close()
         await means.governance.limiter.close()
         try:
@@ -138,21 +138,24 @@ def make_means(workspace: Path, settings: Settings) -> Means:
     offload, shared = Offload(), Shared.open(folder.shared)
     rings = Keyrings(folder.keys)
     keys = KeyVerifier(state, rings["pepper"], shared, offload)
-    development = DevelopmentKey.load(folder.keys, make=True) if settings.dev else None
+    development = DevelopmentKey(rings[NAME]) if settings.dev else None
     verifier = CallerVerifier(keys, Fetcher(), development)
-    kept = Operations.open(folder.operations)
     limiter = Limiter.open(limits_url(workspace), folder.limits, shared)
+    place, sealing = audit_url(workspace), audit_keys(rings)
+    log = open_log(place, folder, sealing)
+    kept = Operations.open(folder.operations, log)
     return Means(
         workspace=workspace,
         folder=folder,
         state=state,
         shared=shared,
         offload=offload,
-        audit=AuditLog.open(folder.audit),
-        reader=reader_of(folder),
+        audit=log,
+        reader=reader_of(place, folder, sealing),
         searching=Offload(waiting=8),
-        governance=Governance(verifier, rings, kept, limiter),
+        governance=Governance(verifier, rings, kept, limiter, log),
         telemetry=Telemetry.open(folder.path / "metrics", os.environ),
+        snapshots=stored(state, folder.path / "cache", os.environ),
     )
 
 
@@ -160,5 +163,5 @@ def close_means(means: Means) -> None:
     """Closes them all, in the order in which they need each other; raises `AuditError` when records are lost."""
     with ExitStack() as closing:
         kept = means.governance.operations
-        for each in (kept, means.shared, means.state, means.offload, means.telemetry, means.audit):
+        for each in (kept, means.shared, means.state, means.offload, means.searching, means.telemetry, means.audit):
             closing.callback(each.close)

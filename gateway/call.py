@@ -112,7 +112,7 @@ class Call:
     traceparent: str
     path: dict[str, Json]
     raw_query: bytes = b""
-    raw_headers: Mapping[bytes, bytes] = field(default_factory=dict)
+    raw_headers: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
     read_body: Callable[[], Awaitable[bytes]] | None = None
     query: dict[str, Json] = field(default_factory=dict)
     header: dict[str, Json] = field(default_factory=dict)

@@ -10,9 +10,10 @@ from urllib.parse import quote
 
 from adapters.contract import Context, Effect, Json, Result, Rows, rows_of
 from adapters.errors import AdapterError
+from gateway.adapter_problems import problem_of
 from gateway.bulkhead import AGENT, BATCH, INTERACTIVE
 from gateway.call import Call, Principal, Reply, UpstreamCall
-from gateway.errors import BadUpstreamReply, InternalError, InvalidRequest, UnknownOutcome, problem_of
+from gateway.errors import BadUpstreamReply, InternalError, InvalidRequest, UnknownOutcome
 from gateway.pipeline import Handler
 from gateway.routing.model import Binding, Expression, MappingFailed, Route
 from gateway.routing.pointers import request_pointer

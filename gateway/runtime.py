@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from gateway.audit.log import AuditLog
+from gateway.audit.reader import Reader
+from gateway.lineage.snapshots import Snapshots
+from gateway.routing.audit_schema import Audit
 from gateway.routing.folder import Stamp, stamp_workspace
 from gateway.routing.load import Loaded, compile_workspace, read_workspace
 from gateway.routing.model import InvalidWorkspace
+from gateway.serving import Governance, Serving, build
 from gateway.store.contract import Moved, State, StoreError
 from gateway.store.leader import Leader
 from gateway.store.offload import Offload
@@ -21,8 +25,6 @@ from gateway.store.place import StateFolder
 from gateway.store.shared import Shared
 from gateway.telemetry.telemetry import Telemetry
 from gateway.upstream import Limits, Upstream
-
-from gateway.serving import Governance, Serving, build
 
 logger = logging.getLogger("figway")
 
@@ -45,8 +47,13 @@ class Means:
     shared: Shared
     offload: Offload
     audit: AuditLog
+    reader: Reader
+    searching: Offload
+    """Threads for searches of the audit, which may take seconds."""
     governance: Governance
     telemetry: Telemetry
+    snapshots: Snapshots
+    """For lineage."""
 
 
 class Runtime:
@@ -230,6 +237,9 @@ class Runtime:
         compiled = loaded.compiled
         upstreams = {name: self._upstream(loaded, name) for name in compiled.upstreams}
         fresh = build(version, compiled, upstreams, self._means.governance)
+        policy = compiled.policy_files["audit.yaml"]
+        assert isinstance(policy, Audit)
+        self._means.audit.follow(policy.log_rules())
         self._means.governance.verifier.follow(compiled.identity)
         old, self.serving = self.serving, fresh
         self._in_use.append(fresh)
@@ -249,7 +259,8 @@ class Runtime:
 
     async def _retire(self, old: Serving) -> None:
         """Closes what only `old` used, once its last call has ended."""
-        while old.calls:  # noqa: ASYNC110 - a counter costs a request less than an event would
+        writes = self._means.governance.operations
+        while old.calls or writes.busy(old.version):  # noqa: ASYNC110 - a counter costs a request less than an event would
             await asyncio.sleep(_RETIRE_POLL)
         # Not while a snapshot is being compiled, which may count on an adapter that lives now.
         async with self._loading:

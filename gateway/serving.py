@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from adapters.contract import Effect
+from gateway.audit.arguments import Keeps
+from gateway.audit.log import AuditLog
 from gateway.compose import compose
 from gateway.dispatch import dispatch
 from gateway.filters.authenticate import authenticate
 from gateway.filters.authorize import authorize, authorize_call
 from gateway.filters.idempotency import idempotency
+from gateway.filters.intent import intent
 from gateway.filters.paginate import paginate
 from gateway.filters.rate_limit import limited
 from gateway.filters.redact import redact
@@ -24,6 +27,7 @@ from gateway.limits.limiter import Limiter
 from gateway.operations.service import Operations
 from gateway.pipeline import Filter, Handler, chain
 from gateway.policy.decide import Policies
+from gateway.routing.audit_schema import Audit
 from gateway.routing.model import Compiled, Route
 from gateway.routing.table import Table
 from gateway.upstream import Upstream
@@ -50,6 +54,7 @@ class Governance:
     keyrings: Keyrings
     operations: Operations
     limiter: Limiter
+    audit: AuditLog
 
 
 def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], governance: Governance) -> Serving:
@@ -57,6 +62,7 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
     policies = Policies(compiled.rules, governance.keyrings["tokens"].current.secret)
 
     limits = limited(compiled, governance.limiter)
+    keeps = keeps_of(compiled, governance.audit)
 
     def admission(route: Route) -> list[Filter]:
         return [authenticate(governance.verifier), *limits[route.operation_id], authorize(policies, route)]
@@ -72,12 +78,18 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
         return [*filters, redact(route)] if policies.narrowed(route) else filters
 
     def seeing(route: Route) -> list[Filter]:
-        return [visible_rows(route, governance.keyrings["cursor"])] if policies.narrowed(route) else []
+        filters: list[Filter] = []
+        if policies.narrowed(route):
+            filters.append(visible_rows(route, compiled.defaults.max_page, governance.keyrings["cursor"]))
+        if route.effect is not Effect.READ and route.compose is None:
+            filters.append(intent(governance.audit, route, keeps[route.operation_id]))
+        return filters
 
     made = handlers(compiled, upstreams, admission, governance.keyrings["cursor"], keeping, seeing)
     table: Table[Endpoint] = Table()
     for route in compiled.routes:
-        table.add(route.method, route.path, _endpoint(route, compiled, made[route.operation_id]))
+        endpoint = _endpoint(route, compiled, made[route.operation_id], keeps[route.operation_id])
+        table.add(route.method, route.path, endpoint)
     return Serving(version, compiled, table, policies, upstreams, governance.limiter)
 
 
@@ -110,7 +122,14 @@ def _contract_filters(route: Route, compiled: Compiled, cursor_keys: Keyring, ke
     return filters
 
 
-def _endpoint(route: Route, compiled: Compiled, handler: Handler) -> Endpoint:
+def keeps_of(compiled: Compiled, audit: AuditLog) -> dict[str, Keeps]:
+    """What the audit keeps of the arguments of each route, by operationId."""
+    policy = compiled.policy_files.get("audit.yaml", Audit())
+    assert isinstance(policy, Audit)
+    return {route.operation_id: Keeps(policy.arguments_of(route), audit.hasher) for route in compiled.routes}
+
+
+def _endpoint(route: Route, compiled: Compiled, handler: Handler, keeps: Keeps) -> Endpoint:
     defaults = compiled.defaults
     return Endpoint(
         operation_id=route.operation_id,
@@ -122,4 +141,5 @@ def _endpoint(route: Route, compiled: Compiled, handler: Handler) -> Endpoint:
         max_body=defaults.max_body,
         max_reply=defaults.max_reply,
         takes_body=route.body is not None,
+        keeps=keeps,
     )

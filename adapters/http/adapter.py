@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 
-from adapters.client import ClientOptions, HttpClient, HttpReply, http_client
+from adapters.client import ClientOptions, HttpClient, http_client
 from adapters.contract import Context, Effect, Json, Operation, Probe, Result, Source, Workspace
 from adapters.errors import AdapterError, ConfigError, ConfigProblem, DoNotRetry, NotFound, Unavailable
 from adapters.http.config import Config, Tls
@@ -84,14 +85,12 @@ class HttpAdapter:
         if context.idempotency_key is not None and effect is not Effect.READ:
             headers["Idempotency-Key"] = context.idempotency_key
         url = self._config.base_url + request.target
+        send = partial(self._client.send, known.method, url, body=request.body, deadline=context.deadline)
         tokens = self._shown.tokens
-
-        def send(**more: str) -> Awaitable[HttpReply]:
-            return self._client.send(
-                known.method, url, headers={**headers, **more}, body=request.body, deadline=context.deadline
-            )
-
-        reply = await (send() if tokens is None else tokens.send(context, lambda token: send(Authorization=token)))
+        if tokens is None:
+            reply = await send(headers=headers)
+        else:
+            reply = await tokens.send(context, lambda token: send(headers={**headers, "Authorization": token}))
         value = await value_of(reply, effect)
         at = as_of(reply, datetime.now(UTC))
         return Result(value, at, (Source(self._name, known.name, request.key, as_of=at),))

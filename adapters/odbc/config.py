@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from adapters.callers import CallerName
 from adapters.secret import Reference
@@ -22,15 +22,27 @@ def _no_literal_password(value: Any) -> Any:
     return value
 
 
-def _no_way_back(role: str) -> str:
-    if role.lower() == "none":
-        raise ValueError("NONE is no role: it would be the gateway's own rights")
-    return role
-
-
-Role = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.$-]{0,62}$"), AfterValidator(_no_way_back)]
+_ROLE = r"^[A-Za-z0-9_][A-Za-z0-9_.$-]{0,62}$"
 # The dot keeps PostgreSQL's own settings, such as role or search_path, out of reach.
-Variable = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,30}\.[a-z_][a-z0-9_]{0,30}$")]
+_VARIABLE = r"^[a-z_][a-z0-9_]{0,30}\.[a-z_][a-z0-9_]{0,30}$"
+
+
+def _role(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(_ROLE, value):
+        raise ValueError("a role is called by letters, digits and _ . $ -, at most 63 of them")
+    if value.lower() == "none":
+        raise ValueError("a role can't be called NONE: that would be the gateway's own rights")
+    return value
+
+
+def _variable(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(_VARIABLE, value):
+        raise ValueError("a variable is called by two words in lower case with a dot, such as app.principal")
+    return value
+
+
+Role = Annotated[str, BeforeValidator(_role), WithJsonSchema({"type": "string", "pattern": _ROLE})]
+Variable = Annotated[str, BeforeValidator(_variable), WithJsonSchema({"type": "string", "pattern": _VARIABLE})]
 Fact: TypeAlias = Literal["principal", "agent", "tenant"]
 
 

@@ -63,7 +63,7 @@ class Identity:
         begin, term = dialect.take_variables
         try:
             if who.role is not None:
-                session.statement(dialect.take_role.format(role=f"{dialect.quote}{who.role}{dialect.quote}"))
+                session.execute(dialect.take_role.format(role=f"{dialect.quote}{who.role}{dialect.quote}"))
             if who.values:
                 values = [dialect.absent if value is None else value for value in who.values]
                 session.execute(begin + ", ".join(term.format(name=name) for name in self._names), values)
@@ -79,9 +79,9 @@ class Identity:
         begin, term, between = dialect.drop_variables
         with contextlib.suppress(DatabaseError):
             if who.role is not None:
-                session.statement(dialect.drop_role)
+                session.execute(dialect.drop_role)
             if who.values:
-                session.statement(begin + between.join(term.format(name=name) for name in self._names))
+                session.execute(begin + between.join(term.format(name=name) for name in self._names))
             session.broken = broken
 
 

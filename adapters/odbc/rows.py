@@ -56,8 +56,9 @@ def _text(table: TableSql, column: Column, name: str, condition: Condition) -> t
         exact = f"RTRIM({exact})"
     bound = _bound(condition, lambda value: to_bind(_TEXT, value, table.dialect, table.zone))
     sql = _compared(exact, condition.op, ["?"] * len(bound))
-    if table.dialect.exact_implies and condition.op in _ALIKE:
-        # What is equal exactly is equal by the column's own collation too, for which there may be an index.
+    if table.dialect.exact_implies and condition.op in _ALIKE and all(map(str.isascii, bound)):
+        # What is equal exactly is equal by the column's own collation too, for which there may be an index. Text
+        # outside ASCII may have no place in the column's character set, which makes its own comparison an error.
         return f"{_compared(name, condition.op, ['?'] * len(bound))} AND {sql}", [*bound, *bound]
     return sql, bound
 

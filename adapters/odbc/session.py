@@ -52,7 +52,7 @@ class Session:
     def __init__(self, dsn: str, dialect: Dialect | None) -> None:
         """Connects; raises `DatabaseError`. Without a dialect the driver's name and then the product's tells it."""
         dialect = dialect or recognise(dsn)
-        self._cursors: OrderedDict[str, Any] = OrderedDict()
+        self._cursors: OrderedDict[str, tuple[str, Any]] = OrderedDict()
         self._bound_ms = 0
         self.running: Any = None
         self.broken = False
@@ -112,21 +112,24 @@ class Session:
         """Runs a prepared statement and answers its cursor, to be read before the next call; raises `DatabaseError`."""
         if self.comment:
             return self._once(sql, parameters)
-        cursor = self._cursors.pop(sql, None)
-        self.running = cursor = self._connection.cursor() if cursor is None else cursor
+        # With the very text that was prepared: pyodbc tells texts apart by identity, and prepares an equal one anew.
+        kept = self._cursors.pop(sql, None)
         with self._told():
+            sql, cursor = (sql, self._connection.cursor()) if kept is None else kept
+            self.running = cursor
             cursor.execute(sql, *parameters)
         # One that failed is not kept: its plan may be what is wrong.
-        self._cursors[sql] = cursor
+        self._cursors[sql] = (sql, cursor)
         if len(self._cursors) > _PREPARED:
-            self._cursors.popitem(last=False)[1].close()
+            self._cursors.popitem(last=False)[1][1].close()
         return cursor
 
     def _once(self, sql: str, parameters: Sequence[Any]) -> Any:
         """Runs a statement whose text won't come again, in place of the one before it of that sort."""
         self._drop(_ONCE)
-        self.running = self._cursors[_ONCE] = cursor = self._connection.cursor()
         with self._told():
+            self.running = cursor = self._connection.cursor()
+            self._cursors[_ONCE] = (_ONCE, cursor)
             return cursor.execute(sql + self.comment, *parameters)
 
     def rows(self, sql: str, parameters: Sequence[Any], limit: int) -> list[Any]:
@@ -141,10 +144,10 @@ class Session:
         return found
 
     def _drop(self, sql: str) -> None:
-        cursor = self._cursors.pop(_ONCE if self.comment else sql, None)
-        if cursor is not None:
+        kept = self._cursors.pop(_ONCE if self.comment else sql, None)
+        if kept is not None:
             with contextlib.suppress(pyodbc.Error):
-                cursor.close()
+                kept[1].close()
 
     def one(self, sql: str, parameters: Sequence[Any]) -> Any:
         """The only row of a query by key, or None."""

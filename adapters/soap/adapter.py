@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -163,15 +163,13 @@ class SoapAdapter:
     async def _sent(
         self, method: str, url: str, headers: dict[str, str], body: bytes | None, context: Context, own: bool
     ) -> HttpReply:
-        def send(**more: str) -> Awaitable[HttpReply]:
-            return self._client.send(method, url, headers=headers | more, body=body, deadline=context.deadline)
-
         tokens = self._shown.tokens
+        send = partial(self._client.send, method, url, body=body, deadline=context.deadline)
         if tokens is None:
-            return await send()
+            return await send(headers=headers)
         if own:
-            return await send(Authorization=await tokens.own(context))
-        return await tokens.send(context, lambda token: send(Authorization=token))
+            return await send(headers={**headers, "Authorization": await tokens.own(context)})
+        return await tokens.send(context, lambda token: send(headers={**headers, "Authorization": token}))
 
     async def _request(self, plan: Plan, input: Mapping[str, Json], header: str, context: Context) -> bytes:
         if not heavier(input, _INLINE):

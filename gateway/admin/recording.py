@@ -87,7 +87,7 @@ class _Recording:
 
     async def admit(self) -> bool:
         """Whether the call may be made; if not, it has been answered."""
-        if not self._changes or (self._audit is not None and self._audit.healthy):
+        if not self._changes or await self._announced():
             return True
         refusal = AuditUnavailable("Nothing is changed while the audit log can't be written.", retry_after=5)
         await self._answer(refusal)
@@ -95,6 +95,16 @@ class _Recording:
         with suppress(AuditError):
             await self._record(refusal.status, 0)
         return False
+
+    async def _announced(self) -> bool:
+        """Whether the intent to change something is on the disk: no change without a record, whatever happens."""
+        if self._audit is None or not self._audit.healthy:
+            return False
+        try:
+            await asyncio.shield(self._audit.append_durable(self._made("intent", 0, 0)))
+        except AuditError:
+            return False
+        return True
 
     async def send(self, message: Message) -> None:
         """Passes a message on; before the first one, the record is written."""
@@ -130,13 +140,13 @@ class _Recording:
             return
         if self._audit is None:
             raise AuditError("there is no audit yet")
-        record = self._made(status, size)
+        record = self._made("control", status, size)
         if self._changes or denied or self._audit.crowded:
             await asyncio.shield(self._audit.append_durable(record))
         else:
             self._audit.append(record)
 
-    def _made(self, status: int, size: int) -> Record:
+    def _made(self, kind: str, status: int, size: int) -> Record:
         note, scope = self._note, self._scope
         who = note.principal or Principal("")
         seconds = time.monotonic() - note.started
@@ -157,6 +167,11 @@ class _Recording:
             policies=note.policies,
             problem=note.problem,
             reply_bytes=size,
+            kind=kind,
+            issuer=who.issuer,
+            delegation=who.delegation,
+            peer=(scope.get("client") or (None,))[0],
+            noted=note.facts or None,
         )
 
 

@@ -14,7 +14,7 @@ _PATTERN = "log-*.db"
 _FORMAT = 2
 _BUSY_SECONDS = 5.0
 # No reading lasts longer than that many bytes: the write-ahead log can't be emptied while one lasts.
-_AT_ONCE = 4 * 2**20
+_AT_ONCE = 2**20
 _SEGMENT = "number, first, count, time, body, hash"
 _MARK = "size, segment, time, frontier, note"
 
@@ -111,12 +111,17 @@ class FileSource:
             raise AuditError(f"the audit {self._path} can't be read: {error}") from error
 
 
+def files(folder: Path) -> list[Path]:
+    """The files of a folder's writers, in the order of their numbers."""
+    return sorted(folder.glob(_PATTERN), key=lambda each: (len(each.name), each.name))
+
+
 @contextmanager
 def folder_archive(folder: Path) -> Iterator[Archive]:
     """The archive of a folder, open; one that isn't there holds nothing. Raises `AuditError`."""
     with ExitStack() as opened:
         sources = []
-        for path in sorted(folder.glob(_PATTERN), key=lambda each: (len(each.name), each.name)):
+        for path in files(folder):
             source = FileSource(path)
             opened.callback(source.close)
             sources.append(source)

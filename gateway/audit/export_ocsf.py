@@ -43,6 +43,7 @@ def _authentication(record: Record) -> Event:
         "status_detail": record.get("problem") or "unauthenticated",
         "http_request": _request(record),
         "src_endpoint": _endpoint(record),
+        **_control(record),
     }
 
 
@@ -81,6 +82,8 @@ def _base(record: Record, kind: tuple[int, int], activity: int, name: str) -> Ev
         metadata["correlation_uid"] = trace[1]
     if record.get("tenant"):
         metadata["tenant_uid"] = record["tenant"]
+    if record.get("decision"):
+        metadata["profiles"] = ["security_control"]
     return {
         "class_uid": class_uid,
         "category_uid": category,
@@ -119,7 +122,7 @@ def _severity(record: Record) -> tuple[int, str]:
 
 
 def _control(record: Record) -> Event:
-    """The profile `security_control`: what policies decided, and which."""
+    """The attributes of the profile `security_control`: what policies decided, and which."""
     decision = record.get("decision")
     if not decision:
         return {}
@@ -156,7 +159,9 @@ def _actor(record: Record) -> Event:
 
 def _api(record: Record) -> Event:
     return {
-        "operation": record.get("operation") or f"{record.get('method') or ''} {record.get('route') or ''}".strip(),
+        "operation": record.get("operation")
+        or f"{record.get('method') or ''} {record.get('route') or ''}".strip()
+        or "unknown",
         "request": {"uid": record["id"]},
         "response": {"code": int(record.get("status") or 0)},
         "service": {"name": "figway"},
@@ -168,8 +173,9 @@ def _request(record: Record) -> Event:
 
 
 def _endpoint(record: Record) -> Event:
-    """Where it came from: the program that called, as far as that is proved; the audit keeps no addresses."""
-    return {"svc_name": record.get("agent") or record.get("principal") or "unknown"}
+    """Where it came from: the program that called, as far as that is proved, and its address where that is known."""
+    endpoint = {"svc_name": record.get("agent") or record.get("principal") or "unknown"}
+    return {**endpoint, "ip": record["peer"]} if record.get("peer") else endpoint
 
 
 def _milliseconds(time: str) -> int:

@@ -11,6 +11,10 @@ class AuditError(Exception):
     """The audit can't be written or read; the message is one sentence for an operator."""
 
 
+class WriterLost(AuditError):
+    """Another process carries the sink's writer on: from now on the sink is another writer's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """What one commit wrote: `count` records from number `first` on, each ended by a line feed, in `body`.
@@ -29,7 +33,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of a writer's chain: how many segments and records there are or were, and the hash of the last segment."""
+    """The end of a writer's chain: how many segments and records there are or were, and the last segment's hash."""
 
     segment: int
     size: int
@@ -79,10 +83,6 @@ class Source(Protocol):
 class Sink(Source, Protocol):
     """One writer's records, to be added to. One process at a time has it; all is called on one thread at a time."""
 
-    def head(self) -> Head:
-        """Where the chain ends; after a pruning of everything, where it ended."""
-        ...
-
     def append(self, segment: Segment) -> None:
         """Adds a segment, which is on the disk when this returns; raises `AuditError`, and then nothing is added."""
         ...
@@ -93,9 +93,14 @@ class Sink(Source, Protocol):
 
     def prune(self, mark: Mark) -> None:
         """In one transaction: deletes the segments up to the certificate's and the checkpoints of smaller trees, and
-        keeps the certificate."""
+        keeps the certificate in place of the one before, which it covers."""
         ...
 
     def beside(self) -> Mapping[str, int]:
         """The other writers of the same place, and the size of each one's newest checkpoint."""
+        ...
+
+    def idle(self) -> Iterator[Sink]:
+        """The other writers of the same place that no process has, one after the other, each to be used until the
+        next is asked for; nothing, where another process looks after them."""
         ...

@@ -14,12 +14,15 @@ import click
 # verb → (module, one sentence for the list of verbs)
 VERBS: dict[str, tuple[str, str]] = {
     "backup": ("backup", "Copy the gateway's state into one file, while it runs."),
+    "audit": ("audit", "Search, verify and export the audit; erase what it keeps of a person."),
     "call": ("call", "Call an operation straight through its binding, without the gateway's HTTP side."),
     "check": ("check", "Check a workspace offline: every problem, with file, line and key."),
     "demo": ("demo", "Start the demo estate and the gateway in front of it."),
     "doctor": ("doctor", "Check this machine and every upstream, live."),
     "init": ("init", "Start a workspace in an empty folder and print a first API key."),
     "key": ("key", "Create, list and revoke API keys; rotate the gateway's own."),
+    "lineage": ("lineage", "Tell where each field of a call's reply came from."),
+    "policy": ("policy", "Explain which policies decide on a call."),
     "schema": ("schema", "Print the JSON Schemas of the workspace's files."),
     "serve": ("serve", "Serve a workspace."),
     "token": ("token", "Make a token of the development issuer, or revoke an issuer's token."),

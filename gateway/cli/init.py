@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from gateway.cli.common import fail, json_option, print_json
-from gateway.cli.key import Desk, described, operator, sentences
+from gateway.cli.key import Desk, described, sentences
+from gateway.cli.recording import operator
 
 _GATEWAY = """\
 # What this gateway talks to. `figway schema` describes every key, `figway check` finds every mistake.

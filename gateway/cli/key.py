@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import getpass
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from os import environ, getuid
+from os import environ
 from pathlib import Path
 from typing import Any
 
 import click
 
 from gateway.audit.file import AuditError
-from gateway.audit.log import AuditLog
-from gateway.audit.record import Record
-from gateway.call import new_id
 from gateway.cli.common import fail, json_option, print_json, workspace_option
+from gateway.cli.recording import note_change
 from gateway.identity import keys
 from gateway.identity.signing import KeyFileError, load_or_create
 from gateway.routing.stores import state_url
@@ -114,6 +110,7 @@ class Desk:
 
     state: State
     folder: StateFolder
+    workspace: Path
 
     @classmethod
     @contextmanager
@@ -121,7 +118,7 @@ class Desk:
         """The desk of a workspace; raises what opening its store does."""
         folder = StateFolder.of(workspace, Settings.from_environment(environ).state)
         with closing(open_state(state_url(workspace), workspace, folder)) as state:
-            yield cls(state, folder)
+            yield cls(state, folder, workspace)
 
     def create(self, *, expires: datetime | None, **who: Any) -> tuple[str, StoredKey]:
         """Makes a key; `who` is what `gateway.identity.keys.create` takes."""
@@ -141,21 +138,7 @@ class Desk:
         """Tells the running gateway that credentials have changed, and the audit who did it."""
         with closing(Shared.open(self.folder.shared)) as shared:
             shared.bump_keys()
-        record = Record(
-            *(new_id(), time.time(), "", credential, 0, 0.0, operation, "write"),
-            principal=f"host:{operator()}",
-            decision="allow",
-        )
-        with closing(AuditLog.open(self.folder.audit)) as audit:
-            audit.append(record)
-
-
-def operator() -> str:
-    """The name of the user that runs this process, or its number where the system knows no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid-{getuid()}"
+        note_change(self.workspace, self.folder, operation, credential)
 
 
 def now() -> datetime:

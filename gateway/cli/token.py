@@ -45,7 +45,7 @@ def command(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--ttl") from error
     with sentences(), Desk.open(workspace) as desk:
-        key = DevelopmentKey.load(desk.folder.keys, make=False)
+        key = DevelopmentKey.existing(desk.folder.keys)
         try:
             text, jti = key.mint(principal, seconds=valid, **who)
         except InvalidToken as error:

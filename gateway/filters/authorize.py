@@ -18,12 +18,14 @@ def authorize(policies: Policies, route: Route) -> Stage:
         assert call.principal is not None
         decision = decider(call.principal)
         call.policies = decision.policies
-        if not decision.allowed or (decision.waits and not settled_later):
-            _refuse(call, route, decision)
-        call.decision = "waits" if decision.waits else "allow"
-        call.grant = decision.grant
         if decision.differing:
             call.trial = decision.differing
+            policies.differed.update(decision.differing)
+        if not decision.allowed or (decision.waits and not settled_later):
+            _refuse(call, route, decision)
+        # What waits is neither allowed nor denied yet.
+        call.decision = "" if decision.waits else "allow"
+        call.grant = decision.grant
 
     return Stage(before)
 
@@ -33,7 +35,7 @@ def authorize_call(policies: Policies, route: Route) -> Stage:
     judge = policies.judge(route)
 
     def before(call: Call) -> None:
-        if call.decision == "waits":
+        if call.decision != "allow":
             decision = judge(call)
             call.policies = decision.policies
             if not decision.allowed:
@@ -45,8 +47,6 @@ def authorize_call(policies: Policies, route: Route) -> Stage:
 
 def _refuse(call: Call, route: Route, decision: Decision) -> None:
     call.decision = "deny"
-    if decision.differing:
-        call.trial = decision.differing
     if decision.policies == (SCOPES,):
         raise Forbidden(
             f"Your credential is narrowed to other operations than {route.operation_id}.",

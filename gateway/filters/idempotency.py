@@ -68,13 +68,17 @@ def idempotency(route: Route, operations: Operations, *, tells: bool, deadline: 
             intent = _keyed(call, intent, key, resume_after)
         begun = await operations.begin(intent)
         if not begun.taken:
+            call.noted["operation"] = begun.operation.id
             return _again(begun)
         call.resuming = begun.resumed and tells
         task = operations.run(call, begun, rest(call), composite)
         if later is None:
             return await asyncio.shield(task)
         done, _ = await asyncio.wait((task,), timeout=later)
-        return task.result() if done else _accepted(begun)
+        if done:
+            return task.result()
+        operations.record_late(task, call)
+        return _accepted(begun)
 
     return around
 

@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Mapping, Sequence
 from adapters.contract import Json
 from gateway.call import Call, Reply
 from gateway.errors import BudgetExhausted, Closed, Overloaded, Problem, QuotaExhausted, RateLimited
-from gateway.limits.bucket import CONCURRENCY, QUOTA, RATE, Refusal, Standing
-from gateway.limits.limiter import Limiter, Mode, Taken, Unavailable
+from gateway.limits.bucket import CONCURRENCY, QUOTA, RATE, Bucket, Refusal, Standing
+from gateway.limits.limiter import MEMORY, Limiter, Mode, Taken, Unavailable
 from gateway.limits.memory import Full
 from gateway.limits.plan import Entry, Plan, costs, plans
 from gateway.pipeline import Filter, Handler, Stage
@@ -26,6 +26,7 @@ from gateway.routing.model import Compiled, Expression, MappingFailed
 logger = logging.getLogger("figway")
 
 _MOST = 10**12
+_HERE = Taken(None, MEMORY)
 
 
 def rate_limit(
@@ -64,17 +65,20 @@ class _Gate:
         """For a route on which nothing has to be given back."""
         entry = self.entry(call)
         buckets = entry.buckets
-        if not buckets:
-            return None
-        if self._here:
-            try:
-                outcome = self._take(buckets, self._cost)
-            except Full:
-                outcome = None
-            if outcome is not None:
-                told(call, outcome)
-                return None
-        return self._waited(call, entry)
+        return None if not buckets or self.at_once(call, buckets) else self._waited(call, entry)
+
+    def at_once(self, call: Call, buckets: Sequence[Bucket]) -> bool:
+        """Counts the call in this host's memory; False when that isn't where it is counted, or must be waited for."""
+        if not self._here:
+            return False
+        try:
+            outcome = self._take(buckets, self._cost)
+        except Full:
+            return False
+        if outcome is None:
+            return False
+        told(call, outcome)
+        return True
 
     async def _waited(self, call: Call, entry: Entry) -> None:
         await self.taken(call, entry)
@@ -95,7 +99,7 @@ class _Gate:
         try:
             if self._here:
                 outcome = await limiter.take_here(buckets, self._cost)
-                taken = outcome if isinstance(outcome, Refusal) else Taken(outcome, buckets, None)
+                taken = outcome if isinstance(outcome, Refusal) else Taken(outcome, MEMORY)
             else:
                 member = f"{call.id}-{id(call):x}"  # a composite's steps have their call's id
                 taken = await limiter.take_there(buckets, self._cost, member, call.deadline, self._mode)
@@ -119,20 +123,21 @@ class _Around:
         entry = self._gate.entry(call)
         if not entry.buckets:
             return await rest(call)
-        taken = await self._gate.taken(call, entry)
+        taken = _HERE if self._gate.at_once(call, entry.buckets) else await self._gate.taken(call, entry)
         try:
             reply = await rest(call)
             if self._measured is not None:
-                await self._settle(call, taken, reply, self._measured)
+                await self._settle(call, entry, taken, reply.body)
             return reply
         finally:
             if entry.holds:
-                self._limiter.release(taken)
+                self._limiter.release(entry.holds, taken)
 
-    async def _settle(self, call: Call, taken: Taken, reply: Reply, measured: Expression) -> None:
-        cost = await _measure(call, reply.body, measured)
+    async def _settle(self, call: Call, entry: Entry, taken: Taken, body: Json) -> None:
+        assert self._measured is not None
+        cost = await _measure(call, body, self._measured)
         if cost is not None and cost != self._cost:
-            await self._limiter.settle(taken, cost - self._cost)
+            await self._limiter.settle(entry.buckets, taken, cost - self._cost)
 
 
 async def _measure(call: Call, body: Json, measured: Expression) -> int | None:
@@ -178,8 +183,9 @@ def refused(call: Call, refusal: Refusal) -> Problem:
 
 
 def _check_open(entry: Entry) -> None:
-    now = time.time()
-    until = max(closing.until(now) for closing in entry.closings)
+    now = until = time.time()
+    for closing in entry.closings:
+        until = max(until, closing.until(now))
     if until > now:
         seconds = math.ceil(until - now)
         fix = f"Come back in {seconds} s; nothing was sent."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from hashlib import sha256
 
 import orjson
@@ -31,16 +32,25 @@ _NONCE = 12
 HIDDEN = "There is nothing of this name, or nothing that you may see."
 
 
-def visible_rows(route: Route, cursor_keys: Keyring) -> Around:
-    """A filter that leaves the caller only the rows that its grant shows; innermost, before replies are judged."""
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """What a page may do: read `widest` rows at once; a composite's steps look after their own lineage."""
+
+    widest: int
+    composite: bool
+
+
+def visible_rows(route: Route, widest: int, cursor_keys: Keyring) -> Around:
+    """A filter that leaves the caller only the rows that its grant shows; innermost, before replies are judged.
+    `widest`: how many rows an upstream is asked for at once, at most."""
     sealer = _Positions(cursor_keys)
-    composite = route.compose is not None
+    bounds = _Bounds(widest, route.compose is not None)
 
     def around(call: Call, rest: Handler) -> Awaitable[Reply]:
         grant = call.grant
         if grant is None:
             return rest(call)
-        return _Page(call, rest, grant, sealer, composite).read() if route.is_list else _one(call, rest, grant)
+        return _Page(call, rest, grant, sealer, bounds).read() if route.is_list else _one(call, rest, grant)
 
     return around
 
@@ -73,66 +83,59 @@ def _forget_sources(call: Call, outcome: str | None = None) -> None:
 class _Page:
     """One page of a list for a caller who may not see all of it."""
 
-    def __init__(self, call: Call, rest: Handler, grant: Grant, sealer: _Positions, composite: bool) -> None:
+    def __init__(self, call: Call, rest: Handler, grant: Grant, sealer: _Positions, route: _Bounds) -> None:
         self._call, self._rest, self._grant = call, rest, grant
-        self._sealer, self._composite = sealer, composite
+        self._sealer, self._route = sealer, route
         self._asked = call.page
+        self._limit: int = call.page["limit"]
         self._reads = 0
+        self._before = len(call.upstream_calls)
         self._last: Reply | None = None
+        self._items: list[Json] = []
+        self._position: Json = None
 
     async def read(self) -> Reply:
-        limit: int = self._asked["limit"]
         after = self._asked["after"]
-        position = None if after is None else self._sealer.opened(after)
-        kept: list[Json] = []
-        while True:
-            items, following = await self._some(limit - len(kept), position)
-            kept += items
-            stands = following == position
-            position = following
-            if position is None or stands or len(kept) >= limit or self._call.rows_pushed or not self._may_read():
-                break
-        if position is not None and len(kept) >= limit and not await self._more(position):
-            position = None
-        return self._answer(kept, position)
+        self._position = None if after is None else self._sealer.opened(after)
+        wide = self._limit
+        while await self._goes_on(wide):
+            # Where little is visible, more is read at once.
+            wide = min(wide * 4, max(self._route.widest, self._limit))
+        return self._answer()
 
-    async def _more(self, position: Json) -> bool:
-        """Whether there is a visible row behind a position; when in doubt there is."""
-        if not self._grant.narrows or self._call.rows_pushed:
-            return True
-        answered = self._last
-        try:
-            while self._may_read():
-                items, following = await self._some(self._asked["limit"], position)
-                if items:
-                    return True
-                if following is None:
-                    return False
-                position = following
-            return True
-        finally:
-            self._last = answered
+    async def _goes_on(self, wide: int) -> bool:
+        """Reads on, and whether more has to be read: until the page is full and it's known whether more follows."""
+        rows, following = await self._rows(wide)
+        visible = [number for number, row in enumerate(rows) if self._grant.shows(row)]
+        missing = self._limit - len(self._items)
+        if len(visible) > missing and len(rows) <= wide:
+            if missing:
+                # A position is known behind whole reads only: so it is read again up to the last that the page takes.
+                rows, self._position = await self._rows(visible[missing - 1] + 1)
+                self._items += [row for row in rows if self._grant.shows(row)]
+            return False
+        self._items += [rows[number] for number in visible]
+        stands = following is None or following == self._position
+        self._position = None if stands else following
+        return not stands and self._grant.narrows and not self._call.rows_pushed and self._may_read()
 
     def _may_read(self) -> bool:
         return self._reads < _MOST_READS and self._call.deadline - time.monotonic() > _LAST_READ
 
-    async def _some(self, limit: int, after: Json) -> tuple[list[Json], Json]:
-        """The visible ones of the next rows, and the position behind them."""
-        call, narrows = self._call, self._grant.narrows
-        call.page = {**self._asked, "limit": limit, "after": after}
+    async def _rows(self, limit: int) -> tuple[list[Json], Json]:
+        """The next rows, visible or not, and the position behind them."""
+        call = self._call
+        call.page = {**self._asked, "limit": limit, "after": self._position}
         call.rows_pushed = False
         self._reads += 1
         self._last = self._merged(await self._rest(call))
         body = self._last.body
-        items = body.get("items") if isinstance(body, dict) else None
-        if not isinstance(items, list):
+        rows = body.get("items") if isinstance(body, dict) else None
+        if not isinstance(rows, list):
             raise BadUpstreamReply("The answer isn't a list of items.")
-        if not narrows:
-            return items, body.get("next")
-        visible = [item for item in items if self._grant.shows(item)]
-        if len(visible) != len(items) and not self._composite:
+        if self._grant.narrows and not self._route.composite and not call.rows_pushed:
             _forget_sources(call)
-        return visible, body.get("next")
+        return rows, body.get("next")
 
     def _merged(self, reply: Reply) -> Reply:
         last = self._last
@@ -140,16 +143,25 @@ class _Page:
             reply.as_of = last.as_of
         return reply
 
-    def _answer(self, items: list[Json], position: Json) -> Reply:
-        reply = self._last
+    def _answer(self) -> Reply:
+        reply, narrows = self._last, self._grant.narrows
         assert reply is not None
         self._call.page = self._asked
+        if self._reads > 1 and not self._route.composite:
+            self._tell_as_one()
         # Whatever else is said of the list, such as a count, may be said of rows that aren't visible.
-        others = {} if self._grant.narrows else reply.body
-        following = None if position is None else self._sealer.sealed(position)
-        reply.body = {**others, "items": items, "next": following}
-        reply.warnings = () if self._grant.narrows else reply.warnings
+        others = {} if narrows else reply.body
+        following = None if self._position is None else self._sealer.sealed(self._position)
+        reply.body = {**others, "items": self._items, "next": following}
+        reply.warnings = () if narrows else reply.warnings
         return reply
+
+    def _tell_as_one(self) -> None:
+        """How often the upstream had to be asked tells how much isn't visible: lineage knows one call."""
+        calls = self._call.upstream_calls
+        first, *others = calls[self._before :]
+        first.seconds += sum(each.seconds for each in others)
+        del calls[self._before + 1 :]
 
 
 class _Positions:

@@ -64,7 +64,8 @@ class CallerVerifier:
         proof = self._proved.get(sha256(header).digest())
         if proof is None or proof.expires <= time.time() or not self._keys.current():
             return None
-        return proof.principal
+        # What is revoked may have been read anew for another call.
+        return proof.principal if self._revoked is self._keys.revoked else None
 
     async def verify(self, header: bytes) -> Principal | None:
         """Whom the header proves; None: nobody. Raises `StoreError` or `Unavailable` when that can't be told now."""
@@ -80,10 +81,12 @@ class CallerVerifier:
         digest = sha256(header).digest()
         proof = self._proved.get(digest)
         if proof is None or proof.expires <= time.time():
+            identity = self._identity
             proof = await self._prove(token)
             if proof is None or proof.token in self._keys.revoked:
                 return None
-            self._remember(digest, proof)
+            if identity is self._identity:  # else its issuer may have been taken away meanwhile
+                self._remember(digest, proof)
         return proof.principal
 
     def certified(self, peer: str | None, headers: Mapping[bytes, bytes]) -> Principal | None:
@@ -122,21 +125,19 @@ class CallerVerifier:
         compact = take_apart(token)
         claims = read_object(compact.payload)
         # Not proved yet: it only says whose keys to try.
-        name = claims.get("iss")
-        if self._development is not None and name == self._development.issuer.issuer:
-            issuer, lenient = self._development.issuer, True
-            key = self._development.key(compact.key_id, compact.algorithm)
-        else:
-            known = self._issuers.get(name) if isinstance(name, str) else None
-            if known is None or compact.algorithm not in known[0].algorithms:
-                return None
-            issuer, lenient = known[0], False
-            # Before any key is asked for: what can't be accepted anyway costs the issuer nothing.
-            prove(claims, issuer, time.time(), "")
-            key = await known[1].key(compact.key_id, compact.algorithm)
-        if key is None or not signed_by(key, compact):
+        issuer, keys = self._voices(claims.get("iss"))
+        if issuer is None or keys is None or compact.algorithm not in issuer.algorithms:
             return None
-        return prove(claims, issuer, time.time(), _short(token), lenient=lenient)
+        # Before any key is asked for: what can't be accepted anyway costs the issuer nothing.
+        proof = prove(claims, issuer, time.time(), _short(token), lenient=keys is self._development)
+        key = await keys.key(compact.key_id, compact.algorithm)
+        return proof if key is not None and signed_by(key, compact) and time.time() < proof.expires else None
+
+    def _voices(self, name: object) -> tuple[Issuer | None, IssuerKeys | DevelopmentKey | None]:
+        """Who is called so, and its keys."""
+        if self._development is not None and name == self._development.issuer.issuer:
+            return self._development.issuer, self._development
+        return self._issuers.get(name, (None, None)) if isinstance(name, str) else (None, None)
 
     def _remember(self, digest: bytes, proof: Proof) -> None:
         if len(self._proved) >= _REMEMBERED:

@@ -22,6 +22,7 @@ from gateway.routing.identity import Proxy
 _MOST_BYTES = 16 * 1024
 _MOST_NAME = 256
 _REMEMBERED = 4096
+_UNREADABLE = (ValueError, Error, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 _ALTERNATIVES: Mapping[str, type[x509.UniformResourceIdentifier | x509.DNSName | x509.RFC822Name]] = {
     "uri": x509.UniformResourceIdentifier,
     "dns": x509.DNSName,
@@ -72,7 +73,7 @@ class Certificates:
             name = _name(certificate, self._proxy.principal)
             serial = f"{certificate.serial_number:x}"
             begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        except (ValueError, Error, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        except _UNREADABLE:
             return None
         if name is None:
             return None

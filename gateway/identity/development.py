@@ -11,7 +11,6 @@ import secrets
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,7 +19,7 @@ from joserfc import jwk
 from gateway.identity.claims import prove
 from gateway.identity.compact import Refused
 from gateway.identity.keyset import Key
-from gateway.identity.signing import KeyFileError, SigningKey, load_or_create
+from gateway.identity.signing import KeyFileError, Keyring, SigningKey
 from gateway.routing.identity import Issuer
 
 ISSUER = "https://development.figway.invalid"
@@ -35,34 +34,33 @@ class InvalidToken(ValueError):
     """A token can't be made as asked; the message is one sentence."""
 
 
-@dataclass(frozen=True, slots=True)
 class DevelopmentKey:
-    """The issuer's key pair, and what is accepted from it."""
+    """The issuer's ring of keys, and what is accepted from it."""
 
-    id: str
-    private: Ed25519PrivateKey = field(repr=False)
-    public: jwk.OKPKey
-    issuer: Issuer
+    issuer = Issuer(issuer=ISSUER, audience=_AUDIENCE, tenant_claim="tenant", scope_prefix="", max_actors=16)
+
+    def __init__(self, ring: Keyring) -> None:
+        self._ring = ring
 
     @classmethod
-    def load(cls, folder: Path, *, make: bool) -> DevelopmentKey:
-        """The key in that folder of keys; raises `KeyFileError`, also when there is none and it isn't to be made."""
-        if not make and not (folder / f"{NAME}.json").exists():
+    def existing(cls, folder: Path) -> DevelopmentKey:
+        """The ring in that folder of keys; raises `KeyFileError`, also when there is none: the gateway makes it."""
+        if not (folder / f"{NAME}.json").exists():
             raise KeyFileError("there is no development issuer here: start 'figway serve --dev' or 'figway demo' first")
-        return cls._of(load_or_create(folder, NAME))
+        return cls(Keyring.open(folder, NAME))
 
-    @classmethod
-    def _of(cls, seed: SigningKey) -> DevelopmentKey:
-        private = Ed25519PrivateKey.from_private_bytes(seed.secret)
-        public = jwk.OKPKey.import_key(
-            {"kty": "OKP", "crv": "Ed25519", "x": _encoded(private.public_key().public_bytes_raw())}
-        )
-        issuer = Issuer(issuer=ISSUER, audience=_AUDIENCE, tenant_claim="tenant", scope_prefix="", max_actors=16)
-        return cls(seed.id, private, public, issuer)
+    @property
+    def id(self) -> str:
+        """The id of the key that signs."""
+        return self._ring.current.id
 
-    def key(self, key_id: str, algorithm: str) -> Key | None:
-        """The public key, if it is the one that is meant."""
-        return self.public if (key_id, algorithm) == (self.id, _ALGORITHM) else None
+    async def key(self, key_id: str, algorithm: str) -> Key | None:
+        """The public key of that id, if the ring has it."""
+        seed = self._ring.by_id(key_id) if algorithm == _ALGORITHM else None
+        if seed is None:
+            return None
+        public = _private(seed).public_key().public_bytes_raw()
+        return jwk.OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": _encoded(public)})
 
     def mint(
         self,
@@ -102,10 +100,15 @@ class DevelopmentKey:
         return self._signed(claims), str(claims["jti"])
 
     def _signed(self, claims: dict[str, object]) -> str:
-        header = {"alg": _ALGORITHM, "kid": self.id, "typ": "at+jwt"}
+        seed = self._ring.current
+        header = {"alg": _ALGORITHM, "kid": seed.id, "typ": "at+jwt"}
         parts = (_encoded(json.dumps(part).encode()) for part in (header, claims))
         signed = ".".join(parts)
-        return f"{signed}.{_encoded(self.private.sign(signed.encode()))}"
+        return f"{signed}.{_encoded(_private(seed).sign(signed.encode()))}"
+
+
+def _private(seed: SigningKey) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(seed.secret)
 
 
 def _encoded(value: bytes) -> str:

@@ -82,6 +82,9 @@ class Introspection:
             raise Refused("not active, or not a bearer token")
         now = time.time()
         claims = {"iss": self._issuer.issuer, "exp": now + _LONGEST, **answer}
+        if "sub" not in claims and "client_id" in claims:
+            # Nobody stands behind it but the client itself, as RFC 9068 section 2.2 has it for JWTs.
+            claims["sub"] = claims["client_id"]
         proof = prove(claims, self._issuer, now, digest)
         return Proof(proof.principal, min(proof.expires, now + _LONGEST), proof.token)
 

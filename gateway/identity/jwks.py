@@ -95,7 +95,7 @@ class IssuerKeys:
             async with asyncio.timeout(SECONDS):
                 keys = read_keys(await self._source.get(await self._address()))
         except (Unavailable, Refused, TimeoutError) as error:
-            self._failed = f"the keys of {self._issuer.issuer} can't be fetched: {error or 'it took too long'}"
+            self._failed = f"the keys of {self._issuer.issuer} can't be fetched: {str(error) or 'it took too long'}"
             logger.warning("%s", self._failed)
         else:
             self._keys, self._failed = keys, ""

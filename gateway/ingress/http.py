@@ -6,12 +6,13 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 from urllib.parse import quote
 
+from gateway.audit.arguments import Keeps
 from gateway.audit.file import AuditError
 from gateway.audit.log import AuditLog
 from gateway.audit.record import record_of
@@ -61,6 +62,8 @@ class Endpoint:
     max_body: int
     max_reply: int
     takes_body: bool
+    keeps: Keeps | None = None
+    """What the audit keeps of a call's arguments."""
 
 
 Observer: TypeAlias = Callable[[Call, Response, float], None]
@@ -148,6 +151,7 @@ class HttpIngress:
         call.operation, call.route, call.effect = endpoint.operation_id, endpoint.path, endpoint.effect
         call.writes = endpoint.writes
         call.max_reply = endpoint.max_reply
+        call.keeps = endpoint.keeps
         call.path = dict(zip(names, match.values, strict=True))
         check_accept(headers)
         self._admit(call)
@@ -168,6 +172,8 @@ class HttpIngress:
             raise Overloaded("Too many calls are in flight.", retry_after=1)
         if call.writes and not self._audit.healthy:
             raise AuditUnavailable("Writes are refused while the audit log can't be written.", retry_after=5)
+        if self._audit.refuses_reads:
+            raise AuditUnavailable("Calls are refused while the audit log can't be written.", retry_after=5)
 
     def _record(self, call: Call, response: Response, seconds: float) -> Awaitable[Response] | None:
         """Writes the audit record, None: it is done; else what waits for the disk, before the reply, and answers the
@@ -193,10 +199,10 @@ class HttpIngress:
         return None
 
     @staticmethod
-    async def _recorded(call: Call, response: Response, waiting: Coroutine[Any, Any, None] | None) -> Response:
+    async def _recorded(call: Call, response: Response, waiting: Awaitable[None] | None) -> Response:
         if waiting is not None:
             with suppress(AuditError):
-                await asyncio.shield(waiting)
+                await waiting
                 return response
         return Response(call, _unrecorded(call))
 

@@ -60,6 +60,10 @@ class Bucket:
         self.at = 0
 
 
+class Away(Exception):
+    """The fleet's store doesn't answer."""
+
+
 class Refusal(NamedTuple):
     """A call that isn't let through, and the seconds after which it may be."""
 

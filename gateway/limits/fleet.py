@@ -1,8 +1,9 @@
 """The buckets of a fleet, in Redis or Valkey: one script counts a call in all of its buckets, or in none.
 
-The script's clock is the store's own, so the hosts' may differ. Every operation has a deadline. Whoever sees it
-pass asks a probe, of which there is one at a time: when that has no answer either (this process itself may have been
-slow), no call waits for the store any more until a probe has one.
+The script's clock is the store's own, so the hosts' may differ. An operation that takes long has a probe
+sent after it, of which there is one at a time. When that has no answer in its time either, the store counts as away:
+nobody waits for it any more, until a probe has an answer. So a moment in which this process is slow isn't taken for
+the store's.
 """
 
 from __future__ import annotations
@@ -18,21 +19,19 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from gateway.limits.bucket import Bucket, Refusal, Standing
+from gateway.limits.bucket import Away, Bucket, Refusal, Standing
 from gateway.limits.ledger import reset_of
 from gateway.limits.scripts import ADJUST, NUMBERS, TAKE
 from gateway.store.contract import StoreError
 
 logger = logging.getLogger("figway")
 
-_DEADLINE = 0.1
-"""Seconds that one operation may take."""
+_PATIENCE, _TICK = 0.1, 0.05
+"""Seconds that an operation may take before a probe is sent, and between looks for such."""
+_LOOKS, _LOOK = 10, 0.02
+"""A probe is awaited in this many steps of so many seconds: when this process is slow, its steps are."""
 _PROBE_PAUSE = 0.25
-_CONNECTIONS = 64
-
-
-class Away(Exception):
-    """The store doesn't answer."""
+_CONNECTIONS = 16
 
 
 class Fleet:
@@ -43,6 +42,10 @@ class Fleet:
         self._take = self._redis.register_script(TAKE)
         self._adjust = self._redis.register_script(ADJUST)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._prober = _client(url)
+        self._waiting: dict[asyncio.Timeout, float] = {}
+        """The operations under way, oldest first, and since when."""
+        self._timer: asyncio.TimerHandle | None = None
         self._probing = False
         self.up = True
 
@@ -95,15 +98,30 @@ class Fleet:
             logger.debug("the limits' store didn't hear of a call's end")
 
     async def _within(self, work: Awaitable[Any]) -> Any:
-        """The store's answer before the deadline; else a probe looks whether it is away."""
+        """The store's answer; `Away` when it gives none, and once it counts as away."""
         try:
-            async with asyncio.timeout(_DEADLINE):
-                return await work
+            async with asyncio.timeout(None) as guard:
+                self._waiting[guard] = time.monotonic()
+                if self._timer is None:
+                    self._timer = asyncio.get_running_loop().call_later(_TICK, self._tick)
+                try:
+                    return await work
+                finally:
+                    del self._waiting[guard]
         except (TimeoutError, RedisError, OSError) as error:
-            if not self._probing:
-                self._probing = True
-                self._spawn(self._probe())
+            self._suspect()
             raise Away from error
+
+    def _tick(self) -> None:
+        """While anybody waits: whoever waits longest must not wait for long."""
+        self._timer = asyncio.get_running_loop().call_later(_TICK, self._tick) if self._waiting else None
+        if self._waiting and next(iter(self._waiting.values())) < time.monotonic() - _PATIENCE:
+            self._suspect()
+
+    def _suspect(self) -> None:
+        if not self._probing:
+            self._probing = True
+            self._spawn(self._probe())
 
     async def _probe(self) -> None:
         """Asks until the store answers."""
@@ -112,6 +130,8 @@ class Fleet:
                 if self.up:
                     self.up = False
                     logger.error("the limits' store doesn't answer; calls go by on_store_failure")
+                for guard in self._waiting:
+                    guard.reschedule(0.0)
                 await asyncio.sleep(_PROBE_PAUSE)
         finally:
             self._probing = False
@@ -120,10 +140,16 @@ class Fleet:
             logger.warning("the limits' store answers again")
 
     async def _answers(self) -> bool:
+        asking = asyncio.ensure_future(self._prober.ping())
+        for _ in range(_LOOKS):
+            await asyncio.wait({asking}, timeout=_LOOK)
+        if not asking.done():
+            asking.cancel()
         try:
-            async with asyncio.timeout(_DEADLINE):
-                return bool(await self._redis.ping())
-        except (TimeoutError, RedisError, OSError) as error:
+            return bool(await asking)
+        except (asyncio.CancelledError, RedisError, OSError) as error:
+            if not asking.done() or (isinstance(error, asyncio.CancelledError) and not asking.cancelled()):
+                raise
             logger.debug("the limits' store doesn't answer: %r", error)
             return False
 
@@ -137,7 +163,10 @@ class Fleet:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._timer is not None:
+            self._timer.cancel()
         await self._redis.aclose()
+        await self._prober.aclose()
 
 
 def _client(url: str) -> Any:

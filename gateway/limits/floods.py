@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from ipaddress import IPv6Address, ip_address
 
-RATE, BURST = 100.0, 500.0
+RATE, BURST = 100, 500
 """Failures a second, and at once, that one address may cause in one process."""
 
 _ADDRESSES = 4096
@@ -17,20 +17,21 @@ _ADDRESSES = 4096
 class Floods:
     """The failures of late. In memory, bounded: of too many addresses those that failed longest ago are forgotten."""
 
-    def __init__(self, rate: float = RATE, burst: float = BURST) -> None:
-        self._interval, self._full = 1 / rate, burst / rate
-        self._full_at: dict[str, float] = {}
+    def __init__(self, rate: int = RATE, burst: int = BURST) -> None:
+        self._interval = 1_000_000_000 // rate
+        self._full = burst * self._interval
+        self._full_at: dict[str, int] = {}
 
     def wait(self, peer: str | None) -> float:
         """Seconds until another failure of this address is looked at; 0: it may try."""
         if not self._full_at:
             return 0.0
-        latest = time.monotonic() + self._full - self._interval
-        return max(0.0, self._full_at.get(_home(peer), 0.0) - latest)
+        latest = time.monotonic_ns() + self._full - self._interval
+        return max(0, self._full_at.get(_home(peer), 0) - latest) / 1e9
 
     def failed(self, peer: str | None) -> None:
         """Notes a failure."""
-        home, now = _home(peer), time.monotonic()
+        home, now = _home(peer), time.monotonic_ns()
         full_at = max(self._full_at.pop(home, now), now) + self._interval
         if len(self._full_at) >= _ADDRESSES:
             del self._full_at[next(iter(self._full_at))]

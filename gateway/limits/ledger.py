@@ -16,6 +16,8 @@ from gateway.limits.memory import DAY, FULL_AT, SPENT, USED, Memory
 
 _TRY = LOCK_EX | LOCK_NB
 _MOST = 2**62
+# Calls in flight are told only where a rule bounds nothing else: who calls one after another can't run into that.
+_FAR = 2**61
 
 
 class Ledger:
@@ -67,17 +69,18 @@ class Ledger:
         finally:
             flock(memory.file, LOCK_UN)
         reset = (tight.tat - now) / 1e9 if kind == RATE else reset_of(tight, kind)
-        return tight, kind, least, reset
+        return tight, kind, least - _FAR if least >= _FAR else least, reset
 
     def _counted(self, bucket: Bucket, at: int, cost: int) -> tuple[Refusal | None, int, int]:
         """What concurrency, quota and budget say: a refusal, or how many more calls the tightest lets through."""
         least, kind = _MOST, CONCURRENCY
         if bucket.concurrency:
-            least = bucket.concurrency - 1 - self._memory.held(at)
-            if least < 0 and self._memory.reap():
-                least = bucket.concurrency - 1 - self._memory.held(at)
-            if least < 0:
+            free = bucket.concurrency - 1 - self._memory.held(at)
+            if free < 0 and self._memory.reap():
+                free = bucket.concurrency - 1 - self._memory.held(at)
+            if free < 0:
                 return Refusal(bucket, CONCURRENCY, 1.0), 0, kind
+            least = _FAR + free
         if bucket.quota or bucket.budget:
             self._read_day(bucket, at, cost)
             if bucket.quota and (left := bucket.quota - bucket.used) < least:

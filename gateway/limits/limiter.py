@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from gateway.limits.bucket import Bucket, Refusal, Standing
+from gateway.limits.bucket import Away, Bucket, Refusal, Standing
 from gateway.limits.ledger import Ledger
 from gateway.limits.memory import Full, Memory, Workers
 from gateway.store.contract import StoreError
@@ -29,12 +29,15 @@ class Unavailable(Exception):
     """Nobody can say whether the call may be let through."""
 
 
+MEMORY, NOBODY = "memory", "nobody"
+
+
 class Taken(NamedTuple):
-    """What a call took, and of whom: `member` names it to the fleet's store, None is this host's memory."""
+    """How the tightest rule stands, if anybody counted, and who did: `MEMORY`, `NOBODY`, or the fleet's store, to
+    which this text names the call."""
 
     standing: Standing | None
-    buckets: Sequence[Bucket]
-    member: str | None
+    by: str
 
 
 class Limiter:
@@ -70,8 +73,6 @@ class Limiter:
     ) -> Taken | Refusal:
         """Takes from the fleet's store for a call that ends at `until` (monotonic); when it is away, `mode` says what
         holds. Raises `Unavailable`."""
-        from gateway.limits.fleet import Away
-
         assert self.fleet is not None
         lease = max(until - time.monotonic(), 0.0) + _LEASE_GRACE
         try:
@@ -80,27 +81,27 @@ class Limiter:
             if mode == "deny":
                 raise Unavailable("the limits' store doesn't answer") from None
             if mode == "allow":
-                return Taken(None, (), None)
+                return Taken(None, NOBODY)
             here = await self.take_here(buckets, cost)
-            return here if isinstance(here, Refusal) else Taken(here, buckets, None)
-        return outcome if isinstance(outcome, Refusal) else Taken(outcome, buckets, member)
+            return here if isinstance(here, Refusal) else Taken(here, MEMORY)
+        return outcome if isinstance(outcome, Refusal) else Taken(outcome, member)
 
-    def release(self, taken: Taken) -> None:
+    def release(self, buckets: Sequence[Bucket], taken: Taken) -> None:
         """Gives back what a call held of `concurrency`."""
-        if taken.member is None:
-            self.ledger.release(taken.buckets)
-        elif self.fleet is not None:
-            self.fleet.release(taken.buckets, taken.member)
+        if taken.by == MEMORY:
+            self.ledger.release(buckets)
+        elif taken.by != NOBODY and self.fleet is not None:
+            self.fleet.release(buckets, taken.by)
 
-    async def settle(self, taken: Taken, more: int) -> None:
+    async def settle(self, buckets: Sequence[Bucket], taken: Taken, more: int) -> None:
         """Adds to what a call cost, or takes from it when negative."""
-        if taken.member is not None and self.fleet is not None:
-            self.fleet.settle(taken.buckets, more)
-            return
-        tries = int(_PATIENCE / _PAUSE)
-        while taken.buckets and tries and not self.ledger.settle(taken.buckets, more):
-            tries -= 1
-            await asyncio.sleep(_PAUSE)
+        if taken.by == MEMORY:
+            tries = int(_PATIENCE / _PAUSE)
+            while tries and not self.ledger.settle(buckets, more):
+                tries -= 1
+                await asyncio.sleep(_PAUSE)
+        elif taken.by != NOBODY and self.fleet is not None:
+            self.fleet.settle(buckets, more)
 
     async def close(self) -> None:
         """Ends the connections and unmaps the memory."""

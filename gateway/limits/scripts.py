@@ -14,7 +14,7 @@ TAKE = """
 local time = redis.call('TIME')
 local now = (time[1] - 1767225600) * 1000000 + time[2]
 local cost, member, lease = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local least, tight, kind, reset = 9e15, 1, 0, 0
+local least, tight, kind, reset, far = 9e15, 1, 0, 0, 1e15
 local puts = {}
 for i = 1, #KEYS / 2 do
   local at = 3 + (i - 1) * 7
@@ -36,7 +36,8 @@ for i = 1, #KEYS / 2 do
     local left = most - 1 - redis.call('ZCARD', flight)
     if left < 0 then return {0, i, 1, 0, 1000000} end
     put.holds = true
-    if left < least then least, tight, kind, reset = left, i, 1, 1000000 end
+    -- told only where nothing else is bounded
+    if far + left < least then least, tight, kind, reset = far + left, i, 1, 1000000 end
   end
   if quota > 0 or budget > 0 then
     local same = kept[2] == day
@@ -60,6 +61,7 @@ for _, put in ipairs(puts) do
     redis.call('PEXPIRE', put.flight, math.ceil(lease / 1000) + 60000)
   end
 end
+if kind == 1 then least = least - far end
 return {1, tight, kind, least, reset}
 """
 

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -58,27 +58,31 @@ class OperationFile:
         self._path = path
         self.owner = _owner()
         self._full = False
+        self._durable = True
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = path.with_suffix(".lock").open("ab")
-            self._connection = connect(path)
+            with ExitStack() as opened:
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._lock = opened.enter_context(path.with_suffix(".lock").open("ab"))
+                self._connection = opened.enter_context(closing(connect(path)))
+                # What is deleted is overwritten: replies may hold personal data.
+                self._connection.execute("PRAGMA secure_delete=ON")
+                upgrade(self._connection, _UPGRADES)
+                opened.pop_all()
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"the operations in {path} can't be opened: {error}") from error
-        try:
-            # What is deleted is overwritten: replies may hold personal data.
-            self._connection.execute("PRAGMA secure_delete=ON")
-            upgrade(self._connection, _UPGRADES)
-        except sqlite3.Error as error:
             raise StoreError(f"the operations in {path} can't be opened: {error}") from error
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """One transaction, on the disk when it ends; raises `sqlite3.Error`, and then nothing has changed.
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """One transaction; raises `sqlite3.Error`, and then nothing has changed. A `durable` one is on the disk when it
+        ends; another outlives a crash, and a power failure only once a later one has been durable.
 
         The workers queue up for it at a file's lock: SQLite's own waiting sleeps, and may sleep past its turn.
         """
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
+            if durable != self._durable:
+                self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+                self._durable = durable
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 self._full = self._bytes() > MOST_BYTES
@@ -133,18 +137,16 @@ class OperationFile:
             return None
         return self._judged(found)
 
-    def abandon(self) -> int:
-        """Running operations whose processes are gone are of unknown outcome; returns how many there were."""
+    def tidy(self) -> bool:
+        """Tells running operations whose processes are gone to be of unknown outcome, and deletes some of those
+        that are past their time; returns whether there may be more of them."""
         owners = self._connection.execute("SELECT DISTINCT owner FROM operations WHERE state = 'running'").fetchall()
-        gone = [owner for (owner,) in owners if not _lives(owner)]
         now = time.time()
-        return sum(self._connection.execute(_ABANDON, (now, owner)).rowcount for owner in gone)
-
-    def prune(self) -> int:
-        """Deletes some of the operations that are past their time; returns how many."""
-        now = time.time()
+        for (owner,) in owners:
+            if owner != self.owner and not _lives(owner):
+                self._connection.execute(_ABANDON, (now, owner))
         bounds = (now - KEEP_SECONDS, now - KEEP_UNKNOWN_SECONDS, _PRUNED_AT_ONCE)
-        return self._connection.execute(_EXPIRED, bounds).rowcount
+        return self._connection.execute(_EXPIRED, bounds).rowcount == _PRUNED_AT_ONCE
 
     def close(self) -> None:
         """Closes the file."""

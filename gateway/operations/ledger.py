@@ -28,6 +28,8 @@ _RETRY_SECONDS = 0.5
 _PATIENCE_SECONDS = 5.0
 _CLOSE_SECONDS = 10.0
 _TIDY_SECONDS = 60.0
+_TIDY_ON_SECONDS = 0.05
+"""Until the next look at what is past its time, while there is more of it than one look deletes."""
 
 
 @dataclass(eq=False, slots=True)
@@ -38,6 +40,8 @@ class _Job:
     waiter: asyncio.Future[Any] | None = None
     kept: bool = False
     outcome: Any = None
+    durable: bool = False
+    """It must outlive a power failure, not only a crash."""
     given_up: Callable[[Any], None] | None = None
     """Told the outcome when nobody waits for it any more."""
 
@@ -66,7 +70,7 @@ class Ledger:
             if begun.taken:
                 self._take_back(begun)
 
-        begun: Begun = await self._wait(_Job(lambda: self._file.begin(intent), given_up=undo))
+        begun: Begun = await self._wait(_Job(lambda: self._file.begin(intent), durable=True, given_up=undo))
         return begun
 
     def _take_back(self, begun: Begun) -> None:
@@ -91,7 +95,7 @@ class Ledger:
             self._file.begin(intent)
             self._file.end(intent.id, state, outcome)
 
-        await self._wait(_Job(both))
+        await self._wait(_Job(both, durable=True))
 
     async def read(self, id: str) -> StoredOperation | None:
         """An operation as it stands; raises `StoreError`."""
@@ -134,7 +138,7 @@ class Ledger:
     def _run(self) -> None:
         while not (self._closing.is_set() and not self._queue):
             if not self._queue:
-                self._work.wait(_TIDY_SECONDS)
+                self._work.wait(max(0.0, self._tidy_at - time.monotonic()))
             self._work.clear()
             group = [self._queue.popleft() for _ in range(min(_GROUP, len(self._queue)))]
             if not self._commit(group) and self._closing.is_set():
@@ -146,17 +150,15 @@ class Ledger:
         if not group and not tidy:
             return True
         try:
-            with self._file.transaction():
-                if tidy:
-                    self._file.abandon()
-                    self._file.prune()
+            with self._file.transaction(durable=any(job.durable for job in group)):
+                more = tidy and self._file.tidy()
                 for job in group:
                     _do(job)
         except (sqlite3.Error, OSError) as error:
             self._failed(group, error)
             return False
         if tidy:
-            self._tidy_at = time.monotonic() + _TIDY_SECONDS
+            self._tidy_at = time.monotonic() + (_TIDY_ON_SECONDS if more else _TIDY_SECONDS)
         if self._failing:
             self._failing = False
             logger.warning("the operations can be written again")

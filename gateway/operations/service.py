@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Self
 
+from gateway.audit.log import AuditLog
+from gateway.audit.record import record_of
+from gateway.audit.sink import AuditError
 from gateway.call import Call, Reply, new_id
 from gateway.errors import (
     AuditUnavailable,
     Conflict,
     Forbidden,
+    InternalError,
     NotFound,
     Overloaded,
     Problem,
@@ -41,14 +46,14 @@ _LAST_WRITES = 15.0
 class Operations:
     """One process's kept writes. Belongs to one event loop."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._running: set[asyncio.Task[Reply]] = set()
+    def __init__(self, ledger: Ledger, audit: AuditLog) -> None:
+        self._ledger, self._audit = ledger, audit
+        self._running: dict[asyncio.Task[Reply], int] = {}
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, audit: AuditLog) -> Self:
         """Opens the operations' file; blocks; raises `StoreError`."""
-        return cls(Ledger(OperationFile(path)))
+        return cls(Ledger(OperationFile(path)), audit)
 
     async def begin(self, intent: Intent) -> Begun:
         """Keeps an intent durably; raises `StateUnavailable` or `Overloaded`, and then nothing may be sent."""
@@ -62,7 +67,7 @@ class Operations:
     def run(self, call: Call, begun: Begun, work: Awaitable[Reply], composite: bool) -> asyncio.Task[Reply]:
         """Does the write in a task of its own, so that its end is noted even when its caller has left."""
         task = asyncio.create_task(self._run(call, begun, work, composite))
-        self._running.add(task)
+        self._running[task] = call.snapshot
         task.add_done_callback(self._ended)
         return task
 
@@ -96,9 +101,41 @@ class Operations:
             await self._ledger.forget(begun.operation.id)
 
     def _ended(self, task: asyncio.Task[Reply]) -> None:
-        self._running.discard(task)
+        del self._running[task]
         if not task.cancelled():
             task.exception()  # told to whoever waits; a caller that has left isn't there to hear it
+
+    def record_late(self, task: asyncio.Task[Reply], call: Call) -> None:
+        """Has the audit record how a write ends whose caller has been answered before: a second record of the call."""
+        began, started = time.time(), time.monotonic()
+
+        def ended(task: asyncio.Task[Reply]) -> None:
+            if task.cancelled():
+                return
+            problem = task.exception()
+            slug = problem.slug if isinstance(problem, Problem) else None if problem is None else InternalError.slug
+            status = problem.status if isinstance(problem, Problem) else 500 if problem else task.result().status
+            try:
+                self._audit.append(
+                    record_of(
+                        call,
+                        time=began,
+                        seconds=time.monotonic() - started,
+                        status=status,
+                        route=call.route,
+                        effect=call.effect,
+                        served_by=None if problem else task.result().served_by,
+                        problem=slug,
+                    )
+                )
+            except AuditError as error:
+                logger.error("how call %s ended can't be recorded: %s", call.id, error)
+
+        task.add_done_callback(ended)
+
+    def busy(self, snapshot: int) -> bool:
+        """Whether writes that a snapshot admitted are under way."""
+        return snapshot in self._running.values()
 
     async def note_unknown(self, call: Call, problem: Problem) -> Problem:
         """Keeps a write that had no key and whose outcome is unknown; the problem then names the operation."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ from gateway.routing.policies import decides
 from gateway.routing.rules import Rules
 
 # Decisions kept per snapshot, and per route by the caller's identity; beyond it the oldest go.
-_KEPT, _KEPT_CALLERS, _KEPT_GRANTS = 20_000, 4_096, 2_000
+_KEPT, _KEPT_CALLERS, _KEPT_GRANTS = 20_000, 512, 2_000
 _ERRED = re.compile(r"policy `([^`]*)`")
 SCOPES = "scopes"
 """What decides when a credential was narrowed to other operations."""
@@ -119,6 +120,8 @@ class Policies:
         self._narrowed = frozenset(operation for id, operation in rules.marks if id in self._names)
         self._trials = {name: PolicySet((*rules.policies, *tried)) for name, tried in rules.trials.items()}
         self._decisions: dict[tuple[Any, ...], Decision] = {}
+        self.differed: Counter[str] = Counter()
+        """How many calls each set on trial would have decided otherwise, such as `strict:deny`, in this process."""
         self._grants: dict[tuple[Any, ...], Grant | None] = {}
 
     def narrowed(self, route: Route) -> bool:
@@ -153,23 +156,30 @@ class Policies:
 
         return decided
 
-    def judge(self, route: Route) -> Callable[[Call], Decision]:
-        """Decides over a whole call, for routes that a policy waits for."""
+    def judge(self, route: Route, now: float | None = None) -> Callable[[Call], Decision]:
+        """Decides over a whole call, for routes that a policy waits for; `now` in seconds since 1970, else the time."""
         waiting = [each for each in self._set.waiting if decides(each, route)]
         mentioned = frozenset(name for each in waiting for name in names_read(each))
         read = reader(route, mentioned) if "arguments" in mentioned else None
+        known: dict[tuple[Any, ...], cedarpy.Entities] = {}
+
+        def about(principal: Principal) -> cedarpy.Entities:
+            key = _identity(principal)
+            if key not in known:
+                _remember(known, key, entities.of_route(principal, route), _KEPT_CALLERS)
+            return known[key]
 
         def judged(call: Call) -> Decision:
             principal = call.principal
             assert principal is not None
-            context = {**entities.caller(principal), "time": entities.moment()}
+            context = {**entities.caller(principal), "time": entities.moment(now)}
             try:
                 if read is not None:
                     context["arguments"] = read(call)
             except Unfit:
                 return Decision(False, ("arguments",))
             asked = entities.request(principal, route.operation_id, ("Route", route.operation_id), context)
-            verdict = self._set.decide(asked, entities.of_route(principal, route))
+            verdict = self._set.decide(asked, about(principal))
             return self._decision(verdict, principal, route)
 
         return judged

@@ -48,8 +48,9 @@ class Grant:
         )
         self._key, self._tenant = key, (principal.tenant or "").encode() + b"\0"
         self._paths = sorted({path for view in self._views for path in view.masked | view.tokenised})
-        self._plans: dict[tuple[View, ...], Plan] = {}
-        self._whole = self._plan(self._views)
+        # By which of the views show the row, a bit each.
+        self._plans: dict[int, Plan] = {}
+        self._whole = self._plan((1 << len(self._views)) - 1)
         self.narrows = all(view.rows is not None for view in self._views)
         """Whether there may be rows that it doesn't show."""
         whole_views = [view for view in self._views if view.rows is None]
@@ -76,8 +77,11 @@ class Grant:
         """A visible row without what isn't clear in it; the row itself stays as it is."""
         left_out, tokens = self._whole
         if len(self._views) > 1:
-            showing = tuple(view for view in self._views if view.rows is None or view.rows.match(row))
-            left_out, tokens = self._plan(showing)
+            bits = 0
+            for number, view in enumerate(self._views):
+                if view.rows is None or view.rows.match(row):
+                    bits |= 1 << number
+            left_out, tokens = self._plan(bits)
         for path in left_out:
             row = _changed(row, path, None)
         for path in tokens:
@@ -95,13 +99,14 @@ class Grant:
             groups += found
         return groups
 
-    def _plan(self, showing: tuple[View, ...]) -> Plan:
-        plan = self._plans.get(showing)
+    def _plan(self, bits: int) -> Plan:
+        plan = self._plans.get(bits)
         if plan is None:
+            showing = [view for number, view in enumerate(self._views) if bits >> number & 1]
             hidden = [path for path in self._paths if all(view.covers(path) for view in showing)]
             tokens = [path for path in hidden if any(view.tokenises(path) for view in showing)]
             plan = tuple(path for path in hidden if path not in tokens), tuple(tokens)
-            self._plans[showing] = plan
+            self._plans[bits] = plan
         return plan
 
     def _token(self, value: Json) -> Json:

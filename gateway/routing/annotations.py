@@ -40,7 +40,7 @@ def marks_of(
     for name in ("mask", "tokenise"):
         if name in given and not fields[name]:
             say(f'@{name} names no member: write @{name}("email, phone")')
-    readers = {name: _Reader(routes[name], say) for name in sorted(deciding)}
+    readers = {name: _Reader(routes[name], _row_of(routes[name], routes), say) for name in sorted(deciding)}
     for annotation, paths in fields.items():
         for path in paths:
             # A permit for many routes may name what only some of their replies have.
@@ -57,12 +57,20 @@ def _fields(text: str) -> Iterator[Path]:
             yield tuple(each.strip().split("."))
 
 
+def _row_of(route: Route, routes: Mapping[str, Route]) -> JsonSchema:
+    """The schema in which a row's members have their types: the reply's; for a write that answers nothing, that of
+    another route of its group for one entity."""
+    if route.reply is not None or route.effect is Effect.READ:
+        return route.reply or {}
+    alike = (each.reply for each in routes.values() if each.group == route.group and not each.is_list)
+    return next((reply for reply in alike if reply is not None), {})
+
+
 class _Reader:
     """Reads a permit's annotations for one route."""
 
-    def __init__(self, route: Route, say: Callable[[str], None]) -> None:
-        self._route, self._tell = route, say
-        self._root: JsonSchema = route.reply or {}
+    def __init__(self, route: Route, root: JsonSchema, say: Callable[[str], None]) -> None:
+        self._route, self._tell, self._root = route, say, root
         self._to_row: Path = ("items", ITEM) if route.is_list else ()
 
     def mark(self, rows: Predicate | None, masked: list[Path], tokenised: list[Path]) -> Mark:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from adapters.contract import Adapter
+from gateway.routing.audit_schema import check_audit
 from gateway.routing.contracts import contract_files, exposed, read_contracts
 from gateway.routing.document import merged
 from gateway.routing.folder import read_workspace
@@ -76,6 +77,7 @@ def compile_workspace(
     policed = Policed.of([each.operation_id for each in operations], routes) if whole else None
     rules = read_policies(files, policed, report)
     policy_files = read_policy_files(files, report)
+    check_audit(files, policy_files["audit.yaml"], routes, report)
     check_limits(files, policy_files["limits.yaml"], routes, upstreams.specs, report)
     document = merged(documents, report)
     if report.errors():

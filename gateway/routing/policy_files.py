@@ -7,12 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from gateway.routing.audit_schema import Audit
 from gateway.routing.invalid import Where, validated
 from gateway.routing.limits_schema import Limits
 from gateway.routing.report import Report
 from gateway.routing.source import parse
 
-POLICY_FILES: Mapping[str, type[BaseModel]] = {"limits.yaml": Limits}
+POLICY_FILES: Mapping[str, type[BaseModel]] = {"audit.yaml": Audit, "limits.yaml": Limits}
 """File name below `policies/` → its model. A file that isn't there counts as an empty one."""
 
 

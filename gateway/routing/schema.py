@@ -60,6 +60,12 @@ class Stores(_Model):
         description="Where limits are counted: memory: on this host; redis://HOST:PORT/DB, rediss:// or unix://PATH "
         "for a fleet.",
     )
+    audit: str = Field(
+        default="embedded:",
+        pattern="^(embedded:$|postgres(ql)?://.|env:.|file:/.)",
+        description="Where the audit is kept: embedded: in the state folder; postgresql://USER:PASSWORD@HOST/DATABASE "
+        "for a fleet, as a reference.",
+    )
 
 
 class Gateway(_Model):

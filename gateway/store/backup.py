@@ -57,7 +57,7 @@ def _parts(folder: StateFolder, store: Path) -> Iterator[tuple[str, Path]]:
     audit, keys = f"{folder.audit.name}/", f"{folder.keys.name}/"
 
     def rank(name: str) -> int:
-        if name.startswith(keys):
+        if name.startswith(keys) or name == f"{audit}public-keys":
             return 4
         database = name.endswith(".db")
         if name.startswith(audit):

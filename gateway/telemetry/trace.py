@@ -13,7 +13,7 @@ _TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-
 _DEFAULT_RATIO = 0.05
 _ALL = 1 << 64
 
-current_trace: ContextVar[str] = ContextVar("figway_trace", default="")
+current_trace: ContextVar[str] = ContextVar("trace", default="")
 """The `traceparent` of the call that runs here, while logs are exported; empty: none."""
 
 

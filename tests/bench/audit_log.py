@@ -18,12 +18,16 @@ from typing import Any
 import uvloop
 
 from adapters.contract import Source
+from gateway.audit.arguments import Hasher, Keeps, Rules
 from gateway.audit.log import AuditLog
 from gateway.audit.record import record_of
 from gateway.call import Call, Principal, UpstreamCall, new_id
+from gateway.identity.audit_keys import audit_keys
+from gateway.identity.keyrings import Keyrings
 
 CALLERS, CALLS, ROUNDS = 64, 300, 5
 _TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+_KEEPS = Keeps(Rules(), Hasher("h", b"h" * 32))
 _WHO = Principal("ann", "bot", ("reader",), "acme", "key:abcdefghijkl")
 
 
@@ -31,6 +35,7 @@ def _record() -> Any:
     now = datetime.now(UTC)
     call = Call(new_id(), "get_item", 3, "GET", "/items/BRG-6204", 0.0, _TRACE, {"sku": "BRG-6204"})
     call.principal, call.decision, call.policies = _WHO, "allow", ("policy0",)
+    call.keeps = _KEEPS
     call.upstream_calls = [UpstreamCall("shelf", "item.get", 0.001, "ok", (Source("shelf", "items", "k", as_of=now),))]
     return record_of(
         call, time=time.time(), seconds=0.002, status=200, route="/items/{sku}", effect="read", reply_bytes=60
@@ -53,7 +58,7 @@ async def _turns(turn: Callable[[], Awaitable[None]]) -> float:
 
 async def _measured(folder: Path) -> tuple[float, float, float]:
     """CPU µs a read and a write, and writes a second."""
-    log = AuditLog.open(folder)
+    log = AuditLog.open(folder, audit_keys(Keyrings(folder / "keys")))
 
     async def nothing() -> None:
         await asyncio.sleep(0)
@@ -61,7 +66,7 @@ async def _measured(folder: Path) -> tuple[float, float, float]:
     async def read() -> None:
         log.append(_record())
         await asyncio.sleep(0)
-        while log.crowded:
+        while log.crowded:  # noqa: ASYNC110 - nothing tells when it isn't any more
             await asyncio.sleep(0.01)
 
     async def write() -> None:

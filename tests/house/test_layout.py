@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,8 +60,11 @@ def incomplete_kinds(tree: Path) -> list[str]:
 
 
 def undeclared_imports(tree: Path) -> list[str]:
-    """Imports of packages that pyproject.toml doesn't name as dependencies."""
-    declared = {re.match(r"[\w.-]+", each)[0].lower() for each in _project(tree)["dependencies"]}  # type: ignore[index]
+    """Imports of packages that pyproject.toml doesn't name as dependencies, or as those of an extra for users."""
+    project = _project(tree)
+    extras = {name: needed for name, needed in project.get("optional-dependencies", {}).items() if name != "test"}
+    needed = [*project["dependencies"], *(each for extra in extras.values() for each in extra)]
+    declared = {re.match(r"[\w.-]+", each)[0].lower() for each in needed}  # type: ignore[index]
     known = declared | set(sys.stdlib_module_names) | {"gateway", "adapters"}
     return sorted(
         f"{path.relative_to(tree)}: {name}"
@@ -79,7 +83,7 @@ def _imported(path: Path) -> Iterator[str]:
             yield node.module.partition(".")[0]
 
 
-def _project(tree: Path) -> dict[str, object]:
+def _project(tree: Path) -> dict[str, Any]:
     return tomllib.loads((tree / "pyproject.toml").read_text())["project"]  # type: ignore[no-any-return]
 
 

@@ -61,6 +61,9 @@ class LabAdapter:
         schema = _KEYED if name in ("item.get", "item.put") else _ANY
         return Operation(name, effect, schema, _ANY, is_list=name == "item.list")
 
+    def element(self, operation: str, pointer: str) -> str | None:
+        return f"{operation}:{pointer}"
+
     async def open(self) -> None:
         if self._config.down:
             raise errors.Unavailable("The lab is closed.")
@@ -73,7 +76,8 @@ class LabAdapter:
         if self._config.down:
             raise errors.Unavailable("The lab is closed.")
         value = await self._operations[operation](input, context)
-        return Result(value, datetime.now(UTC), (Source(self.name, operation, str(input.get("sku"))),))
+        now = datetime.now(UTC)
+        return Result(value, now, (Source(self.name, operation, str(input.get("sku")), as_of=now),))
 
     async def probe(self, context: Context) -> Probe:
         return Probe(not self._config.down, "open" if not self._config.down else "closed", 0.0)

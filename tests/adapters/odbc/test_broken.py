@@ -99,9 +99,9 @@ async def test_a_server_lost_in_the_commit_leaves_the_outcome_unknown(own_server
     await adapter.open()
     row = TableActions.row
 
-    def killed(self, session, key):
+    def killed(self, session, key, within):
         """The server goes after the statement, before COMMIT."""
-        found = row(self, session, key)
+        found = row(self, session, key, within)
         for pid in _family(own_server.pid):
             os.kill(pid, signal.SIGKILL)
         return found

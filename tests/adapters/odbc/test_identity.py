@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
-from adapters.errors import AdapterError, ConfigError, NotMapped, Refused, Unavailable, UnknownOutcome
+from adapters.errors import AdapterError, NotMapped, Refused, Unavailable, UnknownOutcome
+from adapters.odbc.failures import DatabaseError, Failure
 
 Soon = Callable[..., Any]
 
@@ -224,18 +224,32 @@ async def test_a_connection_that_could_not_be_reset_is_dropped(
     adapter, tell = asked(callers=ROLES, variables=VARIABLES, concurrency=1)
     first = await tell("alice", agent="bot")
     session = adapter._pool._idle[0].session
-    real = session.statement
+    real = session.execute
 
-    def refuses(sql: str) -> None:
-        real("this is no statement" if sql == session.dialect.drop_role else sql)
+    def refuses(sql: str, parameters: Any = ()) -> Any:
+        return real("this is no statement" if sql == session.dialect.drop_role else sql, parameters)
 
-    monkeypatch.setattr(session, "statement", refuses)
+    monkeypatch.setattr(session, "execute", refuses)
     # The answer stands; the connection doesn't.
     assert (await tell("alice", agent="bot"))["connection"] == first["connection"]
     assert adapter._pool.facts["idle"] == 0
     after = await tell("bob")
     assert after["connection"] != first["connection"]
     assert (after["role"], after["agent"]) == ("fig_bob", "")
+
+
+async def test_what_broke_the_connection_is_told_and_not_the_reset(asked: Any, soon: Soon) -> None:
+    adapter, tell = asked(callers=ROLES, variables=VARIABLES, concurrency=1)
+    first = await tell("alice")
+
+    def breaks(session: Any) -> None:
+        session._connection.close()
+        raise DatabaseError(Failure.LOST, "gone", sent=True)
+
+    job = adapter._identity.around(breaks, adapter._identity.of(soon(principal="alice")))
+    with pytest.raises(UnknownOutcome):
+        await adapter._pool.run(job, soon().deadline, write=True)
+    assert (await tell("bob"))["connection"] != first["connection"]
 
 
 async def test_a_role_that_the_database_does_not_know_is_the_operators_fault(asked: Any, gate: Any) -> None:
@@ -254,36 +268,3 @@ async def test_a_dry_run_is_made_in_the_callers_name(make: Any, gate: Any, soon:
     assert (tried.value["before"]["body"], tried.value["after"]["body"]) == ("va", "new")
     with pytest.raises(AdapterError):
         await adapter.dry_run("notes.update", {"id": mine, "body": "new"}, soon(principal="bob"))
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        {"callers": {"alice": {"role": "none"}}},
-        {"callers": {"alice": {"role": 'a"; RESET ROLE'}}},
-        {"callers": {"alice": {"role": "a`b"}}},
-        {"callers": {"alice": {"role": ""}}},
-        {"callers": {"": {"role": "a"}}},
-        {"callers": {"role:": {"role": "a"}}},
-        {"callers": {}},
-        {"callers": {"alice": {}}},
-        {"callers": {"alice": {"role": "a", "password": "b"}}},
-        {"variables": {"principal": "role"}},
-        {"variables": {"principal": "search_path"}},
-        {"variables": {"principal": "app.a', 'x"}},
-        {"variables": {"principal": "app.A"}},
-        {"variables": {"subject": "app.subject"}},
-        {"variables": {}},
-    ],
-)
-def test_what_cannot_be_is_refused_offline(make: Any, sqlite: Any, config: Any) -> None:
-    with pytest.raises(ValidationError):
-        make(sqlite, TABLES, **config)
-
-
-@pytest.mark.parametrize("config", [{"callers": ROLES}, {"variables": VARIABLES}])
-async def test_a_database_that_cannot_be_told_is_refused(make: Any, sqlite: Any, soon: Soon, config: Any) -> None:
-    with pytest.raises(ConfigError) as caught:
-        make(sqlite, TABLES, **config)
-    assert [problem.where for problem in caught.value.problems] == [f"/{next(iter(config))}"]
-    assert "sqlite can't be told who calls; postgresql and mariadb can" in str(caught.value)

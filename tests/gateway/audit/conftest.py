@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.audit.arguments import Hasher
 from gateway.audit.file import AuditError
+from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.record import Record
 
@@ -17,6 +19,12 @@ from gateway.audit.record import Record
 def folder(tmp_path: Path) -> Path:
     """Where the audit goes; not made yet."""
     return tmp_path / "audit"
+
+
+@pytest.fixture
+def keys() -> AuditKeys:
+    """The audit's own keys."""
+    return AuditKeys(lambda: ("k1", b"s" * 32), Hasher("h1", b"h" * 32))
 
 
 @pytest.fixture
@@ -32,9 +40,9 @@ def make() -> Callable[[int], Record]:
 
 
 @pytest.fixture
-def log(folder: Path) -> Iterator[AuditLog]:
+def log(folder: Path, keys: AuditKeys) -> Iterator[AuditLog]:
     """An audit that is being written."""
-    log = AuditLog.open(folder)
+    log = AuditLog.open(folder, keys)
     yield log
     with suppress(AuditError):
         log.close()

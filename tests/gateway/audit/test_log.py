@@ -5,19 +5,25 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from gateway.audit import chain
 from gateway.audit import log as log_module
+from gateway.audit.checkpoint import Checkpointer
 from gateway.audit.file import AuditError, AuditFile
+from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.record import Record
-from gateway.audit.verify import records, verify
+from gateway.audit.rules import AuditRules
+from gateway.audit.sink import Segment, WriterLost
+from gateway.audit.verify import records, verify_folder
 
 Make = Callable[[int], Record]
+Start = Callable[..., AuditLog]
 
 
 class Disk(AuditFile):
@@ -26,17 +32,27 @@ class Disk(AuditFile):
     broken = False
     gate: threading.Event | None = None
 
-    def add(self, bodies: Iterable[bytes]) -> None:
+    def append(self, segment: Segment) -> None:
         if self.gate is not None:
             self.gate.wait(30)
         if self.broken:
             raise AuditError("the audit can't be written: disk I/O error")
-        super().add(bodies)
+        super().append(segment)
 
 
 @pytest.fixture
 def disk(folder: Path) -> Disk:
     return Disk.claim(folder)
+
+
+@pytest.fixture
+def start(disk: Disk, folder: Path, keys: AuditKeys) -> Callable[..., AuditLog]:
+    """Starts a log that writes to the disk."""
+    return lambda **options: AuditLog(disk, keys, folder, **options)
+
+
+def _holds(folder: Path, keys: AuditKeys) -> bool:
+    return verify_folder(folder, {(key := keys.signer(folder).public).name: key}).holds
 
 
 def _ids(folder: Path) -> list[str]:
@@ -55,12 +71,12 @@ async def test_a_durable_record_is_on_the_disk_when_the_caller_goes_on(log: Audi
     assert log.healthy
 
 
-def test_what_is_queued_is_written_at_the_end(log: AuditLog, folder: Path, make: Make) -> None:
+def test_what_is_queued_is_written_at_the_end(log: AuditLog, folder: Path, make: Make, keys: AuditKeys) -> None:
     for number in range(3000):
         log.append(make(number))
     log.close()
     assert _ids(folder) == [f"call-{number}" for number in range(3000)]
-    assert verify(folder / "writer-0.db").broken is None
+    assert _holds(folder, keys)
 
 
 async def test_what_nobody_waits_for_is_written_too(log: AuditLog, folder: Path, make: Make) -> None:
@@ -69,18 +85,17 @@ async def test_what_nobody_waits_for_is_written_too(log: AuditLog, folder: Path,
 
 
 async def test_many_callers_share_commits_in_the_order_they_came(
-    disk: Disk, folder: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+    disk: Disk, start: Start, folder: Path, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commits: list[int] = []
-    add = disk.add
+    append = disk.append
 
-    def counted(bodies: Iterable[bytes]) -> None:
-        group = list(bodies)
-        commits.append(len(group))
-        add(group)
+    def counted(segment: Segment) -> None:
+        commits.append(segment.count)
+        append(segment)
 
-    monkeypatch.setattr(disk, "add", counted)
-    log = AuditLog(disk)
+    monkeypatch.setattr(disk, "append", counted)
+    log = start()
     await asyncio.gather(*(log.append_durable(make(number)) for number in range(500)))
     log.close()
     assert _ids(folder) == [f"call-{number}" for number in range(500)]
@@ -88,17 +103,20 @@ async def test_many_callers_share_commits_in_the_order_they_came(
 
 
 async def test_several_event_loops_may_wait(log: AuditLog, folder: Path, make: Make) -> None:
+    async def waits(number: int) -> None:
+        await log.append_durable(make(number))
+
     def elsewhere(number: int) -> None:
-        asyncio.run(log.append_durable(make(number)))
+        asyncio.run(waits(number))
 
     await asyncio.gather(*(asyncio.to_thread(elsewhere, number) for number in range(8)), log.append_durable(make(8)))
     assert sorted(_ids(folder)) == [f"call-{number}" for number in range(9)]
 
 
-async def test_a_caller_that_leaves_harms_nobody(disk: Disk, folder: Path, make: Make) -> None:
+async def test_a_caller_that_leaves_harms_nobody(disk: Disk, start: Start, folder: Path, make: Make) -> None:
     disk.gate = threading.Event()
-    log = AuditLog(disk)
-    left, stays = (asyncio.create_task(log.append_durable(make(number))) for number in range(2))
+    log = start()
+    left, stays = (log.append_durable(make(number)) for number in range(2))
     await asyncio.sleep(0)
     left.cancel()
     disk.gate.set()
@@ -108,10 +126,16 @@ async def test_a_caller_that_leaves_harms_nobody(disk: Disk, folder: Path, make:
 
 
 async def test_a_broken_disk_is_told_and_survived(
-    disk: Disk, folder: Path, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    disk: Disk,
+    start: Start,
+    folder: Path,
+    make: Make,
+    keys: AuditKeys,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(log_module, "_RETRY_SECONDS", 0.01)
-    log = AuditLog(disk)
+    log = start()
     await log.append_durable(make(0))
     disk.broken = True
     with pytest.raises(AuditError, match="disk I/O error"):
@@ -125,17 +149,17 @@ async def test_a_broken_disk_is_told_and_survived(
     await log.append_durable(make(4))
     log.close()
     assert _ids(folder) == [f"call-{number}" for number in range(5)]
-    assert verify(folder / "writer-0.db").broken is None
+    assert _holds(folder, keys)
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"], "told once, each way"
 
 
 async def test_a_hung_disk_counts_as_broken_while_it_hangs(
-    disk: Disk, make: Make, monkeypatch: pytest.MonkeyPatch
+    disk: Disk, start: Start, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_module, "_STALL_SECONDS", 0.05)
     disk.gate = threading.Event()
-    log = AuditLog(disk)
-    waits = asyncio.create_task(log.append_durable(make(0)))
+    log = start()
+    waits = log.append_durable(make(0))
     await _until(lambda: not log.healthy)
     disk.gate.set()
     await waits
@@ -144,11 +168,11 @@ async def test_a_hung_disk_counts_as_broken_while_it_hangs(
 
 
 async def test_who_waits_for_a_hung_disk_is_told_in_the_end(
-    disk: Disk, folder: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+    disk: Disk, start: Start, folder: Path, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_module, "_PATIENCE_SECONDS", 0.05)
     disk.gate = threading.Event()
-    log = AuditLog(disk)
+    log = start()
     with pytest.raises(AuditError, match="the disk doesn't answer"):
         await log.append_durable(make(0))
     disk.gate.set()
@@ -156,9 +180,9 @@ async def test_who_waits_for_a_hung_disk_is_told_in_the_end(
     assert _ids(folder) == ["call-0"]
 
 
-def test_the_queue_has_an_end(disk: Disk, folder: Path, make: Make) -> None:
+def test_the_queue_has_an_end(disk: Disk, start: Start, folder: Path, make: Make) -> None:
     disk.gate = threading.Event()
-    log = AuditLog(disk, capacity=10)
+    log = start(capacity=10)
     for number in range(10):
         assert log.crowded == (number >= 5)
         log.append(make(number))
@@ -169,9 +193,9 @@ def test_the_queue_has_an_end(disk: Disk, folder: Path, make: Make) -> None:
     assert len(_ids(folder)) == 10
 
 
-def test_what_cant_be_written_at_the_end_is_counted(disk: Disk, make: Make) -> None:
+def test_what_cant_be_written_at_the_end_is_counted(disk: Disk, start: Start, make: Make) -> None:
     disk.broken = True
-    log = AuditLog(disk)
+    log = start()
     log.append(make(0))
     log.append(make(1))
     with pytest.raises(AuditError, match="2 audit records couldn't be written"):
@@ -187,21 +211,81 @@ async def test_a_closed_audit_takes_nothing(log: AuditLog, make: Make) -> None:
         await log.append_durable(make(0))
 
 
-def test_a_failed_commit_leaves_the_chain_as_it_was(folder: Path) -> None:
+def test_a_failed_commit_leaves_the_chain_as_it_was(folder: Path, keys: AuditKeys) -> None:
     file = AuditFile.claim(folder)
-    file.add([b"{}"])
-    with closing(sqlite3.connect(folder / "writer-0.db")) as other:
-        other.execute("CREATE TRIGGER full BEFORE INSERT ON records BEGIN SELECT RAISE(FAIL, 'disk full'); END")
+    checkpoints = Checkpointer(file, lambda: keys.signer(folder))
+
+    def add(*lines: bytes) -> None:
+        segment = chain.segment(checkpoints.head, lines, 1)
+        file.append(segment)
+        checkpoints.add(chain.behind(segment), lines)
+
+    add(b"{}")
+    with closing(sqlite3.connect(folder / "log-0.db")) as other:
+        other.execute("CREATE TRIGGER full BEFORE INSERT ON segments BEGIN SELECT RAISE(FAIL, 'disk full'); END")
         with pytest.raises(AuditError, match="disk full"):
-            file.add([b"1", b"2"])
+            add(b"1", b"2")
         other.execute("DROP TRIGGER full")
-    file.add([b"3"])
+    add(b"3")
+    checkpoints.sign()
     file.close()
-    verdict = verify(folder / "writer-0.db")
-    assert (verdict.head.count, verdict.broken) == (2, None)
+    assert checkpoints.head.size == 2
+    assert _holds(folder, keys)
 
 
-def test_a_folder_that_cant_be_written_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_each_process_has_a_file_of_its_own_and_carries_one_on(folder: Path, keys: AuditKeys, make: Make) -> None:
+    one, other = AuditLog.open(folder, keys), AuditLog.open(folder, keys)
+    assert one.writer != other.writer
+    for log, number in ((one, 1), (other, 2)):
+        log.append(make(number))
+    one.close()
+    again = AuditLog.open(folder, keys)
+    assert again.writer == one.writer
+    again.append(make(3))
+    again.close()
+    other.close()
+    assert _ids(folder) == ["call-1", "call-3", "call-2"]
+    assert _holds(folder, keys)
+
+
+async def test_another_writer_goes_on_where_one_is_lost(
+    start: Start, disk: Disk, folder: Path, make: Make, keys: AuditKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[str] = []
+    append = disk.append
+
+    def once(segment: Segment) -> None:
+        if not lost:
+            lost.append(disk.writer)
+            raise WriterLost("another process carries it on")
+        append(segment)
+
+    monkeypatch.setattr(disk, "append", once)
+    log = start()
+    await log.append_durable(make(1))
+    log.close()
+    assert _ids(folder) == ["call-1"]
+    assert _holds(folder, keys)
+
+
+def test_reads_are_refused_while_nothing_can_be_written_only_by_the_policy(
+    start: Start, disk: Disk, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "_RETRY_SECONDS", 0.01)
+    log = start()
+    disk.broken = True
+    log.append(make(1))
+    asyncio.run(_until(lambda: not log.healthy))
+    assert not log.refuses_reads
+    log.follow(AuditRules(reads_when_unwritable=False))
+    assert log.refuses_reads
+    disk.broken = False
+    asyncio.run(_until(lambda: log.healthy))
+    assert not log.refuses_reads
+    log.close()
+
+
+def test_a_folder_that_cant_be_written_is_told_in_a_sentence(tmp_path: Path, keys: AuditKeys) -> None:
     (tmp_path / "audit").write_text("")
     with pytest.raises(AuditError, match="can't be opened"):
-        AuditLog.open(tmp_path / "audit")
+        AuditLog.open(tmp_path / "audit", keys)

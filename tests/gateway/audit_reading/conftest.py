@@ -6,6 +6,7 @@ import json
 import secrets
 import sqlite3
 import struct
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from gateway.audit.archive import folder_archive
+from gateway.audit.arguments import Hasher
+from gateway.audit.keys import PUBLIC_KEYS, AuditKeys
+from gateway.audit.log import AuditLog
+from gateway.audit.note import public_keys
+from gateway.audit.places import open_log, verified_places
+from gateway.audit.postgres import database_archive
+from gateway.audit.reader import Reader
+from gateway.audit.record import Record
+from gateway.audit.verify import FolderVerdict, verify
+from gateway.store.place import StateFolder
 
 _TABLES = """
 CREATE TABLE about (writer TEXT NOT NULL, format INTEGER NOT NULL);
@@ -138,3 +151,82 @@ def written(tmp_path: Path) -> Written:
 def make() -> Callable[..., dict[str, Any]]:
     """`make(number, **members)`: a record by number."""
     return record_number
+
+
+_TABLES_OF_A_FLEET = "figway_audit_prunings, figway_audit_checkpoints, figway_audit_segments, figway_audit_writers"
+
+
+class Fleet:
+    """An audit in a PostgreSQL database."""
+
+    def __init__(self, server: Any, folder: Path) -> None:
+        self.server = server
+        self.url = f"postgresql://{server.user}:{server.password}@{server.host}:{server.port}/{server.database}"
+        self.folder = StateFolder(folder)
+        self.keys = AuditKeys(lambda: ("k1", b"s" * 32), Hasher("h1", b"h" * 32))
+
+    def open_log(self) -> AuditLog:
+        return open_log(self.url, self.folder, self.keys)
+
+    def verdict(self, folder: StateFolder | None = None) -> FolderVerdict:
+        """What `verify` says, with the public keys of a state folder."""
+        folder = folder or self.folder
+        places, done = verified_places(self.url, folder)
+        try:
+            return verify(places, public_keys((folder.audit / PUBLIC_KEYS).read_text()))
+        finally:
+            done()
+
+    def ids(self, kind: str | None = None) -> list[str]:
+        """The ids of all records, or of one kind's."""
+        with database_archive(self.url) as archive:
+            bodies = [segment.body for source in archive for segment in source.segments()]
+        records = [json.loads(line) for body in bodies for line in body.splitlines()]
+        return [record["id"] for record in records if kind is None or record["kind"] == kind]
+
+    def cut(self) -> None:
+        """Ends every connection of an audit, as a failing network or server would."""
+        self.server.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'figway audit'"
+        )
+
+
+@pytest.fixture
+def fleet(postgres: Any, tmp_path: Path) -> Iterator[Fleet]:
+    """An audit in an empty database."""
+    yield Fleet(postgres, tmp_path / "state")
+    postgres.sql(f"DROP TABLE IF EXISTS {_TABLES_OF_A_FLEET}")
+
+
+@pytest.fixture
+def fleet_of(tmp_path: Path) -> Callable[[Any], Fleet]:
+    """`fleet_of(server)`: an audit in another server's database."""
+    return lambda server: Fleet(server, tmp_path / "state")
+
+
+@pytest.fixture
+def done() -> Callable[[str], Record]:
+    """`done(id)`: the record of a control action."""
+    return lambda id: Record(id, time.time(), "POST", "/items", 200, 0.01, "put_item", "write", "ann")
+
+
+@pytest.fixture
+def reader_of(tmp_path: Path) -> Callable[[Path], Reader]:
+    """`reader_of(folder)`: a reader of a folder, with nothing sealed."""
+    index = tmp_path / "cache" / "index.db"
+    return lambda folder: Reader(lambda: folder_archive(folder), index, str(folder), lambda record: record)
+
+
+@pytest.fixture
+def reader(written: Written, reader_of: Callable[[Path], Reader]) -> Reader:
+    """A reader of what is written."""
+    return reader_of(written.folder)
+
+
+@pytest.fixture
+def three(written: Written, make: Callable[..., dict[str, Any]]) -> list[dict[str, Any]]:
+    """Six hundred records of three writers, newest first."""
+    records = [make(number) for number in range(600)]
+    for writer in range(3):
+        written.write(records[writer::3], writer, group=7)
+    return records[::-1]

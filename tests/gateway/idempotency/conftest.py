@@ -33,7 +33,10 @@ paths:
         "201":
           description: Done.
           content: {{application/json: {{schema: {{type: object, properties: {{sku: {{type: string}}}}}}}}}}
-      x-gateway: {{effect: write, location: "/items/{{sku}}", legacy: {{upstream: lab, operation: item.put, input: {_INPUT}}}}}
+      x-gateway:
+        effect: write
+        location: "/items/{{sku}}"
+        legacy: {{upstream: lab, operation: item.put, input: {_INPUT}}}
   /settings:
     put:
       operationId: set_item

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+
+from gateway.audit.verify import records
 
 
 def until_ended(lab: Any, id: str) -> dict[str, Any]:
@@ -196,6 +199,17 @@ def test_answered_later_needs_no_key_and_tells_of_failures(lab: Any) -> None:
     assert until_ended(lab, id)["state"] == "unknown"
 
 
+def test_how_a_call_ended_that_was_answered_before_is_recorded_too(lab: Any) -> None:
+    id = lab.post({"n": 23, "after": 0.3}, prefer="respond-async").json()["id"]
+    until = time.monotonic() + 20
+    told: list[int] = []
+    while told != [202, 201]:
+        assert time.monotonic() < until, told
+        kept = [each for each in records(lab.gateway.folder / ".figway" / "audit") if each["id"] == id]
+        told = [each["status"] for each in kept if each["kind"] == "call"]
+    assert [each["kind"] for each in kept].count("intent") == 1
+
+
 def test_an_answer_in_time_is_given_at_once(lab: Any) -> None:
     assert lab.post({"n": 21}, prefer="respond-async, wait=10").status_code == 201
     assert lab.post({"n": 21, "after": 2}, prefer="wait=1, respond-async").status_code == 202
@@ -220,3 +234,18 @@ def test_reads_know_no_key(lab: Any) -> None:
         replies = [client.get("/items/a", headers={"idempotency-key": "x"}) for _ in range(2)]
     assert [reply.status_code for reply in replies] == [200, 200]
     assert "figway-replayed" not in replies[1].headers
+
+
+def test_while_writes_cant_be_kept_none_with_a_key_is_sent(lab: Any) -> None:
+    with (lab.gateway.folder / ".figway" / "operations.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refused = lab.post({"n": 24}, "key-24")
+        assert (refused.status_code, refused.json()["type"]) == (503, "urn:figway:problem:state-unavailable")
+        assert lab.post({"n": 25}).status_code == 201
+    assert lab.effects(24) == []
+    # The intent that came too late is taken back: the key is free.
+    until = time.monotonic() + 20
+    while (reply := lab.post({"n": 24}, "key-24")).status_code != 201:
+        assert (reply.status_code, time.monotonic() < until) == (409, True)
+        time.sleep(0.05)
+    assert len(lab.effects(24)) == 1

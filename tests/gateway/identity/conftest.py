@@ -1,19 +1,60 @@
-"""A store, a pepper and shared memory of the test's own."""
+"""A store, a pepper, shared memory and an issuer of the test's own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import importlib.util
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
+from gateway.identity.bearer import CallerVerifier
+from gateway.identity.fetching import Fetcher
 from gateway.identity.signing import Keyring, SigningKey
 from gateway.identity.verifier import KeyVerifier
+from gateway.routing.identity import Identity
 from gateway.store.contract import State
 from gateway.store.offload import Offload
 from gateway.store.shared import Shared
 from gateway.store.sqlite import SqliteState
+
+
+def _load(name: str) -> ModuleType:
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"figway_tests_identity_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+_issuing = _load("issuing")
+_certifying = _load("certifying")
+
+
+@pytest.fixture(scope="session")
+def issuing() -> ModuleType:
+    """issuing.py: key pairs, `token()` and `issuer_server()`."""
+    return _issuing
+
+
+@pytest.fixture(scope="session")
+def certifying() -> ModuleType:
+    """certifying.py: `certificate()` and `field()`."""
+    return _certifying
+
+
+@pytest.fixture
+def issuer() -> Iterator[Any]:
+    """An issuer on a real socket (`issuing.IssuerServer`)."""
+    with _issuing.issuer_server() as server:
+        yield server
 
 
 @pytest.fixture
@@ -47,3 +88,23 @@ def offload() -> Iterator[Offload]:
 @pytest.fixture
 def verifier(state: State, peppers: Keyring, shared: Shared, offload: Offload) -> KeyVerifier:
     return KeyVerifier(state, peppers, shared, offload)
+
+
+Accepting = Callable[..., CallerVerifier]
+
+
+@pytest.fixture
+async def accepting(verifier: KeyVerifier, issuer: Any) -> AsyncIterator[Accepting]:
+    """Makes a verifier that accepts the test's issuer, with options of its entry in `identity.issuers`."""
+    made: list[CallerVerifier] = []
+
+    def make(*, fetcher: Fetcher | None = None, **options: Any) -> CallerVerifier:
+        entry = {"issuer": issuer.url, "audience": _issuing.AUDIENCE, **options}
+        callers = CallerVerifier(verifier, fetcher or Fetcher())
+        callers.follow(Identity.model_validate({"issuers": [entry]}))
+        made.append(callers)
+        return callers
+
+    yield make
+    for callers in made:
+        await callers.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import MutableMapping
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +31,9 @@ class Played:
         self.records: list[Any] = []
         self.sent: list[MutableMapping[str, Any]] = []
         self.sending = asyncio.Event()
-        audit = SimpleNamespace(healthy=True, crowded=False, append=self.records.append, append_durable=self._durable)
+        audit = SimpleNamespace(
+            healthy=True, crowded=False, refuses_reads=False, append=self.records.append, append_durable=self._durable
+        )
         self.ingress = HttpIngress(lambda: self.serving, audit)  # type: ignore[arg-type]
         self._messages = [BODY]
 
@@ -94,7 +97,7 @@ async def test_a_call_that_the_gateway_cuts_off_is_audited_for_what_may_have_hap
     await played.sending.wait()
     task.cancel()
     await task
-    assert [record.status for record in played.records] == [status]
+    assert [json.loads(record)["status"] for record in played.records] == [status]
     assert played.sent[0]["status"] == status, "the caller is told the same"
 
 

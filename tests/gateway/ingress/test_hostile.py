@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.audit.file import stored
+from gateway.audit.verify import records
 
 ITEM = b"GET /items/%s HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\n\r\n"
 JSON = {"content-type": "application/json"}
@@ -53,11 +53,9 @@ def audited(gateway: Any, id: str) -> dict[str, Any]:
     """The audit's record of a call, which may come some milliseconds after its answer."""
     until = time.monotonic() + 10
     while True:
-        for file in sorted((gateway.folder / ".figway" / "audit").glob("*.db")):
-            for _, body, _ in stored(file):
-                record: dict[str, Any] = json.loads(body)
-                if record["id"] == id:
-                    return record
+        for record in records(gateway.folder / ".figway" / "audit"):
+            if record["id"] == id and record["kind"] == "call":
+                return record
         assert time.monotonic() < until, f"call {id} isn't in the audit"
         time.sleep(0.05)
 

@@ -48,7 +48,9 @@ async def test_an_answered_call_is_freed_at_once(request_text: str) -> None:
 
     async def durable(_: object) -> None: ...
 
-    audit = SimpleNamespace(healthy=True, crowded=False, append=lambda _: None, append_durable=durable)
+    audit = SimpleNamespace(
+        healthy=True, crowded=False, refuses_reads=False, append=lambda _: None, append_durable=durable
+    )
     ingress = HttpIngress(lambda: serving, audit)  # type: ignore[arg-type, return-value]
     config = Config(ingress, http=Connection, lifespan="off", log_config=None, proxy_headers=False, access_log=False)
     config.load()

@@ -1,0 +1,66 @@
+"""What adapters raise, as the problems that callers are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from adapters import errors as adapter
+from gateway.errors import (
+    BadUpstreamReply,
+    Conflict,
+    DeadlineExceeded,
+    Forbidden,
+    InternalError,
+    NotFound,
+    Problem,
+    Rejected,
+    UnknownOutcome,
+    UpstreamBusy,
+    UpstreamRefused,
+    UpstreamUnavailable,
+)
+
+
+def problem_of(error: adapter.AdapterError, *, writes: bool) -> Problem:
+    """The problem that a caller is told for what an adapter raised. `writes`: the operation may change something."""
+    for kind, build in _BUILDERS:
+        if isinstance(error, kind):
+            problem: Problem = build(error, writes)
+            return problem
+    return InternalError("The adapter failed in a way it doesn't declare.", note=error.detail)
+
+
+def _unknown(error: Any, writes: bool) -> Problem:
+    if not writes:
+        return DeadlineExceeded(error.message, fix="Try again, or allow more time.", note=error.detail)
+    fix = "Read the entity to learn what became of the change before you send it again."
+    return UnknownOutcome(error.message, fix=fix, note=error.detail)
+
+
+def _bad_reply(error: Any, writes: bool) -> Problem:
+    if writes:
+        return UnknownOutcome(f"{error.message} The change may have been made.", note=error.detail)
+    return BadUpstreamReply(error.message, note=error.detail)
+
+
+def _rejected(error: Any, _: bool) -> Problem:
+    errors = [{"pointer": each.pointer, "detail": each.message} for each in getattr(error, "errors", ())]
+    return Rejected(error.message, errors=errors, note=error.detail)
+
+
+# Most special first: the first match decides.
+_BUILDERS: Sequence[tuple[type[adapter.AdapterError], Any]] = (
+    (adapter.NotFound, lambda e, w: NotFound(e.message, note=e.detail)),
+    (adapter.Conflict, lambda e, w: Conflict(e.message, note=e.detail)),
+    (adapter.Refused, lambda e, w: UpstreamRefused(e.message, note=e.detail)),
+    (adapter.NotMapped, lambda e, w: Forbidden(e.message, note=e.detail)),
+    (adapter.BadReply, _bad_reply),
+    (adapter.DoNotRetry, _rejected),
+    (adapter.Retry, lambda e, w: UpstreamBusy(e.message, retry_after=e.retry_after or 1, note=e.detail)),
+    (
+        adapter.Unavailable,
+        lambda e, w: UpstreamUnavailable(e.message, retry_after=getattr(e, "retry_after", None) or 1, note=e.detail),
+    ),
+    (adapter.UnknownOutcome, _unknown),
+)

@@ -1,0 +1,134 @@
+"""What is told of one reply: its fields, the mappings that made it, and the calls of upstreams that it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+
+from adapters.contract import Json
+from adapters.errors import pointer
+from gateway.lineage.origins import Origin, Origins, Told, binding_of, output_of, used
+from gateway.lineage.places import line_of
+from gateway.routing.model import Compiled, Route
+
+Elements: TypeAlias = Callable[[str, str, str], str | None]
+"""From an upstream, its operation and a JSON Pointer into what it answers to the upstream's own name for it."""
+Record: TypeAlias = Mapping[str, Any]
+"""An audit record of kind `call`, as `gateway/audit/README.md` describes it."""
+
+_OK = 400
+
+
+def told_without_snapshot(record: Record) -> dict[str, Json]:
+    """What the record alone tells: the calls and their sources, but not which field came from which."""
+    replied = _time(record["time"]) + timedelta(seconds=record["seconds"])
+    calls = [_call(each, replied) for each in record["upstream_calls"]]
+    stamps = [source["as_of"] for call in calls for source in call["sources"] if source.get("as_of")]
+    oldest = min(map(_time, stamps), default=None)
+    return {
+        "id": record["id"],
+        "operation": record["operation"],
+        "route": record["route"],
+        "status": record["status"],
+        "replied": _spelt(replied),
+        "served_by": record.get("served_by"),
+        "as_of": _spelt(oldest) if oldest is not None else None,
+        "age": _age(oldest, replied) if oldest is not None else None,
+        "snapshot": {"version": record["snapshot"]},
+        "calls": calls,
+        "mappings": [],
+        "fields": [],
+    }
+
+
+def told(record: Record, compiled: Compiled, origins: Origins, elements: Elements) -> dict[str, Json]:
+    """The whole answer. A reply that was a problem has no fields."""
+    answer = told_without_snapshot(record)
+    answer["snapshot"]["hash"] = compiled.hash
+    route = origins.route(record["operation"])
+    if route is None:
+        return answer
+    answer["snapshot"]["contract"] = route.where
+    side = record.get("served_by")
+    found = origins.fields(route, side) if record["status"] < _OK else []
+    names = used(found) or [route.operation_id]
+    routes = [each for name in names if (each := origins.route(name)) is not None]
+    answer["mappings"] = [_mapping(each, side, compiled) for each in routes]
+    numbers = {route.operation_id: number for number, route in enumerate(routes)}
+    called = [(call["upstream"], call["operation"]) for call in answer["calls"]]
+    answer["fields"] = [_field(each, numbers, called, elements) for each in found]
+    return answer
+
+
+def _call(call: Mapping[str, Any], replied: datetime) -> dict[str, Json]:
+    return {
+        "upstream": call["upstream"],
+        "operation": call["operation"],
+        "outcome": call["outcome"],
+        "seconds": call["seconds"],
+        "sources": [_source(each, replied) for each in call.get("sources", ())],
+        "more_sources": call.get("more_sources", 0),
+    }
+
+
+def _source(source: Mapping[str, Any], replied: datetime) -> dict[str, Json]:
+    known = {name: source[name] for name in ("object", "key", "span", "as_of") if source.get(name) is not None}
+    return known | ({"age": _age(_time(known["as_of"]), replied)} if "as_of" in known else {})
+
+
+def _mapping(route: Route, side: str | None, compiled: Compiled) -> dict[str, Json]:
+    output, binding = output_of(route, side), binding_of(route, side)
+    name = "compose" if binding is None else "legacy" if binding is route.legacy else "replacement"
+    made = {
+        "route": route.operation_id,
+        "binding": name,
+        "expression": output.source if output is not None else None,
+        "where": line_of(compiled.files, route, name),
+    }
+    return made if binding is None else {**made, "upstream": binding.upstream, "operation": binding.operation}
+
+
+def _field(
+    told: Told, numbers: Mapping[str, int], called: list[tuple[str, str]], elements: Elements
+) -> dict[str, Json]:
+    field: dict[str, Json] = {"pointer": pointer(*told.place)}
+    if told.own:
+        return {**field, "made_by": "gateway", "from": [], "when": []}
+    field["from"] = list(_origins(told.origins, numbers, called, elements))
+    field["when"] = list(_origins(told.when, numbers, called, elements))
+    return field
+
+
+def _origins(
+    origins: Iterable[Origin], numbers: Mapping[str, int], called: list[tuple[str, str]], elements: Elements
+) -> Iterator[dict[str, Json]]:
+    seen = set()
+    for each in sorted(origins, key=lambda origin: (origin.upstream, origin.operation, len(origin.place), origin)):
+        place = pointer(*each.place)
+        element = elements(each.upstream, each.operation, place)
+        # What may stand in a list or in a list within it is one element all the same.
+        if (same := (each.upstream, each.operation, each.through, element or place)) in seen:
+            continue
+        seen.add(same)
+        yield {
+            "upstream": each.upstream,
+            "operation": each.operation,
+            "pointer": place,
+            "element": element,
+            "mappings": [numbers[name] for name in each.through if name in numbers],
+            "calls": [at for at, call in enumerate(called) if call == (each.upstream, each.operation)],
+        }
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _spelt(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _age(as_of: datetime, replied: datetime) -> float:
+    """How old a value was when it was answered, in seconds."""
+    return round(max((replied - as_of).total_seconds(), 0.0), 3)
