@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from fastapi import Request
+
 from gateway.admin.recording import Noted, noted
 from gateway.audit.log import AuditLog
 from gateway.call import Principal
+from gateway.errors import Draining, Forbidden
 from gateway.filters.authenticate import Verifier, identify
 from gateway.ingress.framing import read_headers
-
-from gateway.errors import Draining, Forbidden
 from gateway.runtime import Means, Runtime
 from gateway.serving import Serving
 
@@ -75,9 +75,10 @@ class Control:
 
     def permit(self, principal: Principal, permission: str, note: Noted | None = None) -> None:
         """Raises `Forbidden` unless a policy gives `principal` the permission."""
-        decision = self.serving().policies.permits(principal, permission)
+        serving = self.serving()
+        decision = serving.policies.permits(principal, permission)
         if note is not None:
-            note.policies = decision.policies
+            note.policies, note.snapshot = decision.policies, serving.version
         if not decision.allowed:
             raise Forbidden(
                 "No policy lets you do this.",

@@ -52,7 +52,7 @@ class AuditLog:
         place, such as the public keys, is in `folder`."""
         self._sink = sink
         self._signer = partial(keys.signer, folder)
-        self._subjects = Subjects(folder / "subjects.db", keys.hasher)
+        self._subjects = Subjects(folder / "subjects.db")
         self._checkpoints = Checkpointer(sink, self._signer)
         self.hasher = keys.hasher
         self._anchor = Anchor()

@@ -53,7 +53,7 @@ def unsealing(folder: StateFolder, keys: AuditKeys) -> Unseal:
         arguments = record.get("arguments")
         if not isinstance(arguments, dict) or "sealed" not in arguments:
             return record
-        with lock, closing(Subjects(folder.audit / "subjects.db", keys.hasher)) as subjects:
+        with lock, closing(Subjects(folder.audit / "subjects.db")) as subjects:
             opened = subjects.open(arguments["sealed"], record["id"])
         return {**record, "arguments": {**arguments, "sealed": {"erased": True} if opened is None else opened}}
 

@@ -1,7 +1,8 @@
 """Personal data in the audit: sealed under a key of each person's own, so that erasing the key erases the data.
 
 AES-256-GCM with a random nonce; the record's id is authenticated with it, so that a value can't be moved to another
-record. A person is known here by a keyed hash. The file keeps no log of its pages, and deleted ones are overwritten.
+record. A person is known here by a hash with a salt of the file's own, which no rotation changes. The file keeps no log
+of its pages, and deleted ones are overwritten.
 """
 
 from __future__ import annotations
@@ -22,7 +23,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from gateway.audit.arguments import Hasher, Sealed
 from gateway.audit.sink import AuditError
 
-_TABLE = "CREATE TABLE IF NOT EXISTS subjects (id TEXT PRIMARY KEY, subject TEXT NOT NULL UNIQUE, key BLOB NOT NULL)"
+_TABLES = """
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS salt (salt BLOB NOT NULL);
+INSERT INTO salt SELECT randomblob(32) WHERE NOT EXISTS (SELECT 1 FROM salt);
+CREATE TABLE IF NOT EXISTS subjects (id TEXT PRIMARY KEY, subject TEXT NOT NULL UNIQUE, key BLOB NOT NULL);
+COMMIT;
+"""
 _BUSY_SECONDS = 5.0
 _CACHED = 4096
 _NONCE, _KEY = 12, 32
@@ -31,8 +38,9 @@ _NONCE, _KEY = 12, 32
 class Subjects:
     """The keys of persons. The file is made with the first key. For one thread at a time."""
 
-    def __init__(self, path: Path, hasher: Hasher) -> None:
-        self._path, self._hasher = path, hasher
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._hasher = Hasher("", b"")
         self._opened: sqlite3.Connection | None = None
         self._cache: dict[str, tuple[str, bytes]] = {}
         self._version = -1
@@ -40,7 +48,8 @@ class Subjects:
     def seal(self, sealed: Sealed, record: str) -> dict[str, str]:
         """The record's `sealed`. A key that is made for it is on the disk after `commit`. Raises `AuditError`."""
         with self._told():
-            id, key = self._key(self._connection(), self._hasher(sealed.subject))
+            connection = self._connection()
+            id, key = self._key(connection, self._hasher(sealed.subject))
         plain = orjson.dumps({"kept": sealed.kept, "source_keys": sealed.source_keys})
         nonce = os.urandom(_NONCE)
         return {"key": id, "values": b64encode(nonce + AESGCM(key).encrypt(nonce, plain, record.encode())).decode()}
@@ -72,8 +81,8 @@ class Subjects:
         if not self._path.exists():
             return False
         with self._told():
-            delete = "DELETE FROM subjects WHERE subject = ?"
-            count = self._connection().execute(delete, (self._hasher(subject),)).rowcount
+            connection = self._connection()
+            count = connection.execute("DELETE FROM subjects WHERE subject = ?", (self._hasher(subject),)).rowcount
         self._cache.clear()
         return count > 0
 
@@ -114,10 +123,15 @@ class Subjects:
         if self._opened is None:
             self._path.touch(mode=0o600)
             opened = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-            # No write-ahead log: it would hold erased keys until it is overwritten.
-            for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "secure_delete=ON"):
-                opened.execute(f"PRAGMA {pragma}")
-            opened.execute(_TABLE)
+            try:
+                # No write-ahead log: it would hold erased keys until it is overwritten.
+                for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "secure_delete=ON"):
+                    opened.execute(f"PRAGMA {pragma}")
+                opened.executescript(_TABLES)
+                self._hasher = Hasher("", opened.execute("SELECT salt FROM salt").fetchone()[0])
+            except sqlite3.Error:
+                opened.close()
+                raise
             self._opened = opened
         return self._opened
 

@@ -139,7 +139,7 @@ def erase(workspace: Path, as_json: bool, subject: str, yes: bool) -> None:
     with sentences():
         folder = _state(workspace)
         hasher = audit_keys(Keyrings(folder.keys)).hasher
-        with closing(Subjects(folder.audit / "subjects.db", hasher)) as subjects:
+        with closing(Subjects(folder.audit / "subjects.db")) as subjects:
             # The record comes first: an erasure is never without one. It names the person by a hash.
             note_change(workspace, folder, "audit_erase", f"subject:{hasher(subject)}")
             found = subjects.erase(subject)

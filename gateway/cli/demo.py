@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 import uvloop
+from rich.console import Console
+
 from gateway.cli.common import fail
 from gateway.cli.key import Desk, sentences
 from gateway.cli.serve import process_settings
@@ -23,7 +25,6 @@ from gateway.process import configure_logging, listen, serve_one
 from gateway.routing.identity import is_loopback
 from gateway.settings import Settings
 from gateway.store.place import FOLDER
-from rich.console import Console
 
 # Who the demo's callers are: (role and name of the credential, principal, agent)
 _CALLERS = (

@@ -159,9 +159,10 @@ class _Page:
     def _tell_as_one(self) -> None:
         """How often the upstream had to be asked tells how much isn't visible: lineage knows one call."""
         calls = self._call.upstream_calls
-        first, *others = calls[self._before :]
-        first.seconds += sum(each.seconds for each in others)
-        del calls[self._before + 1 :]
+        others = calls[self._before + 1 :]
+        if others:
+            calls[self._before].seconds += sum(each.seconds for each in others)
+            del calls[self._before + 1 :]
 
 
 class _Positions:

@@ -30,6 +30,8 @@ _KEPT, _KEPT_CALLERS, _KEPT_GRANTS = 20_000, 512, 2_000
 _ERRED = re.compile(r"policy `([^`]*)`")
 SCOPES = "scopes"
 """What decides when a credential was narrowed to other operations."""
+UNREADABLE = "unreadable"
+"""What decides when Cedar can't read the question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,10 @@ class Policies:
             except Unfit:
                 return Decision(False, ("arguments",))
             asked = entities.request(principal, route.operation_id, ("Route", route.operation_id), context)
-            verdict = self._set.decide(asked, about(principal))
+            try:
+                verdict = self._set.decide(asked, about(principal))
+            except ValueError:
+                return Decision(False, (UNREADABLE,))
             return self._decision(verdict, principal, route)
 
         return judged
@@ -190,7 +195,10 @@ class Policies:
             return Decision(False, (SCOPES,))
         context = {**entities.caller(principal), "time": entities.moment()}
         asked = entities.request(principal, permission, ("Gateway", entities.GATEWAY), context)
-        verdict = self._set.decide(asked, entities.of_gateway(principal, permission))
+        try:
+            verdict = self._set.decide(asked, entities.of_gateway(principal, permission))
+        except ValueError:
+            return Decision(False, (UNREADABLE,))
         return Decision(verdict.allowed, self._named(verdict))
 
     def _foreseen(self, principal: Principal, route: Route) -> Decision:
@@ -199,9 +207,12 @@ class Policies:
         asked = entities.request(
             principal, route.operation_id, ("Route", route.operation_id), entities.caller(principal)
         )
-        about = entities.of_route(principal, route)
-        verdict, waits = self._set.foresee(asked, about)
-        differing = tuple(_differing(verdict, waits, self._trials, asked, about))
+        try:
+            about = entities.of_route(principal, route)
+            verdict, waits = self._set.foresee(asked, about)
+            differing = tuple(_differing(verdict, waits, self._trials, asked, about))
+        except ValueError:  # Cedar can't even read who asks
+            return Decision(False, (UNREADABLE,))
         if waits:
             return Decision(True, self._named(verdict), None, waits=True, differing=differing)
         return self._decision(verdict, principal, route, differing)

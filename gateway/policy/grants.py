@@ -10,7 +10,6 @@ import hmac
 from base64 import b32encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, TypeAlias
 
 from adapters.contract import Json
@@ -113,7 +112,7 @@ class Grant:
         """The token of a text: the same for the same text within a tenant, so that equals are still seen as equal."""
         if not isinstance(value, str):
             return _GONE if value is not None else None
-        digest = hmac.digest(self._key, self._tenant + value.encode("utf-8", "surrogatepass"), sha256)
+        digest = hmac.digest(self._key, self._tenant + value.encode("utf-8", "surrogatepass"), "sha256")
         token = "tok-" + b32encode(digest[:16]).decode().rstrip("=").lower()
         # Whatever has to be an e-mail address stays one, which leads nowhere (RFC 2606).
         return f"{token}@token.invalid" if "@" in value else token

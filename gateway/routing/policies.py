@@ -85,7 +85,12 @@ class _Fit:
 
     def __init__(self, policed: Policed, report: Report) -> None:
         self._policed, self._report = policed, report
-        self._schemas: dict[bool, str] = {}
+        self._schemas: dict[bool, cedarpy.Schema] = {}
+        for name in sorted(set(EFFECTS) & set(policed.actions)):
+            # It would be a group of actions that holds itself.
+            sentence = f"an operation can't be called '{name}', which is an effect: rename it"
+            file, _, line = policed.routes[name].where.rpartition(":") if name in policed.routes else ("", "", "0")
+            report.note(Finding(file, int(line or 0), "operationId", sentence))
 
     def judge(self, policy: Policy) -> Mapping[tuple[str, str], Mark]:
         """Notes what doesn't fit; answers the policy's marks."""
@@ -105,9 +110,10 @@ class _Fit:
         deciding = frozenset(name for name, route in routes.items() if decides(policy, route))
         return marks_of(policy, routes, deciding, lambda sentence: self._say(policy, sentence))
 
-    def _schema(self, *, arguments: bool) -> str:
+    def _schema(self, *, arguments: bool) -> cedarpy.Schema:
         if arguments not in self._schemas:
-            self._schemas[arguments] = json.dumps(self._policed.schema(arguments=arguments))
+            schema = self._policed.schema(arguments=arguments)
+            self._schemas[arguments] = cedarpy.Schema.from_json_str(json.dumps(schema))
         return self._schemas[arguments]
 
     def _say(self, policy: Policy, sentence: str, *, warning: bool = False) -> None:

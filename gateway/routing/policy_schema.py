@@ -49,6 +49,8 @@ class Policed:
             control = {"principalTypes": ["User"], "resourceTypes": ["Gateway"], "context": _context(_NONE)}
             actions[name] = {"appliesTo": control}
         for name, effect in self.actions.items():
+            if name in EFFECTS:
+                continue
             parents = [{"id": each} for each in ([effect] if effect else EFFECTS)]
             route = self.routes.get(name) if arguments else None
             context = _context(_arguments(route) if route is not None else _NONE)

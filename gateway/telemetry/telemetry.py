@@ -45,7 +45,7 @@ class Telemetry:
         self._traces = export if export is not None and export.traces else None
         self._lags: deque[float] = deque(maxlen=_REMEMBERED)
         self._kinds: Callable[[str], str] = lambda _: ""
-        self._described: dict[tuple[str, str], tuple[str, Attributes]] = {}
+        self._described: dict[tuple[str, str, str], tuple[str, Attributes]] = {}
         self._gauges: list[Callable[[Meters], None]] = []
         if export is not None:
             export.measure(self.meters, self._cells)
@@ -60,7 +60,6 @@ class Telemetry:
         """What to look at: `kinds` says of which kind an upstream is, `gauges` sets what is so at the moment."""
         self._kinds = kinds
         self._gauges.append(gauges)
-        self._described.clear()
 
     def observe(self, call: Call, response: Ended, seconds: float) -> None:
         """A call has ended; it took `seconds`."""
@@ -70,10 +69,10 @@ class Telemetry:
             self._traces.call(spans_of(call, status, problem, seconds, self._describe))
 
     def _describe(self, call: UpstreamCall) -> tuple[str, Attributes]:
-        key = (call.upstream, call.operation)
+        key = (self._kinds(call.upstream), call.upstream, call.operation)
         found = self._described.get(key)
         if found is None:
-            found = description(self._kinds(call.upstream), *key)
+            found = description(*key)
             if len(self._described) < _MOST_DESCRIBED:
                 self._described[key] = found
         return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from adapters.contract import Effect
@@ -107,6 +109,14 @@ def test_what_can_be_enforced_is_accepted(text: str) -> None:
 def test_what_cant_be_enforced_is_told(text: str, sentence: str) -> None:
     found = _read(text)[1]
     assert any(sentence in each for each in found), found
+
+
+def test_no_operation_is_called_as_an_effect() -> None:
+    report = Report()
+    route = replace(ROUTES[1], operation_id="read", where="openapi/a.yaml:7")
+    read_policies({"policies/a.cedar": READS.encode()}, Policed.of(["read"], (route,)), report)
+    (found,) = [each for each in report.sorted() if each.level == "error"]
+    assert str(found).startswith("openapi/a.yaml:7: operationId: an operation can't be called 'read'")
 
 
 def test_marks_are_kept_for_each_route_that_a_permit_may_decide_on() -> None:

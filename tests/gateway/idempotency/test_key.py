@@ -16,7 +16,7 @@ SHOWN = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(),
     lambda each: st.lists(each) | st.dictionaries(st.text(), each),
-    max_leaves=20,
+    max_leaves=8,
 )
 
 
@@ -55,14 +55,14 @@ def test_what_is_no_key_is_refused(header: bytes) -> None:
         key_of(header)
 
 
-@settings(database=None, deadline=None)
+@settings(database=None, deadline=None, max_examples=30)
 @given(st.dictionaries(st.text(), JSON))
 def test_the_order_of_members_doesnt_count(body: dict[str, Any]) -> None:
     turned = dict(reversed(body.items()))
     assert _fingerprint(_call(body=body)) == _fingerprint(_call(body=turned))
 
 
-@settings(database=None, deadline=None)
+@settings(database=None, deadline=None, max_examples=50)
 @given(JSON, JSON)
 def test_other_bodies_have_other_fingerprints(one: Any, other: Any) -> None:
     # repr tells 1 from True and from 1.0, as JSON does.

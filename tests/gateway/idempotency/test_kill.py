@@ -22,7 +22,7 @@ import pytest
 
 SLOW = bool(os.environ.get("FIGWAY_SLOW"))
 ROUNDS = 1000 if SLOW else 60
-AT_ONCE = 10
+AT_ONCE = 10 if SLOW else 15
 """Writes that one kill cuts."""
 _AGAIN = (409, 503)
 

@@ -8,12 +8,15 @@ from types import ModuleType
 
 import pytest
 from cryptography import x509
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gateway.identity import certificates
 from gateway.identity.certificates import Certificates
 from gateway.routing.identity import Proxy
+
+# How fast a busy machine is decides no test.
+UNHURRIED = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def reader(**options: object) -> Certificates:
@@ -99,6 +102,7 @@ def test_what_isnt_one_certificate_proves_nothing(certifying: ModuleType, bend: 
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")
 @example(b"\x01", 12, "uri")
+@UNHURRIED
 @given(st.binary(max_size=400), st.integers(0, 300), st.sampled_from(["common_name", "uri", "dns", "email"]))
 def test_any_bytes_are_read_or_passed_over(certifying: ModuleType, noise: bytes, at: int, rule: str) -> None:
     der = certifying.certificate(names=[name for _, name, _ in RULES])

@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gateway.identity.claims import check_times
 from gateway.identity.compact import Compact, Refused, read_object, take_apart
 from gateway.identity.keyset import read_keys, signed_by
+
+# How fast a busy machine is decides no test.
+UNHURRIED = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 
 # What isn't accepted here although it is valid, by what it would need.
 _NOT_OURS = {
@@ -31,6 +34,7 @@ _NOT_OURS = {
 }
 
 
+@UNHURRIED
 @given(st.binary(max_size=300))
 @example(b"..")
 @example(b"e30.e30.e30")
@@ -49,6 +53,7 @@ JSON = st.recursive(
 MEMBERS = st.sampled_from(["alg", "kid", "typ", "crit", "jwk", "jku", "x5c", "b64", "cty", "other"])
 
 
+@UNHURRIED
 @given(
     st.dictionaries(MEMBERS, JSON | st.sampled_from(["ES256", "JWT", "k1"])),
     st.binary(max_size=40),
@@ -68,6 +73,7 @@ def _encoded(value: bytes) -> str:
     return urlsafe_b64encode(value).rstrip(b"=").decode()
 
 
+@UNHURRIED
 @given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_payload_is_read_or_refused(payload: bytes) -> None:
     try:
@@ -77,6 +83,7 @@ def test_any_payload_is_read_or_refused(payload: bytes) -> None:
     assert claims == json.loads(payload)
 
 
+@UNHURRIED
 @given(st.dictionaries(st.sampled_from(["exp", "nbf", "iat"]), JSON))
 def test_any_times_are_judged_or_refused(claims: dict[str, Any]) -> None:
     try:
@@ -87,6 +94,7 @@ def test_any_times_are_judged_or_refused(claims: dict[str, Any]) -> None:
     assert not claims.get("nbf", 0) > 1_000.0
 
 
+@UNHURRIED
 @given(JSON)
 def test_any_key_set_is_read_or_refused(document: Any) -> None:
     try:

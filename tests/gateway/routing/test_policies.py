@@ -74,5 +74,5 @@ def test_the_text_of_all_files_is_joined() -> None:
 
 def test_another_kind_of_file_is_told() -> None:
     report = Report()
-    read_policies({"policies/limits.yaml": b""}, None, report)
-    assert [each.file for each in report.sorted()] == ["policies/limits.yaml"]
+    read_policies({"policies/other.yaml": b""}, None, report)
+    assert [each.file for each in report.sorted()] == ["policies/other.yaml"]

@@ -15,7 +15,6 @@ from gateway.telemetry.lines import Line, Lines
 from gateway.telemetry.outbox import BATCH, CAPACITY, Outbox
 from gateway.telemetry.trace import current_trace
 
-
 SECRET = "what a caller sent"
 
 
