@@ -2,59 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date
-from typing import Any, Literal, TypeAlias, get_args
+from gateway.routing.groups import MILLION, READS, WRITES, Group, ReadStage, Side, Stage, State, WriteStage
 
-from gateway.routing.model import Expression
-
-ReadStage: TypeAlias = Literal["legacy", "shadow", "canary", "live", "new_only", "retired"]
-WriteStage: TypeAlias = Literal["legacy", "dry_run", "dual_legacy", "dual_new", "new_only", "retired"]
-Side: TypeAlias = Literal["legacy", "replacement"]
-State: TypeAlias = Literal["shared", "replicated", "stateless"]
-
-READS: tuple[ReadStage, ...] = get_args(ReadStage)
-"""The stages of reads, in the order in which a group goes through them."""
-WRITES: tuple[WriteStage, ...] = get_args(WriteStage)
-"""The stages of writes, in the order in which a group goes through them."""
-MILLION = 10**6
-"""Weights, holdbacks and buckets are counted in millionths; people write percent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Where a group is. `weight` (millionths) counts in canary, `holdback` (millionths) in live."""
-
-    reads: ReadStage = "legacy"
-    writes: WriteStage = "legacy"
-    weight: int = 0
-    holdback: int = MILLION // 100
-    probe: bool = True
-    """Whether legacy is still kept warm and probed once reads are `new_only`."""
-    frozen: bool = False
-    """Writes wait, and are then refused, while authority over them changes hands."""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A route group as a snapshot serves it: what `policies/migration.yaml` says of it, at its effective stage."""
-
-    name: str
-    stage: Stage
-    state: State = "stateless"
-    salt: str = ""
-    key: Expression | None = None
-    """Over a call's scope: the entity's id; None: the tenant, else the principal."""
-    cohorts: Mapping[str, Side] = field(default_factory=dict)
-    """Principal, team or tenant (`principal:alice`, `team:x`, `tenant:y`) → the side that always serves it."""
-    owner: str = ""
-    expires: date | None = None
-    routes: tuple[str, ...] = ()
-    """The operationIds of the group, in the contract's order."""
-    parity: Any = None
-    gates: Any = None
-    ramp: Any = None
+__all__ = ["MILLION", "READS", "WRITES", "Group", "ReadStage", "Side", "Stage", "State", "WriteStage", "serves"]
 
 
 def serves(stage: Stage, bucket: int) -> Side:

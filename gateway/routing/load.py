@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,9 +17,11 @@ from gateway.routing.audit_schema import check_audit
 from gateway.routing.contracts import contract_files, exposed, read_contracts
 from gateway.routing.document import merged
 from gateway.routing.folder import read_workspace
+from gateway.routing.groups import Stage
 from gateway.routing.invalid import Where, validated
 from gateway.routing.limits_schema import check_limits
 from gateway.routing.lint import lint
+from gateway.routing.migration_schema import Migration, check_migration, compile_groups
 from gateway.routing.model import Compiled, Defaults, Finding, InvalidWorkspace
 from gateway.routing.policies import Policed, read_policies
 from gateway.routing.policy_files import read_policy_files
@@ -33,6 +36,7 @@ from gateway.store.contract import files_hash
 __all__ = ["Loaded", "compile_workspace", "read_workspace"]
 
 _NONE: Mapping[str, Adapter] = MappingProxyType({})
+_NO_STAGES: Mapping[str, Stage] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +56,14 @@ def compile_workspace(
     environment: Mapping[str, str],
     strict_secrets: bool,
     existing: Mapping[str, Adapter] = _NONE,
+    stages: Mapping[str, Stage] = _NO_STAGES,
 ) -> Loaded:
     """Compiles what `read_workspace` read; raises `InvalidWorkspace` with every finding, warnings among them.
 
     `cache` is a folder for what adapters derive from files. An unset reference is an error only when
     `strict_secrets`. `existing` maps an `UpstreamSpec.digest` to its adapter: it is taken over where nothing it
-    depends on has changed. Blocks, up to seconds for a large WSDL: call it on a thread.
+    depends on has changed. `stages` are those that the snapshot holds, by group; migration.yaml speaks of the others.
+    Blocks, up to seconds for a large WSDL: call it on a thread.
     """
     report = Report()
     source = _gateway(files, report)
@@ -79,6 +85,11 @@ def compile_workspace(
     policy_files = read_policy_files(files, report)
     check_audit(files, policy_files["audit.yaml"], routes, report)
     check_limits(files, policy_files["limits.yaml"], routes, upstreams.specs, report)
+    migration = policy_files["migration.yaml"]
+    assert isinstance(migration, Migration)
+    groups = compile_groups(migration, routes, stages)
+    if whole:
+        check_migration(files, migration, groups, routes, datetime.now(UTC).date(), report)
     document = merged(documents, report)
     if report.errors():
         raise InvalidWorkspace(report.sorted())
@@ -93,6 +104,7 @@ def compile_workspace(
         identity=model.identity,
         policy_files=MappingProxyType(policy_files),
         settings=MappingProxyType({"stores": model.stores.model_dump()}),
+        groups=MappingProxyType(groups),
     )
     return Loaded(compiled, MappingProxyType(upstreams.adapters), report.sorted())
 

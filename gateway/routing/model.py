@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel
 
 from adapters.contract import Effect, Json, JsonSchema
+from gateway.routing.groups import Group
 from gateway.routing.identity import Identity
 from gateway.routing.rules import Rules
 
@@ -188,6 +189,8 @@ class Compiled:
     """The rest of `gateway.yaml`, validated: stores."""
     policy_files: Mapping[str, BaseModel] = field(default_factory=dict)
     """`policies/NAME` by name, validated: `routing.policy_files` lists them."""
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    """Every route group of the contracts by name, at the stage that is served."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from pydantic import BaseModel
 from gateway.routing.audit_schema import Audit
 from gateway.routing.invalid import Where, validated
 from gateway.routing.limits_schema import Limits
+from gateway.routing.migration_schema import Migration
 from gateway.routing.report import Report
 from gateway.routing.source import parse
 
-POLICY_FILES: Mapping[str, type[BaseModel]] = {"audit.yaml": Audit, "limits.yaml": Limits}
+POLICY_FILES: Mapping[str, type[BaseModel]] = {"audit.yaml": Audit, "limits.yaml": Limits, "migration.yaml": Migration}
 """File name below `policies/` → its model. A file that isn't there counts as an empty one."""
 
 

@@ -1,0 +1,63 @@
+"""Route groups and their stages, as a snapshot holds them: how far each has come from legacy to its replacement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+if TYPE_CHECKING:
+    from gateway.routing.model import Expression
+
+ReadStage: TypeAlias = Literal["legacy", "shadow", "canary", "live", "new_only", "retired"]
+WriteStage: TypeAlias = Literal["legacy", "dry_run", "dual_legacy", "dual_new", "new_only", "retired"]
+Side: TypeAlias = Literal["legacy", "replacement"]
+State: TypeAlias = Literal["shared", "replicated", "stateless"]
+
+READS: tuple[ReadStage, ...] = get_args(ReadStage)
+"""The stages of reads, in the order in which a group goes through them."""
+WRITES: tuple[WriteStage, ...] = get_args(WriteStage)
+"""The stages of writes, in the order in which a group goes through them."""
+MILLION = 10**6
+"""Weights, holdbacks and buckets are counted in millionths; people write percent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where a group is. `weight` (millionths) counts in canary, `holdback` (millionths) in live."""
+
+    reads: ReadStage = "legacy"
+    writes: WriteStage = "legacy"
+    weight: int = 0
+    holdback: int = MILLION // 100
+    probe: bool = True
+    """Whether legacy is still kept warm and probed once reads are `new_only`."""
+    frozen: bool = False
+    """Writes wait, and are then refused, while authority over them changes hands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A route group as a snapshot serves it: what `policies/migration.yaml` says of it, at its effective stage."""
+
+    name: str
+    stage: Stage
+    state: State = "stateless"
+    salt: str = ""
+    """Never empty in a snapshot: what migration.yaml says, else the group's name."""
+    key: Expression | None = None
+    """Over a call's scope: the entity's id; None: the tenant, else the principal."""
+    cohorts: Mapping[str, Side] = field(default_factory=dict)
+    """Principal, team or tenant (`principal:alice`, `team:x`, `tenant:y`) → the side that always serves it."""
+    owner: str = ""
+    expires: date | None = None
+    routes: tuple[str, ...] = ()
+    """The operationIds of the group, in the contract's order."""
+    parity: Any = None
+    gates: Any = None
+    ramp: Any = None
+    approval: bool = False
+    """Whether each flip of it needs an approval."""
+    declared: Stage = field(default_factory=Stage)
+    """The stage that migration.yaml names, which a snapshot's own goes before."""

@@ -1,0 +1,198 @@
+"""The shape of `policies/migration.yaml`: how far each route group is on its way from legacy to its replacement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from adapters.contract import Effect
+from gateway.routing.groups import MILLION, Group, ReadStage, Side, Stage, State, WriteStage
+from gateway.routing.mapping import BadExpression, expression
+from gateway.routing.model import Route
+from gateway.routing.report import Document, Place, Report
+from gateway.routing.source import parse
+
+FILE = "policies/migration.yaml"
+KEY_NAMES = frozenset({"path", "query", "header", "body", "principal"})
+"""What a bucket's key may read of a call."""
+
+
+def _millionths(value: Any) -> int:
+    """Percent as people write it, such as 5 or 0.25, in millionths."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
+        raise ValueError("a share is a number of percent from 0 to 100, such as 5 or 0.25")
+    exact = Decimal(str(value)) * (MILLION // 100)
+    if exact != int(exact):
+        raise ValueError("a share has at most four decimals")
+    return int(exact)
+
+
+def percent(millionths: int) -> str:
+    """Millionths as people write percent: `5`, `0.25`."""
+    text = f"{Decimal(millionths) / (MILLION // 100):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _on_off(value: Any) -> bool:
+    if value in ("on", "off"):
+        return bool(value == "on")
+    raise ValueError("this is on or off")
+
+
+def _is_expression(text: str) -> str:
+    try:
+        strange = sorted(expression(text).names() - KEY_NAMES)
+    except BadExpression as error:
+        raise ValueError(str(error)) from error
+    if strange:
+        raise ValueError(f"a call has no '{strange[0]}': read {', '.join(sorted(KEY_NAMES))}")
+    return text
+
+
+def _day(text: Any) -> date:
+    try:
+        return date.fromisoformat(text)
+    except (TypeError, ValueError) as error:
+        raise ValueError("a day is written 2027-06-30") from error
+
+
+Percent = Annotated[int, BeforeValidator(_millionths), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100})]
+"""A field written in percent, held in millionths."""
+OnOff = Annotated[bool, BeforeValidator(_on_off), WithJsonSchema({"enum": ["on", "off"]})]
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,62}$")]
+Cohort = Annotated[str, Field(pattern="^(principal|team|tenant):.{1,200}$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ReadsModel(_Model):
+    """Where the group's reads are."""
+
+    stage: ReadStage = Field(default="legacy", description="The stage of reads.")
+    weight: Percent = Field(default=0, description="In canary: the share that the replacement serves, in percent.")
+    holdback: Percent = Field(
+        default=MILLION // 100, description="In live: the share that legacy still serves, in percent."
+    )
+    probe: OnOff = Field(
+        default=True, description="From new_only on: whether legacy is still kept warm and probed, on or off."
+    )
+
+
+class WritesModel(_Model):
+    """Where the group's writes are."""
+
+    stage: WriteStage = Field(default="legacy", description="The stage of writes.")
+
+
+class GroupModel(_Model):
+    """One route group."""
+
+    state: State = Field(
+        default="stateless",
+        description="How legacy and replacement keep their data: in one place (shared), each its own (replicated), or "
+        "not at all (stateless).",
+    )
+    key: Annotated[str, AfterValidator(_is_expression)] | None = Field(
+        default=None,
+        description="What a caller's bucket is drawn by: JMESPath over path, query, header, body and principal; left "
+        "out, or where it is null: the tenant, else the principal.",
+    )
+    salt: str | None = Field(
+        default=None, pattern=r"^[^|]{1,64}$", description="Shuffles the buckets; default: the group's name."
+    )
+    reads: ReadsModel = Field(default=ReadsModel(), description="The reads' stage.")
+    writes: WritesModel = Field(default=WritesModel(), description="The writes' stage.")
+    cohorts: dict[Cohort, Side] = Field(
+        default_factory=dict,
+        max_length=1000,
+        description="Who is always served by one side: principal:NAME, team:NAME or tenant:NAME, to legacy or "
+        "replacement.",
+    )
+    approval: Literal["required"] | None = Field(
+        default=None, description="Whether each flip of the group, but a rollback, needs another person's approval."
+    )
+    owner: str | None = Field(default=None, min_length=1, max_length=200, description="Who answers for the migration.")
+    expires: Day | None = Field(default=None, description="The day by which it is to be done; past it, a warning.")
+
+    def stage(self) -> Stage:
+        """What the file says of the group's stage."""
+        reads = self.reads
+        return Stage(reads.stage, self.writes.stage, reads.weight, reads.holdback, reads.probe)
+
+
+class Migration(_Model):
+    """`policies/migration.yaml`."""
+
+    groups: dict[Name, GroupModel] = Field(
+        default_factory=dict, max_length=1000, description="The route groups by name; one left out stays at legacy."
+    )
+
+
+def compile_groups(migration: Migration, routes: Sequence[Route], stages: Mapping[str, Stage]) -> dict[str, Group]:
+    """Every group of the routes by name; `stages` are the snapshot's own, which go before what the file says."""
+    members: dict[str, list[str]] = {}
+    for route in routes:
+        members.setdefault(route.group, []).append(route.operation_id)
+    return {name: _group(name, migration.groups.get(name, GroupModel()), ids, stages) for name, ids in members.items()}
+
+
+def _group(name: str, model: GroupModel, routes: list[str], stages: Mapping[str, Stage]) -> Group:
+    declared = model.stage()
+    return Group(
+        name=name,
+        stage=stages.get(name, declared),
+        state=model.state,
+        salt=model.salt or name,
+        key=None if model.key is None else expression(model.key),
+        cohorts=model.cohorts,
+        owner=model.owner or "",
+        expires=model.expires,
+        routes=tuple(routes),
+        approval=model.approval is not None,
+        declared=declared,
+    )
+
+
+def check_migration(
+    files: Mapping[str, bytes], migration: Migration, groups: Mapping[str, Group], routes: Sequence[Route],
+    today: date, report: Report,
+) -> None:  # fmt: skip
+    """Notes groups that aren't there, days that are past, and stages that need a replacement where a route has none."""
+    document = parse(FILE, files[FILE], Report()) if FILE in files else None
+    place_of = document or Document(FILE, {}, {})
+    for name in migration.groups:
+        if name not in groups:
+            report.add(place_of, ("groups", name), f"there is no group '{name}' in the contracts")
+    for name, group in groups.items():
+        place = ("groups", name)
+        own = [each for each in routes if each.group == name and each.compose is None]
+        if group.expires is not None and group.expires < today:
+            report.add(place_of, (*place, "expires"), "this day is past: finish the migration or move it", "warning")
+        _check_bound(group, own, place_of, place, report)
+
+
+def _check_bound(group: Group, routes: Sequence[Route], document: Document, place: Place, report: Report) -> None:
+    for track in ("reads", "writes"):
+        stage = getattr(group.stage, track)
+        if stage == "legacy":
+            continue
+        for route in lacking(routes, track):
+            sentence = f"{track} are at {stage}, but {route.operation_id} ({route.where}) has no replacement"
+            report.add(document, (*place, track, "stage"), sentence)
+
+
+def lacking(routes: Sequence[Route], track: str) -> list[Route]:
+    """The routes of that track (reads or writes) which have no replacement."""
+    reads = track == "reads"
+    return [
+        each
+        for each in routes
+        if (each.effect is Effect.READ) == reads and each.compose is None and each.replacement is None
+    ]
