@@ -1,0 +1,1 @@
+"""What is decided by counting: when a replacement is rolled back, and when it may go on."""
