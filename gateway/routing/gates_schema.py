@@ -87,7 +87,7 @@ class GatesModel(_Model):
         default=None, description="The largest share of compared replies that may differ; left out: isn't judged."
     )
     keys: int = Field(
-        default=20, ge=1, le=100_000, description="From how many different keys there must be calls to go on."
+        default=20, ge=1, le=10_000, description="From how many different keys there must be calls to go on."
     )
     manual: bool = Field(
         default=False, description="Whether people take every step of the ramp. Rolling back isn't affected."

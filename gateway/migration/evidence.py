@@ -1,0 +1,277 @@
+"""What a host's workers have seen of each group since its stage last changed, in one file that all of them map.
+
+The layout is 64-bit words in native order. A header: magic, layout, rows used. Then for each of `GROUPS` groups: its
+name's key, generation, since when (nanoseconds, Unix), whether it is stopped, and `INCIDENTS` words for what is known
+to have gone wrong already. Then for each worker a row: how much went wrong, and for each group its generation and its
+numbers: one block a side, one for comparisons, and two bitmaps of the keys seen.
+
+Only its own worker writes a row, a word in one piece, so nothing is locked for what goes well, and what a killed
+worker has counted stays. A row's numbers count while its generation is the group's: a stage that changes empties
+nothing. What goes wrong is first looked up among the incidents, and noted there under a lock on the file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Protocol
+from zlib import crc32
+
+from gateway.migration.model import Side
+from gateway.migration.totals import Arm, Totals, Verdicts, distinct
+from gateway.store.contract import StoreError
+
+GROUPS = 1024
+"""Groups that a host keeps evidence of."""
+INCIDENTS = 1024
+"""Incidents of a group that are told apart at a time."""
+CELLS = 4096
+"""Bits of a bitmap of keys."""
+VERDICTS = ("match", "tolerated", "noise", "known", "mismatch", "incomparable")
+
+_MAGIC = int.from_bytes(b"figevid\0", "little")
+_LAYOUT = 1
+_AT_MAGIC, _AT_LAYOUT, _AT_ROWS = range(3)
+_GROUPS_AT = 8
+_NAME, _GENERATION, _SINCE, _STOPPED, _INCIDENTS = range(5)
+_GROUP = 8 + INCIDENTS
+_ROWS = 256
+_ROWS_AT = _GROUPS_AT + (GROUPS + 1) * _GROUP
+_CALLS, _ERRORS, _SLOW, _ERROR_INCIDENTS, _SLOW_INCIDENTS = range(1, 6)
+_REPLACEMENT = 5
+_VERDICTS, _MISMATCH_INCIDENTS = 11, 17
+_NUMBERS = 24
+_BITMAP = CELLS // 64
+_BLOCK = _NUMBERS + 2 * _BITMAP
+_ROW = 8 + (GROUPS + 1) * _BLOCK
+_SIZE = 8 * (_ROWS_AT + _ROWS * _ROW)
+_PROBES = 16
+_CHUNK = 2**20
+_EPOCH_SECONDS = 60
+_EPOCHS = 2**10
+_ID = 2**54 - 1
+_SHUFFLE = 2654435761
+_ERROR, _IS_SLOW, _MISMATCH = 1, 2, 3
+
+
+class Slots(Protocol):
+    """Gives this process a number of its own among those of the host (`gateway.store.shared`)."""
+
+    def claim(self) -> int: ...
+
+
+class Evidence:
+    """The mapped file. `open` it in each worker, after a fork; to be used from one thread."""
+
+    def __init__(self, path: Path, row: int) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if os.fstat(self._file).st_size < _SIZE:
+                os.ftruncate(self._file, _SIZE)  # sparse: what nobody touches takes no room
+            self._map = mmap.mmap(self._file, _SIZE)
+        except BaseException:
+            os.close(self._file)
+            raise
+        self._words = memoryview(self._map).cast("Q")
+        self._row = _ROWS_AT + row * _ROW
+        self._places: dict[str, tuple[int, int]] = {}
+
+    @classmethod
+    def open(cls, path: Path, workers: Slots) -> Evidence:
+        """Maps the file, making it where there is none that this version can read; raises `StoreError`."""
+        row = workers.claim()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            evidence = cls(path, row)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"the evidence {path} can't be opened: {error}") from error
+        with evidence._locked():
+            evidence._prepare(row)
+        return evidence
+
+    def _prepare(self, row: int) -> None:
+        words = self._words
+        if words[_AT_MAGIC] != _MAGIC or words[_AT_LAYOUT] != _LAYOUT:
+            if self._map[:_CHUNK].strip(b"\0"):  # a file of something else; a new one is empty
+                for start in range(0, _SIZE, _CHUNK):
+                    self._map[start : start + _CHUNK] = bytes(min(_CHUNK, _SIZE - start))
+            words[_AT_LAYOUT] = _LAYOUT
+            words[_AT_MAGIC] = _MAGIC  # last: a crash on the way leaves a file that is made anew
+        words[_AT_ROWS] = max(words[_AT_ROWS], row + 1)
+
+    # ── what workers note ────────────────────────────────────────────────────────────────────────────────────
+
+    def note(self, group: str, side: Side, *, error: bool, slow: bool, key: int = -1, signature: str = "") -> None:
+        """Counts one call that `side` answered. `key` is its bucket (−1: it has none); what goes wrong again for the
+        same key in the same way (`signature`) is one incident."""
+        at, words = self._block(group), self._words
+        base = at if side == "legacy" else at + _REPLACEMENT
+        words[base + _CALLS] += 1
+        if key >= 0:
+            cell = (key * _SHUFFLE >> 8) % CELLS
+            map_at = at + _NUMBERS + (cell >> 6) + (0 if side == "legacy" else _BITMAP)
+            words[map_at] |= 1 << (cell & 63)
+        if error:
+            self._wrong(group, side, base + _ERRORS, base + _ERROR_INCIDENTS, _ERROR, key, signature)
+        if slow:
+            self._wrong(group, side, base + _SLOW, base + _SLOW_INCIDENTS, _IS_SLOW, key, "")
+
+    def note_parity(self, group: str, verdict: str, signature: str = "", key: int = -1) -> None:
+        """Counts one comparison of the two sides' answers."""
+        at = self._block(group)
+        self._words[at + _VERDICTS + VERDICTS.index(verdict)] += 1
+        if verdict == "mismatch":
+            self._incident(group, "replacement", at + _MISMATCH_INCIDENTS, _MISMATCH, key, signature)
+
+    def _wrong(self, group: str, side: Side, raw: int, incidents: int, stream: int, key: int, signature: str) -> None:
+        self._words[raw] += 1
+        self._incident(group, side, incidents, stream, key, signature)
+
+    def _incident(self, group: str, side: Side, counter: int, stream: int, key: int, signature: str) -> None:
+        identity = (key + 1) << 32 | crc32(signature.encode(), stream * 2 + (side == "legacy"))
+        if key < 0 or self._is_new(self._places[group][0] + _INCIDENTS, identity & _ID):
+            self._words[counter] += 1
+        self._words[self._row] += 1
+
+    def _is_new(self, table: int, identity: int) -> bool:
+        """Whether it isn't known from this minute or the last one; known ones stay known by happening again."""
+        epoch = int(time.monotonic()) // _EPOCH_SECONDS % (_EPOCHS - 1) + 1
+        found = self._find(table, identity, epoch)
+        if found is not None and self._words[found] == epoch << 54 | identity:
+            return False
+        with self._locked():
+            found = self._find(table, identity, epoch)
+            if found is None:  # so much goes wrong that it isn't told apart any more
+                return True
+            known = self._words[found] & _ID == identity and _recent(self._words[found] >> 54, epoch)
+            self._words[found] = epoch << 54 | identity
+            return not known
+
+    def _find(self, table: int, identity: int, epoch: int) -> int | None:
+        """The incident's place: where it is known or, if it isn't, where there is room for it."""
+        words, free = self._words, None
+        start = identity * _SHUFFLE >> 12
+        for probe in range(_PROBES):
+            at = table + (start + probe) % INCIDENTS
+            if words[at] & _ID == identity and words[at]:
+                return at
+            if free is None and not (words[at] and _recent(words[at] >> 54, epoch)):
+                free = at
+        return free
+
+    # ── what the autopilot and people read ───────────────────────────────────────────────────────────────────
+
+    @property
+    def pulse(self) -> int:
+        """Changes whenever something went wrong in any worker: a look at one word a worker."""
+        rows = range(_ROWS_AT, _ROWS_AT + self._words[_AT_ROWS] * _ROW, _ROW)
+        return sum(self._words[row] for row in rows)
+
+    def read(self, group: str) -> Totals:
+        """What all workers have counted since the group's stage last changed; without how many keys, which `keys`
+        tells."""
+        numbers = [0] * _NUMBERS
+        for at in self._blocks(group):
+            mine = self._words[at : at + _NUMBERS].tolist()
+            numbers = [one + other for one, other in zip(numbers, mine, strict=True)]
+        record = self._place(group)[0]
+        legacy, replacement = (Arm(*numbers[start : start + 5]) for start in (_CALLS, _CALLS + _REPLACEMENT))
+        verdicts = Verdicts(*numbers[_VERDICTS : _VERDICTS + 6], numbers[_MISMATCH_INCIDENTS])
+        return Totals(
+            self._words[record + _GENERATION], self._words[record + _SINCE] / 1e9, legacy, replacement, verdicts
+        )
+
+    def keys(self, group: str, side: Side) -> int:
+        """From about how many different keys there were calls, since the group's stage last changed."""
+        skipped = _NUMBERS if side == "legacy" else _NUMBERS + _BITMAP
+        seen = 0
+        for at in self._blocks(group):
+            seen |= int.from_bytes(self._words[at + skipped : at + skipped + _BITMAP], "little")
+        return distinct(seen.bit_count(), CELLS)
+
+    def begin(self, group: str, version: int) -> None:
+        """Starts anew, as the group's stage has changed with that version; does nothing when it is known already.
+        Raises `StoreError` when there is no room for another group."""
+        record = self._place(group)[0]
+        if record == _GROUPS_AT + GROUPS * _GROUP:
+            raise StoreError(f"there is evidence of {GROUPS} groups already")
+        if version <= self._words[record + _GENERATION]:
+            return
+        with self._locked():
+            if version > self._words[record + _GENERATION]:
+                self._words[record + _SINCE] = time.time_ns()
+                self._words[record + _STOPPED] = 0
+                for at in range(record + _INCIDENTS, record + _INCIDENTS + INCIDENTS):
+                    self._words[at] = 0
+                self._words[record + _GENERATION] = version
+
+    def stop(self, group: str, *, stopped: bool) -> None:
+        """Lets legacy alone serve the group at once on every worker, until it is decided what becomes of it; or lets
+        the replacement serve again. A change of its stage ends it, too."""
+        self._words[self._place(group)[0] + _STOPPED] = stopped
+
+    def stopped(self, group: str) -> bool:
+        """Whether the replacement is to serve nobody at the moment. Costs two reads of memory."""
+        return self._words[(self._places.get(group) or self._place(group))[0] + _STOPPED] != 0
+
+    def close(self) -> None:
+        """Unmaps the file; what it holds stays."""
+        self._words.release()
+        self._map.close()
+        os.close(self._file)
+
+    def _block(self, group: str) -> int:
+        """This worker's numbers of the group, empty ones when its stage has changed since."""
+        record, at = self._places.get(group) or self._place(group)
+        words = self._words
+        if words[at] != words[record + _GENERATION]:
+            generation = words[record + _GENERATION]
+            words[at] = 0  # and last: a crash on the way leaves numbers that aren't counted
+            self._map[8 * (at + 1) : 8 * (at + _BLOCK)] = bytes(8 * (_BLOCK - 1))
+            words[at] = generation
+        return at
+
+    def _blocks(self, group: str) -> Iterator[int]:
+        record, mine = self._place(group)
+        generation, offset = self._words[record + _GENERATION], mine - self._row
+        for row in range(_ROWS_AT, _ROWS_AT + self._words[_AT_ROWS] * _ROW, _ROW):
+            if self._words[row + offset] == generation:
+                yield row + offset
+
+    def _place(self, group: str) -> tuple[int, int]:
+        """Where the group's record is, and this worker's numbers of it. Those for which there is no room share one
+        that nobody reads."""
+        place = self._places.get(group)
+        if place is None:
+            key = int.from_bytes(blake2b(group.encode(), digest_size=8).digest(), "little") or 1
+            with self._locked():
+                index = self._record(key)
+            place = self._places[group] = (_GROUPS_AT + index * _GROUP, self._row + 8 + index * _BLOCK)
+        return place
+
+    def _record(self, key: int) -> int:
+        for start in range(GROUPS):
+            index = (key + start) % GROUPS
+            at = _GROUPS_AT + index * _GROUP + _NAME
+            if self._words[at] in (0, key):
+                self._words[at] = key
+                return index
+        return GROUPS
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+
+def _recent(then: int, epoch: int) -> bool:
+    return (epoch - then) % (_EPOCHS - 1) <= 1
