@@ -182,7 +182,7 @@ class Evidence:
             numbers = [one + other for one, other in zip(numbers, mine, strict=True)]
         record = self._place(group)[0]
         legacy, replacement = (Arm(*numbers[start : start + 5]) for start in (_CALLS, _CALLS + _REPLACEMENT))
-        verdicts = Verdicts(*numbers[_VERDICTS : _VERDICTS + 6], numbers[_MISMATCH_INCIDENTS])
+        verdicts = Verdicts(*numbers[_VERDICTS : _MISMATCH_INCIDENTS + 1])
         return Totals(
             self._words[record + _GENERATION], self._words[record + _SINCE] / 1e9, legacy, replacement, verdicts
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import log
 from typing import Any, NamedTuple
 
@@ -42,8 +41,7 @@ class Verdicts(NamedTuple):
         return self.incomparable > INCONCLUSIVE * (self.compared + self.incomparable)
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """What has been counted since `since` (Unix seconds), when the group's stage changed with that version."""
 
     generation: int = 0

@@ -13,12 +13,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import exp, inf, log, log1p
+from typing import NamedTuple
 
 SURE = 0.99
 """The highest rate of the grid: one good reply among bad ones must not make failing impossible."""
 _TOP_SHARE = 0.25
 _SIZE = 8
 _EVEN = 1 / _SIZE
+_PLAUSIBLE = log(20)
+
+
+class Change(NamedTuple):
+    """A rate that rose to `rate` from `limit` or below, and legacy's own calls since: failed and answered well."""
+
+    rate: float
+    limit: float
+    legacy_bad: int = 0
+    legacy_good: int = 0
 
 
 def grid(limit: float) -> list[float]:
@@ -33,20 +44,27 @@ def prior(size: int) -> list[float]:
 
 
 class Cusum:
-    """The rate of bad observations against a fixed limit."""
+    """The rate of bad observations against a fixed limit. Beside it, what legacy did meanwhile is counted, so that
+    a change that both sides see isn't taken for the candidate's."""
 
     def __init__(self, limit: float, threshold: float) -> None:
-        self._threshold = log(threshold)
+        self._limit, self._threshold = limit, log(threshold)
         self.rates = grid(limit)
         self._bad = [log(rate / limit) for rate in self.rates]
         self._good = [log1p(-rate) - log1p(-limit) for rate in self.rates]
         self._prior = [log(weight) for weight in prior(_SIZE)]
-        self._levels = [0.0] * _SIZE
+        self.reset()
 
-    def note(self, bad: int, good: int) -> bool:
+    def note(self, bad: int, good: int, legacy_bad: int = 0, legacy_good: int = 0) -> bool:
         """Takes in the observations since the last; whether the rate is above the limit."""
-        steps = zip(self._levels, self._bad, self._good, strict=True)
-        self._levels = [max(level, 0.0) + bad * up + good * down for level, up, down in steps]
+        if bad or good or legacy_bad or legacy_good:
+            for at, level in enumerate(self._levels):
+                since = max(level, 0.0)
+                if since == 0.0:
+                    self._legacy[at] = (0, 0)
+                failed, answered = self._legacy[at]
+                self._legacy[at] = (failed + legacy_bad, answered + legacy_good)
+                self._levels[at] = since + bad * self._bad[at] + good * self._good[at]
         return self.level >= self._threshold
 
     @property
@@ -55,18 +73,16 @@ class Cusum:
         return _log_sum(level + weight for level, weight in zip(self._levels, self._prior, strict=True))
 
     @property
-    def rate(self) -> float:
-        """The rate of the grid that the observations since the change speak for most."""
-        return max(zip(self._levels, self.rates, strict=True))[1]
-
-    @property
-    def calm(self) -> bool:
-        """Whether nothing speaks for a change."""
-        return max(self._levels) <= 0.0
+    def change(self) -> Change:
+        """What the candidate's rate may have become: the lowest that isn't much less likely than the best."""
+        best = max(self._levels)
+        at = next(at for at, level in enumerate(self._levels) if level >= best - _PLAUSIBLE)
+        return Change(self.rates[at], self._limit, *self._legacy[at])
 
     def reset(self) -> None:
         """Forgets what has been seen."""
         self._levels = [0.0] * _SIZE
+        self._legacy = [(0, 0)] * _SIZE
 
 
 class TwoArm:

@@ -1,0 +1,43 @@
+"""Whether legacy is failing as the replacement does, told apart by Wald's sequential test: then neither is to blame.
+
+Its two hypotheses are the replacement's rate and the limit. It goes on while the veto lasts: a veto ends when legacy
+is surely well again, so that a long outage isn't judged anew again and again.
+"""
+
+from __future__ import annotations
+
+from math import log, log1p
+
+from gateway.migration.gates.detector import Change
+
+_SURE = log(20)
+"""Each of the two errors has a probability of at most 5 %."""
+_MOST = log(10_000)
+
+
+class LegacyHealth:
+    """What is known of legacy since the replacement's change. `failing` above 0.05's odds, `well` below."""
+
+    def __init__(self, change: Change) -> None:
+        self._bad = log(change.rate / change.limit)
+        self._good = log1p(-change.rate) - log1p(-change.limit)
+        self._score = 0.0
+        self.failures = 0
+        self.answers = 0
+        self.note(change.legacy_bad, change.legacy_good)
+
+    def note(self, bad: int, good: int) -> None:
+        """Takes in calls or probes of legacy: failed, and answered well."""
+        self.failures += bad
+        self.answers += good
+        self._score = min(self._score + bad * self._bad + good * self._good, _MOST)
+
+    @property
+    def failing(self) -> bool:
+        """Surely as the replacement is."""
+        return self._score >= _SURE
+
+    @property
+    def well(self) -> bool:
+        """Surely not as the replacement is."""
+        return self._score <= -_SURE
