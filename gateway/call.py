@@ -153,6 +153,8 @@ class Call:
     peer: str | None = None
     """The address that the connection came from."""
 
+    side: str = ""
+    """The side of its route's group that was chosen for it, legacy or replacement; empty: there is no choice."""
     step: str = ""
     """The composite's step that this call is; empty: it's none."""
     idempotency_key: str | None = None

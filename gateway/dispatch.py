@@ -15,6 +15,7 @@ from gateway.bulkhead import AGENT, BATCH, INTERACTIVE
 from gateway.call import Call, Principal, Reply, UpstreamCall
 from gateway.errors import BadUpstreamReply, InternalError, InvalidRequest, UnknownOutcome
 from gateway.pipeline import Handler
+from gateway.routing.groups import Side
 from gateway.routing.model import Binding, Expression, MappingFailed, Route
 from gateway.routing.pointers import request_pointer
 from gateway.routing.scope import is_given, scope_builder
@@ -39,9 +40,14 @@ class Invoker(Protocol):
 
 def dispatch(route: Route, upstreams: Mapping[str, Invoker]) -> Handler:
     """The handler that calls `route`'s binding: legacy's, where it has one."""
-    binding = route.legacy or route.replacement
+    side: Side = "legacy" if route.legacy is not None else "replacement"
+    return bound(route, side, upstreams)
+
+
+def bound(route: Route, side: Side, upstreams: Mapping[str, Invoker]) -> Handler:
+    """The handler that calls one side's binding of `route`, which has it."""
+    binding = route.legacy if side == "legacy" else route.replacement
     assert binding is not None
-    side = "legacy" if route.legacy is not None else "replacement"
     upstream = upstreams[binding.upstream]
     build_input = input_builder(route, binding)
     location = _location(route)

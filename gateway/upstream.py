@@ -18,6 +18,7 @@ from adapters.contract import Adapter, Context, Effect, Json, Probe, Result, Sup
 from adapters.errors import AdapterError, BadReply, DoNotRetry, Retry, Unavailable, UnknownOutcome
 from gateway.breaker import Breaker, BreakerLimits, BreakerOpen, Verdict
 from gateway.bulkhead import Busy, Cutoff, Slots
+from gateway.pace import Pace
 
 logger = logging.getLogger("figway")
 
@@ -52,6 +53,7 @@ class Upstream:
         self._breaker = Breaker(limits.breaker)
         self._slots = Slots(limits.concurrency, limits.queue)
         self._cutoff = Cutoff()
+        self._pace = Pace()
         self._retry_tokens = _RETRY_RESERVE
         self._writes: set[asyncio.Task[Any]] = set()
         self._opened = False
@@ -103,6 +105,27 @@ class Upstream:
         """Invokes one operation; raises what `adapters.errors` defines, `BreakerOpen` and `Busy` among it."""
         invoke = self.adapter.invoke
         return self.run(lambda within: invoke(operation, input, within), effect=effect, context=context)
+
+    @property
+    def strained(self) -> str:
+        """Why no caller should add to its work without need: `breaker`, `queue` or `slow`; empty: it is well."""
+        if self._breaker.state != "closed":
+            return "breaker"
+        if self._slots.queued:
+            return "queue"
+        return "slow" if self._pace.slow else ""
+
+    async def once(self, operation: str, input: Mapping[str, Json], *, context: Context) -> Result:
+        """A read that no caller waits for: without a queue and without a second attempt. Raises like `call`; `Busy`
+        where no slot is free now."""
+        deadline = min(context.deadline, time.monotonic() + self.limits.deadline)
+        within = context._replace(deadline=deadline, effect=Effect.READ)
+        self._counts["calls"] += 1
+        self._breaker.check()
+        if not self._slots.take():
+            raise Busy("Every connection to the system behind the route is in use.")
+        invoke = self.adapter.invoke
+        return await self._attempt(lambda limited: invoke(operation, input, limited), within)
 
     @property
     def tells(self) -> bool:
@@ -204,7 +227,8 @@ class Upstream:
         try:
             ticket = self._breaker.admit()
             verdict = Verdict.NEUTRAL
-            given = context.deadline - time.monotonic()
+            begun_at = time.monotonic()
+            given = context.deadline - begun_at
             begun, cut = self._cutoff.begin(context.deadline + _GRACE), None
             try:
                 result = await work(context)
@@ -226,6 +250,7 @@ class Upstream:
         finally:
             self._slots.release()
         self._opened = True
+        self._pace.note(time.monotonic() - begun_at)
         return result
 
     def _failed(self, error: AdapterError, given: float, deadline: float) -> Verdict:

@@ -2,6 +2,7 @@
 
 A cursor is opaque and bound to the route and to the sort and filters it was made for (HMAC-SHA256, 128 bits kept),
 so one that was tampered with, or used with another question, is a 400. It begins with the id of the key that signed it.
+A position means something only to the side that gave it: the replacement's cursors say whose they are.
 """
 
 from __future__ import annotations
@@ -18,24 +19,29 @@ from gateway.errors import InvalidRequest
 from gateway.filters.cursors import opened, sealed
 from gateway.identity.signing import Keyring
 from gateway.pipeline import Stage
+from gateway.routing.groups import Side
 from gateway.routing.model import Defaults, Route
 
 OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "in", "like", "null")
+_MARKS: Mapping[Side, str] = {"legacy": "", "replacement": "r."}
+"""What a side's cursors begin with; no key's id begins so."""
 _RESERVED = frozenset({"limit", "cursor", "sort", "fields", "expand"})
 
 
-def paginate(route: Route, defaults: Defaults, keys: Keyring) -> Stage:
-    """A filter that reads the list's parameters into `call.page` and writes the reply's `next`."""
+def paginate(route: Route, defaults: Defaults, keys: Keyring, side: Side = "legacy") -> Stage:
+    """A filter that reads the list's parameters into `call.page` and writes the reply's `next`; `side` is the one that
+    positions are of, where the route has two."""
+    mark = _MARKS[side]
     declared = {each.name for each in route.parameters if each.where == "query"}
     filters = {name: _field(name) for name in declared - _RESERVED}
     repeated = frozenset(each.name for each in route.parameters if each.where == "query" and each.explode)
 
     def before(call: Call) -> None:
         query = call.query
-        bound = _bound_to(route, call)
+        bound = _bound_to(route, call) + mark.encode()
         call.page = {
             "limit": min(_limit(query.get("limit", defaults.page)), defaults.max_page),
-            "after": opened(query["cursor"], bound, keys) if query.get("cursor") else None,
+            "after": opened(query["cursor"].removeprefix(mark), bound, keys) if query.get("cursor") else None,
             "sort": _sort(query.get("sort")),
             "where": [[*filters[name], value] for name, value in query.items() if name in filters],
         }
@@ -43,10 +49,19 @@ def paginate(route: Route, defaults: Defaults, keys: Keyring) -> Stage:
     def after(call: Call, reply: Reply) -> None:
         if isinstance(reply.body, dict):
             position = reply.body.get("next")
-            cursor = None if position is None else sealed(position, _bound_to(route, call), keys.current)
-            reply.body["next"] = None if cursor is None else _next(call, cursor, repeated)
+            bound = _bound_to(route, call) + mark.encode()
+            cursor = None if position is None else sealed(position, bound, keys.current)
+            reply.body["next"] = None if cursor is None else _next(call, mark + cursor, repeated)
 
     return Stage(before, after)
+
+
+def side_of_cursor(call: Call) -> Side | None:
+    """Whose cursor a call shows; None: it shows none. Whether it's a true one is seen when it's opened."""
+    cursor = call.query.get("cursor")
+    if not isinstance(cursor, str) or not cursor:
+        return None
+    return "replacement" if cursor.startswith(_MARKS["replacement"]) else "legacy"
 
 
 def _limit(asked: Any) -> int:

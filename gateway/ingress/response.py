@@ -53,6 +53,9 @@ class Response:
         self.status, self.problem = problem.status, problem.slug
         self.body = problem.encode(f"urn:figway:call:{call.id}")
         self.headers += [_PROBLEM, *problem.headers]
+        if call.side:  # whose failure it is
+            self.served_by = call.side
+            self.headers.append((b"figway-served-by", call.side.encode()))
         if problem.retry_after is not None:
             self.headers.append((b"retry-after", b"%d" % max(1, round(problem.retry_after))))
         if problem.note:
