@@ -6,25 +6,21 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from gateway.audit.log import AuditLog
-from gateway.audit.reader import Reader
-from gateway.lineage.snapshots import Snapshots
+from gateway.means import Means
 from gateway.routing.audit_schema import Audit
 from gateway.routing.folder import Stamp, stamp_workspace
-from gateway.routing.load import Loaded, compile_workspace, read_workspace
-from gateway.routing.model import InvalidWorkspace
-from gateway.serving import Governance, Serving, build
-from gateway.store.contract import Moved, State, StoreError
+from gateway.routing.groups import Stage, kept_stages, stages_of
+from gateway.routing.load import Loaded, at_stages, compile_workspace, read_workspace
+from gateway.routing.model import Compiled, InvalidWorkspace
+from gateway.serving import Serving, build
+from gateway.store.contract import Moved, StoreError
 from gateway.store.leader import Leader
-from gateway.store.offload import Offload
-from gateway.store.place import StateFolder
-from gateway.store.shared import Shared
-from gateway.telemetry.telemetry import Telemetry
 from gateway.upstream import Limits, Upstream
+
+__all__ = ["Means", "Runtime"]
 
 logger = logging.getLogger("figway")
 
@@ -35,25 +31,6 @@ _RETIRE_POLL = 0.05
 _PUBLISH_TIMEOUT = 30.0
 _LEAD_POLL = 1.0
 _WATCH_POLL = 0.15
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What a runtime works with; `app` makes them."""
-
-    workspace: Path
-    folder: StateFolder
-    state: State
-    shared: Shared
-    offload: Offload
-    audit: AuditLog
-    reader: Reader
-    searching: Offload
-    """Threads for searches of the audit, which may take seconds."""
-    governance: Governance
-    telemetry: Telemetry
-    snapshots: Snapshots
-    """For lineage."""
 
 
 class Runtime:
@@ -67,6 +44,7 @@ class Runtime:
         self._live: dict[str, Upstream] = {}
         self._in_use: list[Serving] = []
         self._checked: Loaded | None = None
+        self._served: Loaded | None = None
         self._generation = -1
         self.serving: Serving | None = None
         self.draining = False
@@ -108,9 +86,13 @@ class Runtime:
         """
         means = self._means
         files = await asyncio.to_thread(read_workspace, means.workspace)
+        active = None if parent is None else await means.offload(means.state.active_snapshot)
+        documents = {} if active is None else dict(active.stages)
         async with self._loading:
-            self._checked = await self._compile(files)
-        stored = await means.offload(means.state.publish, files, expected_parent=parent, author=author, reason=reason)
+            loaded = await self._compile(files, stages_of(documents))
+        stages = kept_stages(documents, loaded.compiled.groups)
+        publish = partial(means.state.publish, stages=stages, author=author, reason=reason)
+        stored = await means.offload(publish, files, expected_parent=parent)
         generation = means.shared.bump()
         if self.serving is not None:
             await self._load_active()
@@ -214,24 +196,41 @@ class Runtime:
             if version is None:
                 raise StoreError("the store holds no snapshot")
             if self.serving is None or self.serving.version != version:
-                _, files = await means.offload(means.state.snapshot, version)
-                self._swap(version, await self._compile(files))
+                stored, files = await means.offload(means.state.snapshot, version)
+                self._swap(version, await self._compile(files, stages_of(stored.stages), judge=False))
             self._generation = generation
             means.shared.acknowledge(self._slot, generation)
+            self._settle()
 
-    async def _compile(self, files: Mapping[str, bytes]) -> Loaded:
-        checked, self._checked = self._checked, None
-        if checked is not None and checked.compiled.files == files:
-            return checked
+    def _settle(self) -> None:
+        """Says, once it is so, that no write of an older snapshot is under way in this process."""
+        busy = self._means.governance.operations.busy
+        older = [each for each in self._in_use if each is not self.serving]
+        if not any(each.writes or busy(each.version) for each in older):
+            self._means.shared.settle(self._slot, self._generation)
+
+    async def compile(self, files: Mapping[str, bytes], stages: Mapping[str, Stage] | None) -> Compiled:
+        """A workspace as it would be served with its groups at `stages`; None: with nobody judging where they are.
+        Raises `InvalidWorkspace`."""
+        async with self._loading:
+            return (await self._compile(files, stages or {}, judge=stages is not None)).compiled
+
+    async def _compile(self, files: Mapping[str, bytes], stages: Mapping[str, Stage], *, judge: bool = True) -> Loaded:
+        for last in (self._served, self._checked):
+            if last is not None and last.compiled.files == files:
+                return at_stages(last, stages, judge=judge)
         existing = {digest: upstream.adapter for digest, upstream in self._live.items()}
-        return await asyncio.to_thread(
+        self._checked = await asyncio.to_thread(
             compile_workspace,
             files,
             cache=self._means.folder.path / "cache",
             environment=os.environ,
             strict_secrets=True,
             existing=existing,
+            stages=stages,
+            judge_stages=judge,
         )
+        return self._checked
 
     def _swap(self, version: int, loaded: Loaded) -> None:
         compiled = loaded.compiled
@@ -242,6 +241,7 @@ class Runtime:
         self._means.audit.follow(policy.log_rules())
         self._means.governance.verifier.follow(compiled.identity)
         old, self.serving = self.serving, fresh
+        self._served = loaded
         self._in_use.append(fresh)
         logger.info("serving snapshot %d (%s): %d routes", version, compiled.hash[:12], len(compiled.routes))
         if old is not None:
@@ -260,11 +260,13 @@ class Runtime:
     async def _retire(self, old: Serving) -> None:
         """Closes what only `old` used, once its last call has ended."""
         writes = self._means.governance.operations
-        while old.calls or writes.busy(old.version):  # noqa: ASYNC110 - a counter costs a request less than an event would
+        while old.calls or writes.busy(old.version):
             await asyncio.sleep(_RETIRE_POLL)
+            self._settle()
         # Not while a snapshot is being compiled, which may count on an adapter that lives now.
         async with self._loading:
             self._in_use.remove(old)
+            self._settle()
             kept = {id(upstream) for serving in self._in_use for upstream in serving.upstreams.values()}
             gone = {digest: each for digest, each in self._live.items() if id(each) not in kept}
             for digest in gone:

@@ -35,7 +35,7 @@ from gateway.upstream import Upstream
 
 @dataclass(slots=True)
 class Serving:
-    """One snapshot as it is served. It never changes, but for `calls`: how many are in flight on it."""
+    """One snapshot as it is served. It never changes, but for `calls` and `writes`: how many are in flight on it."""
 
     version: int
     compiled: Compiled
@@ -44,6 +44,7 @@ class Serving:
     upstreams: Mapping[str, Upstream]
     limiter: Limiter
     calls: int = 0
+    writes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,11 +71,12 @@ Observer: TypeAlias = Callable[[Call, Response, float], None]
 
 
 class Serving(Protocol):
-    """What is served now: one snapshot's table. `calls` counts the calls in flight on it."""
+    """What is served now: one snapshot's table. `calls` counts the calls in flight on it, `writes` the writes."""
 
     table: Table[Endpoint]
     version: int
     calls: int
+    writes: int
 
 
 class HttpIngress:
@@ -113,7 +114,11 @@ class HttpIngress:
             handler, body = self._admitted(serving, call, scope, receive)
             # A caller that leaves cancels its read, and never its write.
             if call.writes:
-                reply = await handler(call)
+                serving.writes += 1
+                try:
+                    reply = await handler(call)
+                finally:
+                    serving.writes -= 1
             else:
                 reply = await self._watch.run(handler(call), body, receive, task)
             response = Response(call, reply)

@@ -10,6 +10,7 @@ from threading import Lock
 from adapters.contract import Adapter, Json, SupportsElements
 from gateway.lineage.answer import Record, told, told_without_snapshot
 from gateway.lineage.origins import Origins
+from gateway.routing.groups import stages_of
 from gateway.routing.load import compile_workspace
 from gateway.routing.model import Compiled, InvalidWorkspace
 from gateway.store.contract import NoSuchSnapshot, State
@@ -60,8 +61,9 @@ def stored(state: State, cache: Path, environment: Mapping[str, str]) -> Snapsho
     or `InvalidWorkspace`."""
 
     def load(version: int) -> Mappings:
-        _, files = state.snapshot(version)
-        loaded = compile_workspace(files, cache=cache, environment=environment, strict_secrets=False)
+        stored, files = state.snapshot(version)
+        stages = stages_of(stored.stages)
+        loaded = compile_workspace(files, cache=cache, environment=environment, strict_secrets=False, stages=stages)
         return Mappings.of(loaded.compiled, loaded.adapters)
 
     return Snapshots(load)

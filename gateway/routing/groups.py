@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -61,3 +61,36 @@ class Group:
     """Whether each flip of it needs an approval."""
     declared: Stage = field(default_factory=Stage)
     """The stage that migration.yaml names, which a snapshot's own goes before."""
+    has_reads: bool = True
+    has_writes: bool = True
+    dry_run: bool = False
+    """Whether the replacement can show what each write of the group would do."""
+    lacking_reads: tuple[str, ...] = ()
+    """The operationIds of reads without a replacement; `lacking_writes` those of writes."""
+    lacking_writes: tuple[str, ...] = ()
+
+
+def stage_document(stage: Stage, origin: str) -> dict[str, Any]:
+    """A stage as the store keeps it; `origin` is what set it: file, flip, rollback or autopilot."""
+    return {**{name: getattr(stage, name) for name in _FIELDS}, "origin": origin}
+
+
+def stage_of(document: Mapping[str, Any]) -> Stage:
+    """The stage of a document of the store's."""
+    return Stage(**{name: document[name] for name in _FIELDS})
+
+
+_FIELDS = tuple(each.name for each in fields(Stage))
+
+
+def stages_of(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Stage]:
+    """The stages of a snapshot's documents, by group."""
+    return {name: stage_of(each) for name, each in documents.items()}
+
+
+def kept_stages(
+    documents: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Group]
+) -> dict[str, Mapping[str, Any]]:
+    """The documents of the next snapshot: those of the last one stay, a new group's is what the file says of it."""
+    fresh = {name: stage_document(group.stage, "file") for name, group in groups.items() if name not in documents}
+    return {**documents, **fresh}

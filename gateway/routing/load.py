@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from adapters.contract import Adapter
+from adapters.contract import Adapter, SupportsDryRun
 from gateway.routing.audit_schema import check_audit
 from gateway.routing.contracts import contract_files, exposed, read_contracts
 from gateway.routing.document import merged
@@ -21,7 +21,7 @@ from gateway.routing.groups import Stage
 from gateway.routing.invalid import Where, validated
 from gateway.routing.limits_schema import check_limits
 from gateway.routing.lint import lint
-from gateway.routing.migration_schema import Migration, check_migration, compile_groups
+from gateway.routing.migration_schema import Migration, check_migration, check_stages, compile_groups
 from gateway.routing.model import Compiled, Defaults, Finding, InvalidWorkspace
 from gateway.routing.policies import Policed, read_policies
 from gateway.routing.policy_files import read_policy_files
@@ -33,7 +33,7 @@ from gateway.routing.source import parse
 from gateway.routing.upstreams import Surroundings, build_upstreams
 from gateway.store.contract import files_hash
 
-__all__ = ["Loaded", "compile_workspace", "read_workspace"]
+__all__ = ["Loaded", "at_stages", "compile_workspace", "read_workspace"]
 
 _NONE: Mapping[str, Adapter] = MappingProxyType({})
 _NO_STAGES: Mapping[str, Stage] = MappingProxyType({})
@@ -57,13 +57,15 @@ def compile_workspace(
     strict_secrets: bool,
     existing: Mapping[str, Adapter] = _NONE,
     stages: Mapping[str, Stage] = _NO_STAGES,
+    judge_stages: bool = True,
 ) -> Loaded:
     """Compiles what `read_workspace` read; raises `InvalidWorkspace` with every finding, warnings among them.
 
     `cache` is a folder for what adapters derive from files. An unset reference is an error only when
     `strict_secrets`. `existing` maps an `UpstreamSpec.digest` to its adapter: it is taken over where nothing it
-    depends on has changed. `stages` are those that the snapshot holds, by group; migration.yaml speaks of the others.
-    Blocks, up to seconds for a large WSDL: call it on a thread.
+    depends on has changed. `stages` are those that the snapshot holds, by group; migration.yaml speaks of the others;
+    whoever is about to change them doesn't want them judged, and calls `at_stages` afterwards. Blocks, up to seconds
+    for a large WSDL: call it on a thread.
     """
     report = Report()
     source = _gateway(files, report)
@@ -87,9 +89,12 @@ def compile_workspace(
     check_limits(files, policy_files["limits.yaml"], routes, upstreams.specs, report)
     migration = policy_files["migration.yaml"]
     assert isinstance(migration, Migration)
-    groups = compile_groups(migration, routes, stages)
+    dry_running = {name for name, each in upstreams.adapters.items() if isinstance(each, SupportsDryRun)}
+    groups = compile_groups(migration, routes, stages, dry_running)
     if whole:
-        check_migration(files, migration, groups, routes, datetime.now(UTC).date(), report)
+        check_migration(files, migration, groups, datetime.now(UTC).date(), report)
+    if whole and judge_stages:
+        check_stages(files, groups, report)
     document = merged(documents, report)
     if report.errors():
         raise InvalidWorkspace(report.sorted())
@@ -107,6 +112,18 @@ def compile_workspace(
         groups=MappingProxyType(groups),
     )
     return Loaded(compiled, MappingProxyType(upstreams.adapters), report.sorted())
+
+
+def at_stages(loaded: Loaded, stages: Mapping[str, Stage], *, judge: bool = True) -> Loaded:
+    """The same workspace with its groups at `stages`, at what migration.yaml says where they are silent; raises
+    `InvalidWorkspace` where a stage isn't a legal one, if that is to be judged."""
+    compiled, report = loaded.compiled, Report()
+    groups = {name: replace(group, stage=stages.get(name, group.declared)) for name, group in compiled.groups.items()}
+    if judge:
+        check_stages(compiled.files, groups, report)
+    if report.errors():
+        raise InvalidWorkspace(report.sorted())
+    return replace(loaded, compiled=replace(compiled, groups=MappingProxyType(groups)))
 
 
 def _gateway(files: Mapping[str, bytes], report: Report) -> Document:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from adapters.contract import Effect
+from gateway.routing.gates_schema import GatesModel, RampModel
 from gateway.routing.groups import MILLION, Group, ReadStage, Side, Stage, State, WriteStage
 from gateway.routing.mapping import BadExpression, expression
 from gateway.routing.model import Route
-from gateway.routing.report import Document, Place, Report
+from gateway.routing.report import Document, Report
 from gateway.routing.source import parse
+from gateway.routing.stages import broken
 
 FILE = "policies/migration.yaml"
 KEY_NAMES = frozenset({"path", "query", "header", "body", "principal"})
@@ -115,6 +117,10 @@ class GroupModel(_Model):
         description="Who is always served by one side: principal:NAME, team:NAME or tenant:NAME, to legacy or "
         "replacement.",
     )
+    gates: GatesModel = Field(default=GatesModel(), description="What rolls the group back, and what lets it go on.")
+    ramp: RampModel | None = Field(
+        default=None, description="The canary's timetable; left out: people take every step."
+    )
     approval: Literal["required"] | None = Field(
         default=None, description="Whether each flip of the group, but a rollback, needs another person's approval."
     )
@@ -135,64 +141,83 @@ class Migration(_Model):
     )
 
 
-def compile_groups(migration: Migration, routes: Sequence[Route], stages: Mapping[str, Stage]) -> dict[str, Group]:
-    """Every group of the routes by name; `stages` are the snapshot's own, which go before what the file says."""
-    members: dict[str, list[str]] = {}
+def compile_groups(
+    migration: Migration, routes: Sequence[Route], stages: Mapping[str, Stage], dry_running: Collection[str]
+) -> dict[str, Group]:
+    """Every group of the routes by name; `stages` are the snapshot's own, which go before what the file says.
+    `dry_running` names the upstreams that can show what a write would do."""
+    members: dict[str, list[Route]] = {}
     for route in routes:
-        members.setdefault(route.group, []).append(route.operation_id)
-    return {name: _group(name, migration.groups.get(name, GroupModel()), ids, stages) for name, ids in members.items()}
+        members.setdefault(route.group, []).append(route)
+    models = migration.groups
+    return {
+        name: _group(name, models.get(name, GroupModel()), each, stages.get(name), dry_running)
+        for name, each in members.items()
+    }
 
 
-def _group(name: str, model: GroupModel, routes: list[str], stages: Mapping[str, Stage]) -> Group:
-    declared = model.stage()
+def declared_stages(files: Mapping[str, bytes]) -> dict[str, Stage]:
+    """The stages that a workspace's migration.yaml names, by group; none where it can't be read."""
+    document = parse(FILE, files[FILE], Report()) if FILE in files else None
+    try:
+        models = Migration.model_validate({} if document is None else document.data).groups
+    except ValidationError:
+        return {}
+    return {name: model.stage() for name, model in models.items()}
+
+
+def _group(
+    name: str, model: GroupModel, routes: Sequence[Route], stage: Stage | None, dry_running: Collection[str]
+) -> Group:
+    reads, writes = (_bound(routes, reading=reading) for reading in (True, False))
+    replaced = [each.replacement.upstream for each in writes if each.replacement is not None]
     return Group(
         name=name,
-        stage=stages.get(name, declared),
+        stage=stage or model.stage(),
         state=model.state,
         salt=model.salt or name,
         key=None if model.key is None else expression(model.key),
         cohorts=model.cohorts,
         owner=model.owner or "",
         expires=model.expires,
-        routes=tuple(routes),
+        routes=tuple(each.operation_id for each in routes),
         approval=model.approval is not None,
-        declared=declared,
+        declared=model.stage(),
+        has_reads=bool(reads),
+        has_writes=bool(writes),
+        dry_run=bool(replaced) and all(each in dry_running for each in replaced),
+        lacking_reads=_lacking(reads),
+        lacking_writes=_lacking(writes),
     )
 
 
+def _bound(routes: Sequence[Route], *, reading: bool) -> list[Route]:
+    """The reads, or else the writes, among the routes that are served by an upstream."""
+    return [each for each in routes if (each.effect is Effect.READ) == reading and each.compose is None]
+
+
+def _lacking(routes: Sequence[Route]) -> tuple[str, ...]:
+    return tuple(each.operation_id for each in routes if each.replacement is None)
+
+
 def check_migration(
-    files: Mapping[str, bytes], migration: Migration, groups: Mapping[str, Group], routes: Sequence[Route],
-    today: date, report: Report,
-) -> None:  # fmt: skip
-    """Notes groups that aren't there, days that are past, and stages that need a replacement where a route has none."""
+    files: Mapping[str, bytes], migration: Migration, groups: Mapping[str, Group], today: date, report: Report
+) -> None:
+    """Notes groups that aren't there and days that are past."""
     document = parse(FILE, files[FILE], Report()) if FILE in files else None
-    place_of = document or Document(FILE, {}, {})
-    for name in migration.groups:
-        if name not in groups:
-            report.add(place_of, ("groups", name), f"there is no group '{name}' in the contracts")
-    for name, group in groups.items():
+    if document is None:
+        return
+    for name, model in migration.groups.items():
         place = ("groups", name)
-        own = [each for each in routes if each.group == name and each.compose is None]
-        if group.expires is not None and group.expires < today:
-            report.add(place_of, (*place, "expires"), "this day is past: finish the migration or move it", "warning")
-        _check_bound(group, own, place_of, place, report)
+        if name not in groups:
+            report.add(document, place, f"there is no group '{name}' in the contracts")
+        elif model.expires is not None and model.expires < today:
+            report.add(document, (*place, "expires"), "this day is past: finish the migration, or move it", "warning")
 
 
-def _check_bound(group: Group, routes: Sequence[Route], document: Document, place: Place, report: Report) -> None:
-    for track in ("reads", "writes"):
-        stage = getattr(group.stage, track)
-        if stage == "legacy":
-            continue
-        for route in lacking(routes, track):
-            sentence = f"{track} are at {stage}, but {route.operation_id} ({route.where}) has no replacement"
-            report.add(document, (*place, track, "stage"), sentence)
-
-
-def lacking(routes: Sequence[Route], track: str) -> list[Route]:
-    """The routes of that track (reads or writes) which have no replacement."""
-    reads = track == "reads"
-    return [
-        each
-        for each in routes
-        if (each.effect is Effect.READ) == reads and each.compose is None and each.replacement is None
-    ]
+def check_stages(files: Mapping[str, bytes], groups: Mapping[str, Group], report: Report) -> None:
+    """Notes each group whose stage isn't a legal one (`gateway.routing.stages`)."""
+    document = (parse(FILE, files[FILE], Report()) if FILE in files else None) or Document(FILE, {}, {})
+    for name, group in groups.items():
+        for sentence in broken(group, group.stage):
+            report.add(document, ("groups", name), sentence)

@@ -15,8 +15,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol, TypeAlias
 
+Stages: TypeAlias = Mapping[str, Mapping[str, Any]]
+NO_STAGES: Stages = MappingProxyType({})
+NO_EVIDENCE: Mapping[str, Any] = MappingProxyType({})
 MOST_REVOKED = 100_000
 """Revocations of tokens that are in force at a time: each worker holds them all."""
 
@@ -64,6 +68,10 @@ class StoredSnapshot:
     ticket: str | None
     time: datetime
     difference: Difference = field(default_factory=Difference)
+    stages: Stages = field(default_factory=dict)
+    """Every route group's stage by the group's name, as `gateway.routing.groups.stage_document` writes it."""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    """What moved the autopilot to it, where it was the one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,8 @@ class State(Protocol):
         author: str,
         reason: str,
         ticket: str | None = None,
+        stages: Stages = NO_STAGES,
+        evidence: Mapping[str, Any] = NO_EVIDENCE,
     ) -> StoredSnapshot:
         """Adds a snapshot and makes it the active one, if `expected_parent` (None: there is none yet) still is.
 
@@ -112,6 +122,10 @@ class State(Protocol):
 
     def snapshot(self, version: int) -> tuple[StoredSnapshot, dict[str, bytes]]:
         """A snapshot and its files by path; raises `NoSuchSnapshot`."""
+        ...
+
+    def active_snapshot(self) -> StoredSnapshot | None:
+        """The snapshot published last, without its files; None: there is none yet."""
         ...
 
     def history(self, limit: int = 50) -> list[StoredSnapshot]:

@@ -36,7 +36,12 @@ _NARROWED_KEYS = (
     "CREATE TABLE revoked_tokens (jti TEXT PRIMARY KEY, revoked TEXT NOT NULL, expires TEXT) STRICT",
 )
 
-UPGRADES: Sequence[Sequence[str]] = (_FIRST, _NARROWED_KEYS)
+_STAGES = (
+    "ALTER TABLE snapshots ADD COLUMN stages TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE snapshots ADD COLUMN evidence TEXT NOT NULL DEFAULT '{}'",
+)
+
+UPGRADES: Sequence[Sequence[str]] = (_FIRST, _NARROWED_KEYS, _STAGES)
 
 
 def upgrade(connection: sqlite3.Connection, upgrades: Sequence[Sequence[str]] = UPGRADES) -> None:

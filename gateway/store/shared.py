@@ -1,8 +1,8 @@
 """Memory that the gateway's processes on one host share, through one mapped file.
 
 The layout is 64-bit words in native order. The header: magic, layout, generation, keys generation; then one slot a
-worker: process id, its start time, generation served. A word is written and read in one piece, since it is aligned;
-whoever changes one out of what it holds (a counter, a free slot) does so under a lock on the file.
+worker: process id, its start time, generation served, generation settled. A word is written and read in one piece,
+since it is aligned; whoever changes one out of what it holds (a counter, a free slot) does so under a lock on the file.
 
 The file outlives a crash: a slot whose process is gone counts as free, and the counters only ever go up. The
 processes must see each other's ids, so they run on one host and, in containers, in one process namespace.
@@ -15,7 +15,7 @@ import fcntl
 import mmap
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ _MAGIC = int.from_bytes(b"figway\0\0", "little")
 _LAYOUT = 1
 _AT_MAGIC, _AT_LAYOUT, _AT_GENERATION, _AT_KEYS = range(4)
 _SLOTS_AT, _SLOT_WORDS = 64, 8
-_PID, _STARTED, _SERVED = range(3)
+_PID, _STARTED, _SERVED, _SETTLED = range(4)
 _SIZE = 8 * (_SLOTS_AT + WORKERS * _SLOT_WORDS)
 _POLL_SECONDS = 0.005
 
@@ -90,7 +90,7 @@ class Shared:
                     raise StoreError(f"{WORKERS} processes share {self._path} already")
                 at = _SLOTS_AT + slot * _SLOT_WORDS
                 self._words[at + _STARTED] = started(os.getpid()) or 0
-                self._words[at + _SERVED] = 0
+                self._words[at + _SERVED] = self._words[at + _SETTLED] = 0
                 self._words[at + _PID] = os.getpid()
             self._slot = slot
         return self._slot
@@ -99,17 +99,35 @@ class Shared:
         """Says that the process in `slot` serves what was active at `generation`."""
         self._words[_SLOTS_AT + slot * _SLOT_WORDS + _SERVED] = generation
 
+    def settle(self, slot: int, generation: int) -> None:
+        """Says that in the process in `slot` every write has ended that was admitted before `generation` was served."""
+        self._words[_SLOTS_AT + slot * _SLOT_WORDS + _SETTLED] = generation
+
     def behind(self, generation: int) -> list[int]:
         """The ids of living processes with a slot that don't serve `generation` yet."""
+        return self._late(_SERVED, generation)
+
+    def unsettled(self, generation: int) -> list[int]:
+        """The ids of living processes with a slot in which a write older than `generation` may be under way."""
+        return self._late(_SETTLED, generation)
+
+    def _late(self, word: int, generation: int) -> list[int]:
         words = self._words
         slots = range(_SLOTS_AT, _SLOTS_AT + WORKERS * _SLOT_WORDS, _SLOT_WORDS)
-        late = [at for at in slots if words[at + _PID] and words[at + _SERVED] < generation]
+        late = [at for at in slots if words[at + _PID] and words[at + word] < generation]
         return [words[at + _PID] for at in late if self.alive((at - _SLOTS_AT) // _SLOT_WORDS)]
 
     async def wait_acknowledged(self, generation: int, timeout: float) -> bool:
         """Waits until every living process with a slot serves `generation`; False after `timeout` seconds."""
+        return await self._wait(self.behind, generation, timeout)
+
+    async def wait_settled(self, generation: int, timeout: float) -> bool:
+        """Waits until no older write is under way in any living process; False after `timeout` seconds."""
+        return await self._wait(self.unsettled, generation, timeout)
+
+    async def _wait(self, late: Callable[[int], list[int]], generation: int, timeout: float) -> bool:
         until = time.monotonic() + timeout
-        while self.behind(generation):
+        while late(generation):
             if time.monotonic() >= until:
                 return False
             await asyncio.sleep(_POLL_SECONDS)

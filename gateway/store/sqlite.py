@@ -15,9 +15,12 @@ import orjson
 
 from gateway.store.contract import (
     MOST_REVOKED,
+    NO_EVIDENCE,
+    NO_STAGES,
     Difference,
     Moved,
     NoSuchSnapshot,
+    Stages,
     StoredKey,
     StoredSnapshot,
     StoreError,
@@ -26,7 +29,7 @@ from gateway.store.contract import (
 from gateway.store.schema import upgrade
 
 _BUSY_SECONDS = 5.0
-_INFO = "version, hash, parent_hash, author, reason, ticket, time, difference"
+_INFO = "version, hash, parent_hash, author, reason, ticket, time, difference, stages, evidence"
 _KEY = "id, mac, pepper, principal, agent, roles, tenant, created, expires, revoked, scopes, used"
 
 
@@ -73,6 +76,8 @@ class SqliteState:
         author: str,
         reason: str,
         ticket: str | None = None,
+        stages: Stages = NO_STAGES,
+        evidence: Mapping[str, Any] = NO_EVIDENCE,
     ) -> StoredSnapshot:
         blobs = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
         whole = files_hash(files)
@@ -84,7 +89,8 @@ class SqliteState:
             parent = None if active is None else _info(db, active).hash
             now = datetime.now(UTC)
             difference = _difference(before, blobs)
-            info = StoredSnapshot((active or 0) + 1, whole, parent, author, reason, ticket, now, difference)
+            version = (active or 0) + 1
+            info = StoredSnapshot(version, whole, parent, author, reason, ticket, now, difference, stages, evidence)
             _insert(db, info, {blobs[path]: content for path, content in files.items()}, blobs)
         return info
 
@@ -96,6 +102,11 @@ class SqliteState:
         query = "SELECT path, content FROM snapshot_files JOIN blobs ON blob = hash WHERE version = ? ORDER BY path"
         with self._transaction() as db:
             return _info(db, version), dict(db.execute(query, (version,)))
+
+    def active_snapshot(self) -> StoredSnapshot | None:
+        with self._transaction() as db:
+            active = _active(db)
+            return None if active is None else _info(db, active)
 
     def history(self, limit: int = 50) -> list[StoredSnapshot]:
         query = f"SELECT {_INFO} FROM snapshots ORDER BY version DESC LIMIT ?"  # noqa: S608 - a constant list of columns
@@ -195,7 +206,9 @@ def _insert(
 ) -> None:
     difference = {name: getattr(info.difference, name) for name in ("added", "changed", "removed")}
     row = (info.version, info.hash, info.parent_hash, info.author, info.reason, info.ticket, _text(info.time))
-    db.execute("INSERT INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, orjson.dumps(difference).decode()))
+    documents = [orjson.dumps(each).decode() for each in (difference, dict(info.stages), dict(info.evidence))]
+    places = ", ".join("?" * (len(row) + len(documents)))
+    db.execute(f"INSERT INTO snapshots ({_INFO}) VALUES ({places})", (*row, *documents))  # noqa: S608 - constant columns
     db.executemany("INSERT INTO blobs VALUES (?, ?) ON CONFLICT DO NOTHING", contents.items())
     rows = [(info.version, path, blob) for path, blob in blobs.items()]
     db.executemany("INSERT INTO snapshot_files VALUES (?, ?, ?)", rows)
@@ -203,9 +216,11 @@ def _insert(
 
 def _snapshot_of(row: tuple[Any, ...]) -> StoredSnapshot:
     difference = {name: tuple(paths) for name, paths in orjson.loads(row[7]).items()}
-    version, hash, parent_hash, author, reason, ticket, time, _ = row
+    stages, evidence = orjson.loads(row[8]), orjson.loads(row[9])
+    version, hash, parent_hash, author, reason, ticket, time = row[:7]
     when = datetime.fromisoformat(time)
-    return StoredSnapshot(version, hash, parent_hash, author, reason, ticket, when, Difference(**difference))
+    about = (version, hash, parent_hash, author, reason, ticket, when)
+    return StoredSnapshot(*about, Difference(**difference), stages, evidence)
 
 
 def _key_of(row: tuple[Any, ...]) -> StoredKey:

@@ -1,0 +1,35 @@
+"""What a runtime works with: everything that outlives a snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.audit.log import AuditLog
+from gateway.audit.reader import Reader
+from gateway.lineage.snapshots import Snapshots
+from gateway.serving import Governance
+from gateway.store.contract import State
+from gateway.store.offload import Offload
+from gateway.store.place import StateFolder
+from gateway.store.shared import Shared
+from gateway.telemetry.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a runtime works with; `app` makes them."""
+
+    workspace: Path
+    folder: StateFolder
+    state: State
+    shared: Shared
+    offload: Offload
+    audit: AuditLog
+    reader: Reader
+    searching: Offload
+    """Threads for searches of the audit, which may take seconds."""
+    governance: Governance
+    telemetry: Telemetry
+    snapshots: Snapshots
+    """For lineage."""
