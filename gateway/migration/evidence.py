@@ -173,6 +173,10 @@ class Evidence:
         rows = range(_ROWS_AT, _ROWS_AT + self._words[_AT_ROWS] * _ROW, _ROW)
         return sum(self._words[row] for row in rows)
 
+    def generation(self, group: str) -> int:
+        """The version with which the group's stage last changed."""
+        return self._words[self._place(group)[0] + _GENERATION]
+
     def read(self, group: str) -> Totals:
         """What all workers have counted since the group's stage last changed; without how many keys, which `keys`
         tells."""

@@ -57,15 +57,14 @@ class Cusum:
 
     def note(self, bad: int, good: int, legacy_bad: int = 0, legacy_good: int = 0) -> bool:
         """Takes in the observations since the last; whether the rate is above the limit."""
-        if bad or good or legacy_bad or legacy_good:
-            for at, level in enumerate(self._levels):
-                since = max(level, 0.0)
-                if since == 0.0:
-                    self._legacy[at] = (0, 0)
-                failed, answered = self._legacy[at]
-                self._legacy[at] = (failed + legacy_bad, answered + legacy_good)
-                self._levels[at] = since + bad * self._bad[at] + good * self._good[at]
-        return self.level >= self._threshold
+        if not bad and max(self._levels) <= 0.0:
+            return False
+        for at, level in enumerate(self._levels):
+            since = max(level, 0.0)
+            failed, answered = self._legacy[at] if since else (0, 0)
+            self._legacy[at] = (failed + legacy_bad, answered + legacy_good)
+            self._levels[at] = since + bad * self._bad[at] + good * self._good[at]
+        return bad > 0 and self.level >= self._threshold
 
     @property
     def level(self) -> float:
@@ -101,10 +100,11 @@ class TwoArm:
     def note(self, ours: int, theirs: int, share: float) -> bool:
         """Takes in the candidate's bad events and legacy's since the last look, and the candidate's share (0 to 1)
         of the traffic; whether the candidate fails more often."""
-        if (ours or theirs) and 0 < share < 1:
-            steps = zip(self._levels, self.RATIOS, strict=True)
-            self._levels = [max(level, 0.0) + _gain(ours, theirs, share, ratio) for level, ratio in steps]
-        return _log_sum(level + log(_EVEN) for level in self._levels) >= self._threshold
+        if not 0 < share < 1 or not (ours or theirs):
+            return False
+        steps = zip(self._levels, self.RATIOS, strict=True)
+        self._levels = [max(level, 0.0) + _gain(ours, theirs, share, ratio) for level, ratio in steps]
+        return ours > 0 and _log_sum(level + log(_EVEN) for level in self._levels) >= self._threshold
 
     @property
     def calm(self) -> bool:

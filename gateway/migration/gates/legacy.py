@@ -10,13 +10,15 @@ from math import log, log1p
 
 from gateway.migration.gates.detector import Change
 
-_SURE = log(20)
-"""Each of the two errors has a probability of at most 5 %."""
+_WELL = log(50)
+"""That legacy is taken to be well although it fails as the replacement does: a probability of at most 2 %."""
+_FAILING = log(1000)
+"""One failure alone is no proof, as legacy has its own: meanwhile the replacement serves nobody, so it can wait."""
 _MOST = log(10_000)
 
 
 class LegacyHealth:
-    """What is known of legacy since the replacement's change. `failing` above 0.05's odds, `well` below."""
+    """What is known of legacy since the replacement's change."""
 
     def __init__(self, change: Change) -> None:
         self._bad = log(change.rate / change.limit)
@@ -35,9 +37,9 @@ class LegacyHealth:
     @property
     def failing(self) -> bool:
         """Surely as the replacement is."""
-        return self._score >= _SURE
+        return self._score >= _FAILING
 
     @property
     def well(self) -> bool:
         """Surely not as the replacement is."""
-        return self._score <= -_SURE
+        return self._score <= -_WELL
