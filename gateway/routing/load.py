@@ -108,7 +108,7 @@ def compile_workspace(
         document=document,
         identity=model.identity,
         policy_files=MappingProxyType(policy_files),
-        settings=MappingProxyType({"stores": model.stores.model_dump()}),
+        settings=MappingProxyType({"stores": model.stores.model_dump(), "notify": model.notify}),
         groups=MappingProxyType(groups),
     )
     return Loaded(compiled, MappingProxyType(upstreams.adapters), report.sorted())

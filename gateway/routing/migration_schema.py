@@ -14,6 +14,7 @@ from gateway.routing.gates_schema import GatesModel, RampModel
 from gateway.routing.groups import MILLION, Group, ReadStage, Side, Stage, State, WriteStage
 from gateway.routing.mapping import BadExpression, expression
 from gateway.routing.model import Route
+from gateway.routing.parity_schema import ParityModel
 from gateway.routing.report import Document, Report
 from gateway.routing.source import parse
 from gateway.routing.stages import broken
@@ -117,6 +118,7 @@ class GroupModel(_Model):
         description="Who is always served by one side: principal:NAME, team:NAME or tenant:NAME, to legacy or "
         "replacement.",
     )
+    parity: ParityModel = Field(default=ParityModel(), description="In what the two sides may answer differently.")
     gates: GatesModel = Field(default=GatesModel(), description="What rolls the group back, and what lets it go on.")
     ramp: RampModel | None = Field(
         default=None, description="The canary's timetable; left out: people take every step."
@@ -181,6 +183,9 @@ def _group(
         owner=model.owner or "",
         expires=model.expires,
         routes=tuple(each.operation_id for each in routes),
+        parity=model.parity,
+        gates=model.gates,
+        ramp=model.ramp,
         approval=model.approval is not None,
         declared=model.stage(),
         has_reads=bool(reads),

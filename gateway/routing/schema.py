@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from adapters import registry
 from adapters.contract import Effect
+from adapters.secret import Secret
 from gateway.routing.identity import Identity
 from gateway.routing.units import Duration, Size
 from gateway.store.place import DEFAULT_URL
@@ -68,6 +69,16 @@ class Stores(_Model):
     )
 
 
+class Receiver(_Model):
+    """Who is told of flips, rollbacks and approvals, by webhooks signed as Standard Webhooks has it."""
+
+    url: str = Field(
+        pattern=r"^(https://[^/@?#]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?)(/|$)",
+        description="https, or http on this host.",
+    )
+    secret: Secret = Field(description="What signs the messages, by reference: a text, or whsec_ and base64.")
+
+
 class Gateway(_Model):
     """`gateway.yaml`: what a workspace talks to, and the defaults of its routes."""
 
@@ -77,6 +88,9 @@ class Gateway(_Model):
     defaults: Defaults = Field(default=Defaults(), description="Defaults of every route.")
     identity: Identity = Field(default=Identity(), description="How callers are known.")
     stores: Stores = Field(default=Stores(), description="Where state is kept.")
+    notify: tuple[Receiver, ...] = Field(
+        default=(), max_length=20, description="Who is told of flips, rollbacks and approvals, by webhooks."
+    )
 
 
 class BindingModel(_Model):

@@ -1,0 +1,273 @@
+"""Changing what is served: workspaces applied, groups flipped and rolled back, each as a numbered snapshot.
+
+A change of who has the last word on writes takes two snapshots: one that freezes the group's writes and, once every
+process serves it, the writes before it have ended and what waits to be applied is applied, one that lets go of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Protocol
+
+from gateway.approvals.approvals import Approvals
+from gateway.approvals.record import Approval
+from gateway.migration.model import Stage
+from gateway.migration.plan import Plan, StageChange, plan_files, plan_stages, words
+from gateway.migration.refusals import (
+    ApprovalNeeded,
+    ChangeError,
+    Drifted,
+    NotDrained,
+    NothingToChange,
+    PlanMoved,
+    Refused,
+)
+from gateway.routing.groups import kept_stages, stage_document, stages_of
+from gateway.routing.migration_schema import declared_stages
+from gateway.routing.model import Compiled
+from gateway.store.contract import Difference, Moved, State, StoredSnapshot, StoreError
+from gateway.store.offload import Offload
+from gateway.store.shared import Shared
+
+ACKNOWLEDGED = 30.0
+"""Seconds for every process to serve a snapshot."""
+FROZEN = 30.0
+"""Seconds for which writes stand still at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Who changes something, why, and from which snapshot (None: whichever is active)."""
+
+    author: str
+    reason: str
+    ticket: str | None = None
+    expected: int | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A change that is made. `behind` are processes that don't serve it yet: none, unless one hangs."""
+
+    plan: Plan
+    snapshot: StoredSnapshot
+    behind: tuple[int, ...] = ()
+
+
+class Compile(Protocol):
+    """A workspace as it would be served with its groups at some stages, judged; None: not judged."""
+
+    def __call__(self, files: Mapping[str, bytes], stages: Mapping[str, Stage] | None) -> Awaitable[Compiled]: ...
+
+
+Drained = Callable[[str], Awaitable[bool]]
+"""Whether all that waits to be applied to a group's other side is applied."""
+Tell = Callable[[str, Mapping[str, Any]], None]
+
+
+async def _nothing_waits(_: str) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How a process changes what its host serves."""
+
+    state: State
+    shared: Shared
+    offload: Offload
+    compile: Compile
+    approvals: Approvals
+    tell: Tell = lambda _, __: None
+    drained: Drained = _nothing_waits
+
+    async def plan(self, files: Mapping[str, bytes], *, overwrite: bool = False) -> Plan:
+        """What applying a workspace would do; raises `InvalidWorkspace` or `StoreError`."""
+        return (await self._planned(files, overwrite=overwrite))[0]
+
+    async def apply(
+        self, files: Mapping[str, bytes], about: About, *, plan_hash: str | None = None, overwrite: bool = False
+    ) -> Changed:
+        """Makes a workspace what is served; raises `ChangeError`, `Moved`, `InvalidWorkspace` or `StoreError`."""
+        plan, documents = await self._planned(files, overwrite=overwrite)
+        _check_parent(plan, about)
+        if plan_hash is not None and plan_hash != plan.hash:
+            raise PlanMoved(f"the plan is {plan.hash} by now: look at it again")
+        if plan.drift:
+            raise Drifted(plan.drift)
+        return await self._make(plan, files, documents, about)
+
+    async def plan_flip(self, group: str, wanted: Mapping[str, Any], origin: str = "flip") -> Plan:
+        """What changing those fields of a group's stage would do."""
+        return (await self._flip_planned(group, lambda before: replace(before, **wanted), origin))[0]
+
+    async def flip(
+        self, group: str, wanted: Mapping[str, Any], about: About, *, origin: str = "flip", plan_hash: str | None = None
+    ) -> Changed:
+        """Changes those fields of a group's stage; raises `ChangeError`, `Moved` or `StoreError`."""
+        return await self._flip(group, lambda before: replace(before, **wanted), about, origin, plan_hash)
+
+    async def move(
+        self, group: str, to: Callable[[Stage], Stage], about: About, origin: str, plan_hash: str | None = None
+    ) -> Changed:
+        """The same, to what `to` makes of the stage where the group is now."""
+        return await self._flip(group, to, about, origin, plan_hash)
+
+    async def thaw(self, group: str, about: About) -> Changed:
+        """Lets go of a group's writes that whoever froze them has left behind; who gets them stays."""
+        active, files = await self._active()
+        documents = dict(active.stages)
+        stage = stages_of(documents)[group]
+        change = StageChange(group, stage, replace(stage, frozen=False), str(documents[group]["origin"]))
+        plan = plan_stages(active, await self.compile(files, None), (change,))
+        snapshot, behind = await self._publish(files, _with(documents, (change,)), active.version, about)
+        return Changed(plan, snapshot, behind)
+
+    async def _flip(
+        self, group: str, to: Callable[[Stage], Stage], about: About, origin: str, plan_hash: str | None
+    ) -> Changed:
+        plan, files, documents = await self._flip_planned(group, to, origin)
+        _check_parent(plan, about)
+        if plan_hash is not None and plan_hash != plan.hash:
+            raise PlanMoved(f"the plan is {plan.hash} by now: look at it again")
+        return await self._make(plan, files, documents, about)
+
+    async def _flip_planned(
+        self, group: str, to: Callable[[Stage], Stage], origin: str
+    ) -> tuple[Plan, Mapping[str, bytes], dict[str, Any]]:
+        active, files = await self._active()
+        compiled = await self.compile(files, None)
+        if group not in compiled.groups:
+            raise Refused((f"there is no group '{group}': 'figway route list' shows them",))
+        documents = kept_stages(active.stages, compiled.groups)
+        before = stages_of(documents)[group]
+        change = StageChange(group, before, to(before), origin)
+        changes = (change,) if change.before != change.after else ()
+        return plan_stages(active, compiled, changes), files, documents
+
+    async def _planned(self, files: Mapping[str, bytes], *, overwrite: bool) -> tuple[Plan, dict[str, Any]]:
+        active = await self.offload(self.state.active_snapshot)
+        before = {} if active is None else (await self.offload(self.state.snapshot, active.version))[1]
+        compiled = await self.compile(files, None)
+        difference = files_difference(before, files)
+        plan = plan_files(active, difference, declared_stages(before), compiled, overwrite=overwrite)
+        documents = kept_stages({} if active is None else active.stages, compiled.groups)
+        return plan, documents
+
+    async def _active(self) -> tuple[StoredSnapshot, dict[str, bytes]]:
+        version = await self.offload(self.state.active)
+        if version is None:
+            raise StoreError("the store holds no snapshot: 'figway apply' or 'figway serve' makes the first one")
+        return await self.offload(self.state.snapshot, version)
+
+    async def _make(
+        self, plan: Plan, files: Mapping[str, bytes], documents: Mapping[str, Any], about: About
+    ) -> Changed:
+        if plan.empty:
+            raise NothingToChange("nothing differs from what is served")
+        if plan.refused:
+            raise Refused(plan.refused)
+        after = _with(documents, plan.changes)
+        # Files may forbid a stage that the change itself doesn't touch.
+        await self.compile(files, stages_of(after))
+        approval = await self._approved(plan, about)
+        try:
+            snapshot, behind = await self._carry_out(plan, files, documents, after, about)
+        except (ChangeError, Moved):
+            if approval is not None:
+                await self.offload(self.approvals.give_back, approval.id)
+            raise
+        for each in plan.changes:
+            kind = "stage.rolled_back" if each.origin in ("rollback", "autopilot") else "stage.flipped"
+            self.tell(kind, {**each.document(), **_told(snapshot)})
+        return Changed(plan, snapshot, behind)
+
+    async def _approved(self, plan: Plan, about: About) -> Approval | None:
+        if not plan.approvals:
+            return None
+        subject = f"plan:{plan.hash}"
+        used = await self.offload(self.approvals.use, subject, about.author, plan.approvals)
+        if used is not None:
+            return used
+        summary = "; ".join(
+            f"{each.group}: {words(each.before or Stage())} → {words(each.after)}" for each in plan.changes
+        )
+        ask = partial(self.approvals.ask, details={"plan": plan.document(), "reason": about.reason})
+        asked, new = await self.offload(ask, subject, summary, about.author, plan.approvals)
+        if new:
+            self.tell("approval.asked", asked.document())
+        raise ApprovalNeeded(asked)
+
+    async def _carry_out(
+        self,
+        plan: Plan,
+        files: Mapping[str, bytes],
+        documents: Mapping[str, Any],
+        after: Mapping[str, Any],
+        about: About,
+    ) -> tuple[StoredSnapshot, tuple[int, ...]]:
+        still = tuple(each for each in plan.changes if each.freezes)
+        if not still:
+            return await self._publish(files, after, plan.parent, about)
+        active, now = await self._active()
+        frozen = tuple(replace(each, after=replace(each.before or Stage(), frozen=True)) for each in still)
+        freezing = replace(about, reason=f"{about.reason} (writes stand still)")
+        held, _ = await self._publish(now, _with(active.stages, frozen), plan.parent, freezing)
+        try:
+            await self._rest([each.group for each in still])
+            return await self._publish(files, after, held.version, about)
+        except BaseException:
+            # Also when this process is being stopped: writes must not stand still for longer than they have to.
+            thawing = replace(about, reason="writes go on as before: who gets them hasn't changed")
+            await asyncio.shield(self._publish(now, active.stages, held.version, thawing))
+            raise
+
+    async def _rest(self, groups: list[str]) -> None:
+        """Waits until no write of before is under way anywhere and nothing waits to be applied."""
+        until = asyncio.get_running_loop().time() + FROZEN
+        generation = self.shared.generation
+        if not await self.shared.wait_settled(generation, FROZEN):
+            raise NotDrained(f"writes are under way in processes {self.shared.unsettled(generation)} still")
+        for group in groups:
+            while not await self.drained(group):
+                if asyncio.get_running_loop().time() > until:
+                    raise NotDrained(f"changes of {group} still wait to be applied to its other side")
+                await asyncio.sleep(0.02)
+
+    async def _publish(
+        self, files: Mapping[str, bytes], stages: Mapping[str, Any], parent: int | None, about: About
+    ) -> tuple[StoredSnapshot, tuple[int, ...]]:
+        """Publishes, and returns once every process on the host serves it."""
+        publish = partial(self.state.publish, stages=stages, ticket=about.ticket, evidence=about.evidence)
+        said = partial(publish, expected_parent=parent, author=about.author, reason=about.reason)
+        snapshot = await self.offload(said, files)
+        generation = self.shared.bump()
+        await self.shared.wait_acknowledged(generation, ACKNOWLEDGED)
+        return snapshot, tuple(self.shared.behind(generation))
+
+
+def _check_parent(plan: Plan, about: About) -> None:
+    if about.expected is not None and about.expected != plan.parent:
+        raise Moved(about.expected, plan.parent)
+
+
+def _with(documents: Mapping[str, Any], changes: tuple[StageChange, ...]) -> dict[str, Any]:
+    return {**documents, **{each.group: stage_document(each.after, each.origin) for each in changes}}
+
+
+def _told(snapshot: StoredSnapshot) -> dict[str, Any]:
+    about = {name: getattr(snapshot, name) for name in ("version", "author", "reason", "ticket", "evidence")}
+    return {**about, "time": snapshot.time.isoformat()}
+
+
+def files_difference(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Difference:
+    """Which files differ, by path, sorted."""
+    return Difference(
+        added=tuple(sorted(after.keys() - before.keys())),
+        changed=tuple(sorted(path for path in after.keys() & before.keys() if after[path] != before[path])),
+        removed=tuple(sorted(before.keys() - after.keys())),
+    )
