@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from hashlib import sha256
 from typing import Final
 
+from adapters.contract import Json
 from gateway.migration.compare.model import RANK, Difference, Verdict
+from gateway.migration.compare.scalars import gap
 
 MOST_KEPT: Final = 100
 _MOST_MARKS = 1000
 # These are noise only where legacy differs from itself in the same way: that a value varies doesn't excuse its absence.
 _STRICT = frozenset({"status", "fault", "paging", "missing", "extra", "null", "empty", "type"})
+# A clock that ticks between two calls doesn't excuse a wrong year.
+_AS_MUCH = 10
 
 
 class Found:
@@ -71,22 +76,27 @@ class Drift:
     __slots__ = ("_at",)
 
     def __init__(self, differences: Iterable[Difference] = ()) -> None:
-        self._at: dict[str, set[str]] = {}
+        self._at: dict[str, dict[str, Decimal | None]] = {}
         for each in differences:
-            self._at.setdefault(each.pointer, set()).add(each.kind)
+            apart = gap(each.kind, each.legacy, each.replacement)
+            self._at.setdefault(each.pointer, {}).setdefault(each.kind, apart)
 
-    def explains(self, pointer: str, kind: str) -> bool:
-        """Whether a difference there is legacy's own doing."""
+    def explains(self, pointer: str, kind: str, legacy: Json, replacement: Json) -> bool:
+        """Whether a difference there is legacy's own doing: it differs from itself likewise, and as much."""
         if not self._at:
             return False
-        kinds = self._at.get(pointer, ())
-        if kind in kinds or (kind not in _STRICT and any(each not in _STRICT for each in kinds)):
-            return True
-        return kind not in _STRICT and self._is_reordered(pointer)
+        drifted = self._at.get(pointer, {})
+        if kind in drifted:
+            own = drifted[kind]
+            apart = None if own is None else gap(kind, legacy, replacement)
+            return own is None or apart is None or apart <= own * _AS_MUCH
+        if kind in _STRICT:
+            return False
+        return any(each not in _STRICT for each in drifted) or self._is_reordered(pointer)
 
     def _is_reordered(self, pointer: str) -> bool:
         while pointer:
             pointer = pointer.rpartition("/")[0]
-            if "order" in self._at.get(pointer, ()):
+            if "order" in self._at.get(pointer, {}):
                 return True
         return False

@@ -123,7 +123,7 @@ class Walk:
         where = pointer(path)
         if rule is not None:
             self.found.add(Difference(where, kind, legacy, replacement, rule, node.pattern, "tolerated", by))
-        elif self._drift.explains(where, kind):
+        elif self._drift.explains(where, kind, legacy, replacement):
             self.found.add(Difference(where, kind, legacy, replacement, None, node.pattern, "noise", by))
         elif known := node.applies(kind):
             self.found.add(Difference(where, kind, legacy, replacement, known[0].name, node.pattern, "known", by))
