@@ -34,6 +34,7 @@ from gateway.ingress.http import HttpIngress, Scope
 from gateway.ingress.response import Send
 from gateway.limits.limiter import Limiter
 from gateway.lineage.snapshots import stored
+from gateway.migration.reads import Migrating
 from gateway.operations.service import Operations
 from gateway.routing.model import InvalidWorkspace
 from gateway.routing.stores import audit_url, limits_url, state_url
@@ -125,6 +126,7 @@ class Application:
         runtime.supervise(means.telemetry.pulse)
         runtime.supervise(partial(means.governance.keyrings.follow, means.shared))
         runtime.supervise(means.governance.verifier.keep_noting)
+        runtime.supervise(means.governance.migrating.samples.pulse)
         self._ingress = HttpIngress(runtime.current, means.audit, (means.telemetry.observe,))
         self.control.attach(runtime, means.audit, means.governance.verifier)
         return runtime
@@ -153,7 +155,7 @@ def make_means(workspace: Path, settings: Settings) -> Means:
         audit=log,
         reader=reader_of(place, folder, sealing),
         searching=Offload(waiting=8),
-        governance=Governance(verifier, rings, kept, limiter, log),
+        governance=Governance(verifier, rings, kept, limiter, log, Migrating.open(folder, shared, rings)),
         telemetry=Telemetry.open(folder.path / "metrics", os.environ),
         snapshots=stored(state, folder.path / "cache", os.environ),
     )
@@ -162,6 +164,8 @@ def make_means(workspace: Path, settings: Settings) -> Means:
 def close_means(means: Means) -> None:
     """Closes them all, in the order in which they need each other; raises `AuditError` when records are lost."""
     with ExitStack() as closing:
-        kept = means.governance.operations
-        for each in (kept, means.shared, means.state, means.offload, means.searching, means.telemetry, means.audit):
+        kept, migrating = means.governance.operations, means.governance.migrating
+        # The last is closed first: what writes by a worker's slot, before the slot is given back.
+        places = (kept, means.shared, migrating, means.state, means.offload, means.searching)
+        for each in (*places, means.telemetry, means.audit):
             closing.callback(each.close)

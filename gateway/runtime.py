@@ -241,6 +241,7 @@ class Runtime:
         self._means.audit.follow(policy.log_rules())
         self._means.governance.verifier.follow(compiled.identity)
         old, self.serving = self.serving, fresh
+        fresh.reads.begin(version, None if old is None else old.reads)
         self._served = loaded
         self._in_use.append(fresh)
         logger.info("serving snapshot %d (%s): %d routes", version, compiled.hash[:12], len(compiled.routes))

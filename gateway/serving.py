@@ -9,12 +9,12 @@ from adapters.contract import Effect
 from gateway.audit.arguments import Keeps
 from gateway.audit.log import AuditLog
 from gateway.compose import compose
-from gateway.dispatch import dispatch
+from gateway.dispatch import Invoker, bound, dispatch
 from gateway.filters.authenticate import authenticate
 from gateway.filters.authorize import authorize, authorize_call
 from gateway.filters.idempotency import idempotency
 from gateway.filters.intent import intent
-from gateway.filters.paginate import paginate
+from gateway.filters.paginate import paginate, side_of_cursor
 from gateway.filters.rate_limit import limited
 from gateway.filters.redact import redact
 from gateway.filters.rows import visible_rows
@@ -24,10 +24,12 @@ from gateway.identity.keyrings import Keyrings
 from gateway.identity.signing import Keyring
 from gateway.ingress.http import Endpoint
 from gateway.limits.limiter import Limiter
+from gateway.migration.reads import Migrating, Reads
 from gateway.operations.service import Operations
 from gateway.pipeline import Filter, Handler, chain
 from gateway.policy.decide import Policies
 from gateway.routing.audit_schema import Audit
+from gateway.routing.groups import Side
 from gateway.routing.model import Compiled, Route
 from gateway.routing.table import Table
 from gateway.upstream import Upstream
@@ -43,6 +45,7 @@ class Serving:
     policies: Policies
     upstreams: Mapping[str, Upstream]
     limiter: Limiter
+    reads: Reads
     calls: int = 0
     writes: int = 0
 
@@ -56,6 +59,7 @@ class Governance:
     operations: Operations
     limiter: Limiter
     audit: AuditLog
+    migrating: Migrating
 
 
 def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], governance: Governance) -> Serving:
@@ -86,12 +90,13 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
             filters.append(intent(governance.audit, route, keeps[route.operation_id]))
         return filters
 
-    made = handlers(compiled, upstreams, admission, governance.keyrings["cursor"], keeping, seeing)
+    reads = Reads(governance.migrating, compiled.groups, upstreams, compiled.defaults.deadline)
+    made = handlers(compiled, upstreams, admission, governance.keyrings["cursor"], keeping, seeing, reads)
     table: Table[Endpoint] = Table()
     for route in compiled.routes:
         endpoint = _endpoint(route, compiled, made[route.operation_id], keeps[route.operation_id])
         table.add(route.method, route.path, endpoint)
-    return Serving(version, compiled, table, policies, upstreams, governance.limiter)
+    return Serving(version, compiled, table, policies, upstreams, governance.limiter, reads)
 
 
 def handlers(
@@ -101,25 +106,37 @@ def handlers(
     cursor_keys: Keyring,
     keeping: Callable[[Route], list[Filter]] = lambda _: [],
     seeing: Callable[[Route], list[Filter]] = lambda _: [],
+    reads: Reads | None = None,
 ) -> dict[str, Handler]:
     """Every route's handler by operationId; `admission` gives the filters that decide who may come in, `keeping` those
     that keep a write: behind what validates the request, around what shapes the reply, which is kept as it is told;
-    `seeing` those right before the binding, which leave out what the caller may not see."""
+    `seeing` those right before the binding, which leave out what the caller may not see. `reads` chooses the side of
+    groups that migrate; without it legacy serves."""
+
+    def one_side(route: Route, side: Side, called: Mapping[str, Invoker]) -> Handler:
+        judged = judging(route, compiled, cursor_keys, side)
+        return chain([*judged, *seeing(route)], bound(route, side, called))
+
     routes = {route.operation_id: route for route in compiled.routes}
     made: dict[str, Handler] = {}
     for name, route in routes.items():
+        filters = [*admission(route), validate_request(route), *keeping(route)]
+        switched = None if reads is None else reads.handler(route, one_side, side_of_cursor)
+        if switched is not None:
+            made[name] = chain(filters, switched)
+            continue
         last = compose(route, routes, made) if route.compose else dispatch(route, upstreams)
-        contract = _contract_filters(route, compiled, cursor_keys, keeping(route))
-        made[name] = chain([*admission(route), *contract, *seeing(route)], last)
+        made[name] = chain([*filters, *judging(route, compiled, cursor_keys), *seeing(route)], last)
     return made
 
 
-def _contract_filters(route: Route, compiled: Compiled, cursor_keys: Keyring, keeping: list[Filter]) -> list[Filter]:
-    filters: list[Filter] = [validate_request(route), *keeping]
+def judging(route: Route, compiled: Compiled, cursor_keys: Keyring, side: Side = "legacy") -> list[Filter]:
+    """The filters that hold a reply of that side against the route's contract."""
+    filters: list[Filter] = []
     if route.reply is not None and route.enforcement != "off":
         filters.append(validate_reply(route))
     if route.is_list:
-        filters.append(paginate(route, compiled.defaults, cursor_keys))
+        filters.append(paginate(route, compiled.defaults, cursor_keys, side))
     return filters
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from gateway.call import Call, Reply
 from gateway.errors import BadRequest, DeadlineExceeded, Problem
@@ -29,10 +29,11 @@ class Notes(Protocol):
         ...
 
 
-class Sampler(Protocol):
-    """Asks the other side of some calls, off their path."""
-
-    def __call__(self, call: Call, side: Side, bucket: int, reply: Reply | Problem) -> None: ...
+Sampler: TypeAlias = Callable[[Call, Side, int, Reply | Problem], None]
+"""Asks the other side of some calls, off their path."""
+CursorSide: TypeAlias = Callable[[Call], Side | None]
+"""Whose cursor a call shows; None: it shows none."""
+Note: TypeAlias = Callable[[Side, int, float, Problem | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +78,6 @@ def switch(
     return handler
 
 
-class CursorSide(Protocol):
-    """Whose cursor a call shows; None: it shows none."""
-
-    def __call__(self, call: Call) -> Side | None: ...
-
-
-class _Note(Protocol):
-    def __call__(self, side: Side, bucket: int, seconds: float, problem: Problem | None) -> None: ...
-
-
 def _continued(begun: Side, side: Side, stage: Stage) -> Side:
     """The side that answers a list's next page: the one that began it, while the stage lets it answer anybody."""
     if begun != side and stage.reads not in BOTH:
@@ -97,7 +88,7 @@ def _continued(begun: Side, side: Side, stage: Stage) -> Side:
     return begun
 
 
-def _noting(watching: Watching) -> _Note:
+def _noting(watching: Watching) -> Note:
     group, over, deadline, noted = watching.group, watching.slow_over, watching.deadline, watching.notes.note
 
     def note(side: Side, bucket: int, seconds: float, problem: Problem | None) -> None:

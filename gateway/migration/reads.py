@@ -1,0 +1,189 @@
+"""Reads of migrating groups, put together for one snapshot: who answers, what is noted, and what is asked aside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any, Protocol, TypeAlias
+
+from adapters.contract import Context, Effect, Json, Result
+from gateway.identity.keyrings import Keyrings
+from gateway.migration.budget import Budget
+from gateway.migration.choose import BOTH, choose
+from gateway.migration.compare.comparer import Comparer, compile_parity
+from gateway.migration.compare.model import Comparison, Observed
+from gateway.migration.evidence import Evidence
+from gateway.migration.model import Group, Side
+from gateway.migration.override import Ring
+from gateway.migration.samples import Samples
+from gateway.migration.shadow import Aside, Judge, Shadows
+from gateway.migration.switch import CursorSide, Watching, switch
+from gateway.pipeline import Handler
+from gateway.routing.gates_schema import GatesModel
+from gateway.routing.model import Route
+from gateway.routing.parity_schema import ParityModel
+from gateway.store.place import StateFolder
+from gateway.store.shared import Shared
+from gateway.upstream import Upstream
+
+SAMPLED = 0.1
+"""The share of reads of which the other side is asked, too."""
+_BIG = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Migrating:
+    """What migrating groups work with in this process, whichever snapshot is served."""
+
+    ring: Ring
+    notes: Evidence
+    budget: Budget
+    samples: Samples
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(group, what became of it) → how many calls were asked of the other side."""
+
+    @classmethod
+    def open(cls, folder: StateFolder, shared: Shared, rings: Keyrings) -> Migrating:
+        """Opens the host's evidence and budgets, and this process's samples; raises `StoreError` or `KeyFileError`."""
+        samples = Samples(folder.path / "parity", shared.claim(), rings["parity"].current.secret)
+        notes = Evidence.open(folder.path / "evidence", shared)
+        return cls(rings["side"], notes, Budget.open(folder.path / "budget"), samples)
+
+    def close(self) -> None:
+        """Writes what isn't written, and unmaps the files."""
+        self.samples.close()
+        self.budget.close()
+        self.notes.close()
+
+
+class Asked(Protocol):
+    """What a binding calls (`gateway.dispatch.Invoker`)."""
+
+    def call(
+        self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context
+    ) -> Awaitable[Result]: ...
+
+    def resume(
+        self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context
+    ) -> Awaitable[Result]: ...
+
+    def look(
+        self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context
+    ) -> Awaitable[Result]: ...
+
+
+SideHandler: TypeAlias = Callable[[Route, Side, Mapping[str, Asked]], Handler]
+"""Makes the handler of a route's one side, with all that judges its reply, over the given upstreams."""
+
+
+class _Once:
+    """An upstream as jobs see it that may add nothing to its work: one attempt, and no place in the queue."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    def call(self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context) -> Awaitable[Result]:
+        return self._upstream.once(operation, input, context=context)
+
+    resume = look = call
+
+
+class Reads:
+    """The reads of one snapshot's migrating groups."""
+
+    def __init__(
+        self, means: Migrating, groups: Mapping[str, Group], upstreams: Mapping[str, Upstream], deadline: float
+    ) -> None:
+        self._means, self._groups, self._upstreams, self._deadline = means, groups, upstreams, deadline
+        self._shadows = Shadows(means.budget, means.notes, means.counts)
+        self._aside: dict[str, Asked] = {name: _Once(each) for name, each in upstreams.items()}
+
+    def handler(self, route: Route, made: SideHandler, side_of_cursor: CursorSide) -> Handler | None:
+        """The end of a read's chain; None: its group's stage leaves it to legacy, or it has one side only."""
+        group = self._groups.get(route.group)
+        if group is None or route.effect is not Effect.READ or group.stage.reads == "legacy":
+            return None
+        if route.legacy is None or route.replacement is None:
+            return None
+        sides: dict[Side, Handler] = {"replacement": made(route, "replacement", self._upstreams)}
+        if group.stage.reads != "retired" and (group.stage.reads != "new_only" or group.stage.probe):
+            sides["legacy"] = made(route, "legacy", self._upstreams)
+        deadline = route.deadline or self._deadline
+        gates = group.gates or GatesModel()
+        over = None if gates.slow is None else gates.slow.over
+        sample = self._shadows.sampler(self._asides(route, group, made, deadline, over))
+        watching = Watching(group.name, deadline, over, self._means.notes, sample)
+        paged = side_of_cursor if route.is_list else None
+        return switch(group.stage, choose(group, self._means.ring), sides, paged, watching)
+
+    def _asides(self, route: Route, group: Group, made: SideHandler, deadline: float, over: float | None) -> Aside:
+        stage, parity = group.stage.reads, group.parity or ParityModel()
+        assert route.legacy is not None
+        compares: set[Side] = {"legacy"} if stage == "shadow" or stage in BOTH else set()
+        if stage == "live":
+            compares.add("replacement")
+        return Aside(
+            group=group.name,
+            operation=route.operation_id,
+            asides={
+                "legacy": made(route, "legacy", self._aside),
+                "replacement": made(route, "replacement", self._upstreams),
+            },
+            legacy=self._upstreams[route.legacy.upstream],
+            rate=SAMPLED,
+            deadline=deadline,
+            slow_over=over,
+            compares=frozenset(compares),
+            counts_replacement=stage == "shadow",
+            judge=judging(route, group, parity),
+            keep=self._means.samples.keeping(group, parity),
+        )
+
+    def begin(self, version: int, before: Reads | None) -> None:
+        """From now on this is served: evidence of groups whose stage has changed starts anew, and what was asked aside
+        `before` ends, and isn't noted."""
+        notes, last = self._means.notes, {} if before is None else before._groups
+        for name, group in self._groups.items():
+            known = last.get(name)
+            changed = known.stage != group.stage if known is not None else notes.read(name).generation == 0
+            if changed:
+                notes.begin(name, version)
+        if before is not None:
+            before._shadows.end()
+
+
+def judging(route: Route, group: Group, parity: ParityModel) -> Judge:
+    """Compares a route's answers by its group's rules, those of the day; big ones on a thread."""
+    comparer_of = _of_this_day(
+        lambda today: compile_parity(parity, route.reply, today, owner=group.owner, expires=group.expires)
+    )
+
+    async def judge(legacy: Observed, replacement: Observed, again: Observed | None) -> Comparison:
+        compare = comparer_of().compare
+        if _is_big(legacy.body) or _is_big(replacement.body):
+            return await asyncio.to_thread(compare, legacy, replacement, again)
+        return compare(legacy, replacement, again)
+
+    return judge
+
+
+def _of_this_day(make: Callable[[date], Comparer]) -> Callable[[], Comparer]:
+    made: dict[date, Comparer] = {}
+
+    def of_today() -> Comparer:
+        today = datetime.now(UTC).date()
+        if today not in made:
+            made.clear()
+            made[today] = make(today)
+        return made[today]
+
+    return of_today
+
+
+def _is_big(value: Any) -> bool:
+    """Whether comparing it may hold up the event loop."""
+    members = value.values() if isinstance(value, dict) else [value]
+    return any(len(each) > _BIG for each in members if isinstance(each, list | dict))
