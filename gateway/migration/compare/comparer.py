@@ -26,11 +26,11 @@ _FAILED = 500
 def compile_parity(
     model: ParityModel, schema: JsonSchema | None, today: date, *, owner: str = "", expires: date | None = None
 ) -> Comparer:
-    """What compares replies of one route. `schema` is its contract's reply; `expires` is the group's last day.
+    """What compares replies of one route. `schema` is its contract's reply; `owner` and `expires` are the group's.
 
     Cheap: places of the schema are looked at when a body first has them. The comparer may be used by several threads.
     """
-    rules, expired = compile_rules(model, today, expires)
+    rules, expired = compile_rules(model, today, owner, expires)
     return Comparer(rules, schema, tuple(expired))
 
 
@@ -40,6 +40,8 @@ class Comparer:
     def __init__(self, rules: list[Rule], schema: JsonSchema | None, expired: tuple[str, ...] = ()) -> None:
         self.expired = expired
         """The names of rules whose time is over: they no longer apply."""
+        self.owners = {rule.name: rule.owner for rule in rules}
+        """Who answers for each rule that applies, by its name, as differences tell it."""
         self._faults = [(rule.name, rule.said) for rule in rules if isinstance(rule.said, SameFault)]
         self._ruled = _Roots([rule for rule in rules if rule.kind != "faults"], schema)
         self._bare = _Roots([], schema)
@@ -47,7 +49,7 @@ class Comparer:
     def compare(self, legacy: Observed, replacement: Observed, again: Observed | None = None) -> Comparison:
         """Compares two replies. `again` is what legacy answered to the same call after the replacement did.
 
-        Never raises for what bodies hold. Big bodies take long (at most some 6 s): call it on a thread for them.
+        Never raises for what bodies hold. Big bodies take long (at most some 10 s): call it on a thread for them.
         """
         reason = _nothing_to_say(legacy, replacement)
         if reason:

@@ -21,17 +21,20 @@ class Rule:
     name: str
     segments: tuple[str, ...]
     said: At | Known | SameFault
+    owner: str = ""
 
 
 State: TypeAlias = tuple[Rule, int]
 """A rule, and how many of its segments lead to where one stands."""
 
 
-def compile_rules(parity: ParityModel, today: date, expires: date | None = None) -> tuple[list[Rule], list[str]]:
-    """The rules that apply today, and the names of those whose time is over. `expires` is the group's last day."""
+def compile_rules(
+    parity: ParityModel, today: date, owner: str = "", expires: date | None = None
+) -> tuple[list[Rule], list[str]]:
+    """The rules that apply today, and the names of those whose time is over. `owner` and `expires` are the group's."""
     applying, expired = [], []
     for kind, number, said in parity.rules():
-        rule = Rule(kind, _name(kind, number, said), _segments(said), said)
+        rule = Rule(kind, _name(kind, number, said), _segments(said), said, parity.said_of(said, owner)[0])
         last = parity.last_day(said, expires)
         if last is not None and last < today:
             expired.append(rule.name)

@@ -13,9 +13,9 @@ from gateway.migration.compare.nodes import Node
 from gateway.migration.compare.scalars import explanation
 from gateway.migration.compare.values import difference
 
-MOST_VALUES: Final = 500_000
+MOST_VALUES: Final = 200_000
 DEEPEST: Final = 64
-LONGEST: Final = 2.0
+LONGEST: Final = 5.0
 """How many values are looked at, how deep they may lie, and how many seconds it may take."""
 _LOOK_AT_CLOCK = 4096
 
