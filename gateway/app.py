@@ -16,10 +16,12 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
-from gateway.admin import audit, documents, health, lineage, metrics, operations, policy
+from gateway.admin import approvals, audit, documents, health, lineage, metrics, operations, policy, snapshots
 from gateway.admin.control import Control
 from gateway.admin.recording import Recorded
 from gateway.admin.routes import control_routes, no_such_place
+from gateway.approvals.approvals import Approvals
+from gateway.approvals.webhook import Webhooks
 from gateway.audit.file import AuditError
 from gateway.audit.places import open_log, reader_of
 from gateway.identity.audit_keys import audit_keys
@@ -35,6 +37,7 @@ from gateway.ingress.response import Send
 from gateway.limits.limiter import Limiter
 from gateway.lineage.snapshots import stored
 from gateway.migration.reads import Migrating
+from gateway.migration.thaw import keep_thawed
 from gateway.operations.service import Operations
 from gateway.routing.model import InvalidWorkspace
 from gateway.routing.stores import audit_url, limits_url, state_url
@@ -63,7 +66,7 @@ class Application:
         self.control = Control()
         self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self._own.add_exception_handler(HTTPException, no_such_place)
-        subjects = (health, documents, lineage, metrics, operations, audit, policy)
+        subjects = (health, documents, lineage, metrics, operations, audit, policy, snapshots, approvals)
         self._own.include_router(control_routes(self.control, tuple(each for room in subjects for each in room.PLACES)))
         self._recorded = Recorded(self._own, lambda: self.control.audit)
         self._ingress: HttpIngress | None = None
@@ -126,6 +129,8 @@ class Application:
         runtime.supervise(means.telemetry.pulse)
         runtime.supervise(partial(means.governance.keyrings.follow, means.shared))
         runtime.supervise(means.governance.verifier.keep_noting)
+        runtime.supervise(means.webhooks.run)
+        runtime.supervise(partial(keep_thawed, runtime.changes))
         runtime.supervise(means.governance.migrating.samples.pulse)
         self._ingress = HttpIngress(runtime.current, means.audit, (means.telemetry.observe,))
         self.control.attach(runtime, means.audit, means.governance.verifier)
@@ -158,6 +163,8 @@ def make_means(workspace: Path, settings: Settings) -> Means:
         governance=Governance(verifier, rings, kept, limiter, log, Migrating.open(folder, shared, rings)),
         telemetry=Telemetry.open(folder.path / "metrics", os.environ),
         snapshots=stored(state, folder.path / "cache", os.environ),
+        approvals=Approvals(folder.approvals),
+        webhooks=Webhooks(),
     )
 
 

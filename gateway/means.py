@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.approvals.approvals import Approvals
+from gateway.approvals.webhook import Webhooks
 from gateway.audit.log import AuditLog
 from gateway.audit.reader import Reader
 from gateway.lineage.snapshots import Snapshots
@@ -33,3 +35,5 @@ class Means:
     telemetry: Telemetry
     snapshots: Snapshots
     """For lineage."""
+    approvals: Approvals
+    webhooks: Webhooks

@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mappin
 from functools import partial
 from typing import Any
 
+from gateway.approvals.webhook import receivers
 from gateway.means import Means
+from gateway.migration.changes import Changes
 from gateway.routing.audit_schema import Audit
 from gateway.routing.folder import Stamp, stamp_workspace
 from gateway.routing.groups import Stage, kept_stages, stages_of
@@ -48,6 +50,9 @@ class Runtime:
         self._generation = -1
         self.serving: Serving | None = None
         self.draining = False
+        self.changes = Changes(
+            means.state, means.shared, means.offload, self.compile, means.approvals, means.webhooks.tell
+        )
 
     @property
     def means(self) -> Means:
@@ -240,6 +245,7 @@ class Runtime:
         assert isinstance(policy, Audit)
         self._means.audit.follow(policy.log_rules())
         self._means.governance.verifier.follow(compiled.identity)
+        self._means.webhooks.follow(receivers(compiled.settings["notify"]))
         old, self.serving = self.serving, fresh
         fresh.reads.begin(version, None if old is None else old.reads)
         self._served = loaded

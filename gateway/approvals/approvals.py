@@ -99,7 +99,7 @@ class Approvals:
         """
         with self._transaction() as db:
             found = self._get(db, id)
-            if who.id == found.asked_by:
+            if who.id in (found.asked_by, found.asked_by.removeprefix("host:")):
                 raise NotYours("Who asked for an approval can't give it: another person must decide.")
             if who.agent is not None or who.delegation:
                 raise NotYours("An agent can't decide on an approval: the person must do it.")

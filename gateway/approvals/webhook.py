@@ -12,7 +12,7 @@ import hmac
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -37,6 +37,11 @@ class Receiver:
 
     url: str
     secret: str = field(repr=False)
+
+
+def receivers(notify: Iterable[Any]) -> tuple[Receiver, ...]:
+    """The receivers of `notify` in gateway.yaml."""
+    return tuple(Receiver(each.url, each.secret.get_secret_value()) for each in notify)
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ process serves it, the writes before it have ended and what waits to be applied 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,17 +26,20 @@ from gateway.migration.refusals import (
     PlanMoved,
     Refused,
 )
+from gateway.migration.stages import is_forward
 from gateway.routing.groups import kept_stages, stage_document, stages_of
 from gateway.routing.migration_schema import declared_stages
-from gateway.routing.model import Compiled
+from gateway.routing.model import Compiled, InvalidWorkspace
 from gateway.store.contract import Difference, Moved, State, StoredSnapshot, StoreError
 from gateway.store.offload import Offload
-from gateway.store.shared import Shared
+from gateway.store.shared import Shared, started
 
 ACKNOWLEDGED = 30.0
 """Seconds for every process to serve a snapshot."""
 FROZEN = 30.0
 """Seconds for which writes stand still at most."""
+AUTOPILOT = "autopilot"
+_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,13 @@ class About:
     ticket: str | None = None
     expected: int | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    agent: str | None = None
+    """The program that acts for the author."""
+
+    @property
+    def said(self) -> str:
+        """The author as the snapshot names them."""
+        return self.author if self.agent is None else f"{self.author} via {self.agent}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,49 +105,51 @@ class Changes:
     ) -> Changed:
         """Makes a workspace what is served; raises `ChangeError`, `Moved`, `InvalidWorkspace` or `StoreError`."""
         plan, documents = await self._planned(files, overwrite=overwrite)
-        _check_parent(plan, about)
-        if plan_hash is not None and plan_hash != plan.hash:
-            raise PlanMoved(f"the plan is {plan.hash} by now: look at it again")
+        _check(plan, about, plan_hash)
         if plan.drift:
             raise Drifted(plan.drift)
         return await self._make(plan, files, documents, about)
 
-    async def plan_flip(self, group: str, wanted: Mapping[str, Any], origin: str = "flip") -> Plan:
-        """What changing those fields of a group's stage would do."""
-        return (await self._flip_planned(group, lambda before: replace(before, **wanted), origin))[0]
-
-    async def flip(
-        self, group: str, wanted: Mapping[str, Any], about: About, *, origin: str = "flip", plan_hash: str | None = None
-    ) -> Changed:
-        """Changes those fields of a group's stage; raises `ChangeError`, `Moved` or `StoreError`."""
-        return await self._flip(group, lambda before: replace(before, **wanted), about, origin, plan_hash)
+    async def plan_move(self, group: str, to: Callable[[Stage], Stage], origin: str) -> Plan:
+        """What taking a group to what `to` makes of its stage would do."""
+        return (await self._move_planned(group, to, origin))[0]
 
     async def move(
         self, group: str, to: Callable[[Stage], Stage], about: About, origin: str, plan_hash: str | None = None
     ) -> Changed:
-        """The same, to what `to` makes of the stage where the group is now."""
-        return await self._flip(group, to, about, origin, plan_hash)
-
-    async def thaw(self, group: str, about: About) -> Changed:
-        """Lets go of a group's writes that whoever froze them has left behind; who gets them stays."""
-        active, files = await self._active()
-        documents = dict(active.stages)
-        stage = stages_of(documents)[group]
-        change = StageChange(group, stage, replace(stage, frozen=False), str(documents[group]["origin"]))
-        plan = plan_stages(active, await self.compile(files, None), (change,))
-        snapshot, behind = await self._publish(files, _with(documents, (change,)), active.version, about)
-        return Changed(plan, snapshot, behind)
-
-    async def _flip(
-        self, group: str, to: Callable[[Stage], Stage], about: About, origin: str, plan_hash: str | None
-    ) -> Changed:
-        plan, files, documents = await self._flip_planned(group, to, origin)
-        _check_parent(plan, about)
-        if plan_hash is not None and plan_hash != plan.hash:
-            raise PlanMoved(f"the plan is {plan.hash} by now: look at it again")
+        """Takes a group to what `to` makes of its stage; raises `ChangeError`, `Moved`, `InvalidWorkspace` or
+        `StoreError`. `origin` is flip, rollback, autopilot or ramp."""
+        plan, files, documents = await self._move_planned(group, to, origin)
+        _check(plan, about, plan_hash)
         return await self._make(plan, files, documents, about)
 
-    async def _flip_planned(
+    async def pilot(self, group: str, stage: Stage, about: About) -> int:
+        """What the autopilot does: takes a group to `stage`; returns the snapshot's version. Raises `Moved` or
+        `StoreError`. The steps of a ramp were approved with the ramp; another stage needs what people need."""
+        active, _ = await self._active()
+        before = stages_of(active.stages).get(group)
+        origin = "ramp" if before is None or is_forward(before, stage) else "autopilot"
+        try:
+            return (await self.move(group, lambda _: stage, about, origin)).snapshot.version
+        except (ChangeError, InvalidWorkspace) as error:
+            raise StoreError(f"{group} can't be taken to {words(stage)}: {error}") from error
+
+    async def let_go(self, group: str, about: About, frozen_by: Any) -> None:
+        """Lets go of a group's writes that `frozen_by` froze; who gets them stays. Raises `StoreError`."""
+        for _ in range(_TRIES):
+            active, files = await self._active()
+            document = active.stages.get(group, {})
+            if not document.get("frozen") or document.get("frozen_by") != frozen_by:
+                return
+            thawed = {name: value for name, value in document.items() if name != "frozen_by"} | {"frozen": False}
+            try:
+                await self._publish(files, {**active.stages, group: thawed}, active.version, about)
+                return
+            except Moved:
+                continue
+        raise StoreError(f"the writes of {group} stand still, as others publish all the time")
+
+    async def _move_planned(
         self, group: str, to: Callable[[Stage], Stage], origin: str
     ) -> tuple[Plan, Mapping[str, bytes], dict[str, Any]]:
         active, files = await self._active()
@@ -187,7 +200,8 @@ class Changes:
         return Changed(plan, snapshot, behind)
 
     async def _approved(self, plan: Plan, about: About) -> Approval | None:
-        if not plan.approvals:
+        stays = all(each.before is not None and _same_stages(each.before, each.after) for each in plan.changes)
+        if not plan.approvals or (about.author == AUTOPILOT and stays):
             return None
         subject = f"plan:{plan.hash}"
         used = await self.offload(self.approvals.use, subject, about.author, plan.approvals)
@@ -214,16 +228,18 @@ class Changes:
         if not still:
             return await self._publish(files, after, plan.parent, about)
         active, now = await self._active()
-        frozen = tuple(replace(each, after=replace(each.before or Stage(), frozen=True)) for each in still)
+        me = [os.getpid(), started(os.getpid())]
+        frozen = {each.group: {**active.stages.get(each.group, {}), **_frozen(each), "frozen_by": me} for each in still}
         freezing = replace(about, reason=f"{about.reason} (writes stand still)")
-        held, _ = await self._publish(now, _with(active.stages, frozen), plan.parent, freezing)
+        held, _ = await self._publish(now, {**active.stages, **frozen}, plan.parent, freezing)
         try:
             await self._rest([each.group for each in still])
             return await self._publish(files, after, held.version, about)
         except BaseException:
             # Also when this process is being stopped: writes must not stand still for longer than they have to.
             thawing = replace(about, reason="writes go on as before: who gets them hasn't changed")
-            await asyncio.shield(self._publish(now, active.stages, held.version, thawing))
+            for each in still:
+                await asyncio.shield(self.let_go(each.group, thawing, me))
             raise
 
     async def _rest(self, groups: list[str]) -> None:
@@ -243,16 +259,26 @@ class Changes:
     ) -> tuple[StoredSnapshot, tuple[int, ...]]:
         """Publishes, and returns once every process on the host serves it."""
         publish = partial(self.state.publish, stages=stages, ticket=about.ticket, evidence=about.evidence)
-        said = partial(publish, expected_parent=parent, author=about.author, reason=about.reason)
+        said = partial(publish, expected_parent=parent, author=about.said, reason=about.reason)
         snapshot = await self.offload(said, files)
         generation = self.shared.bump()
         await self.shared.wait_acknowledged(generation, ACKNOWLEDGED)
         return snapshot, tuple(self.shared.behind(generation))
 
 
-def _check_parent(plan: Plan, about: About) -> None:
+def _same_stages(one: Stage, other: Stage) -> bool:
+    return (one.reads, one.writes) == (other.reads, other.writes)
+
+
+def _frozen(change: StageChange) -> dict[str, Any]:
+    return stage_document(replace(change.before or Stage(), frozen=True), change.origin)
+
+
+def _check(plan: Plan, about: About, plan_hash: str | None) -> None:
     if about.expected is not None and about.expected != plan.parent:
         raise Moved(about.expected, plan.parent)
+    if plan_hash is not None and plan_hash != plan.hash:
+        raise PlanMoved(f"the plan is {plan.hash} by now: look at it again")
 
 
 def _with(documents: Mapping[str, Any], changes: tuple[StageChange, ...]) -> dict[str, Any]:

@@ -14,5 +14,6 @@ PERMISSIONS: Mapping[str, str] = {
     "gateway:read_operations": "see what became of other callers' operations",
     "gateway:explain_policy": "ask which policies would decide on a call",
     "gateway:administer": "change what the gateway does, through /-/admin",
+    "gateway:approve": "decide on what others want to change, through /-/approvals",
 }
 """Permission → what it lets one do."""

@@ -44,6 +44,11 @@ class StateFolder:
         return self.path / "operations.db"
 
     @property
+    def approvals(self) -> Path:
+        """The file of the approvals (`gateway.approvals`)."""
+        return self.path / "approvals.db"
+
+    @property
     def keys(self) -> Path:
         """The folder of the gateway's own secret keys."""
         return self.path / "keys"
