@@ -90,7 +90,7 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
             filters.append(intent(governance.audit, route, keeps[route.operation_id]))
         return filters
 
-    reads = Reads(governance.migrating, compiled.groups, upstreams, compiled.defaults.deadline)
+    reads = Reads(governance.migrating, compiled, upstreams)
     made = handlers(compiled, upstreams, admission, governance.keyrings["cursor"], keeping, seeing, reads)
     table: Table[Endpoint] = Table()
     for route in compiled.routes:

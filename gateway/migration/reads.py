@@ -11,26 +11,25 @@ from typing import Any, Protocol, TypeAlias
 
 from adapters.contract import Context, Effect, Json, Result
 from gateway.identity.keyrings import Keyrings
-from gateway.migration.budget import Budget
+from gateway.migration.budget import RATE, Budget
 from gateway.migration.choose import BOTH, choose
 from gateway.migration.compare.comparer import Comparer, compile_parity
 from gateway.migration.compare.model import Comparison, Observed
 from gateway.migration.evidence import Evidence
-from gateway.migration.model import Group, Side
+from gateway.migration.model import MILLION, Group, Side
 from gateway.migration.override import Ring
 from gateway.migration.samples import Samples
 from gateway.migration.shadow import Aside, Judge, Shadows
 from gateway.migration.switch import CursorSide, Watching, switch
 from gateway.pipeline import Handler
 from gateway.routing.gates_schema import GatesModel
-from gateway.routing.model import Route
+from gateway.routing.migration_schema import Migration
+from gateway.routing.model import Compiled, Route
 from gateway.routing.parity_schema import ParityModel
 from gateway.store.place import StateFolder
 from gateway.store.shared import Shared
 from gateway.upstream import Upstream
 
-SAMPLED = 0.1
-"""The share of reads of which the other side is asked, too."""
 _BIG = 20
 
 
@@ -94,10 +93,12 @@ class _Once:
 class Reads:
     """The reads of one snapshot's migrating groups."""
 
-    def __init__(
-        self, means: Migrating, groups: Mapping[str, Group], upstreams: Mapping[str, Upstream], deadline: float
-    ) -> None:
-        self._means, self._groups, self._upstreams, self._deadline = means, groups, upstreams, deadline
+    def __init__(self, means: Migrating, compiled: Compiled, upstreams: Mapping[str, Upstream]) -> None:
+        self._means, self._groups, self._upstreams = means, compiled.groups, upstreams
+        self._deadline = compiled.defaults.deadline
+        policy = compiled.policy_files.get("migration.yaml", Migration())
+        assert isinstance(policy, Migration)
+        self._rates = {name: rate.calls / rate.seconds for name, rate in policy.extra_calls.items()}
         self._shadows = Shadows(means.budget, means.notes, means.counts)
         self._aside: dict[str, Asked] = {name: _Once(each) for name, each in upstreams.items()}
 
@@ -133,7 +134,8 @@ class Reads:
                 "replacement": made(route, "replacement", self._upstreams),
             },
             legacy=self._upstreams[route.legacy.upstream],
-            rate=SAMPLED,
+            rate=group.sample / MILLION,
+            extra=self._rates.get(route.legacy.upstream, RATE),
             deadline=deadline,
             slow_over=over,
             compares=frozenset(compares),

@@ -69,6 +69,8 @@ class Aside:
     asides: Mapping[Side, Handler]
     legacy: Strained
     rate: float
+    extra: float
+    """Calls a second that legacy may be asked beside its callers."""
     deadline: float
     slow_over: float | None
     compares: frozenset[Side]
@@ -190,7 +192,7 @@ class Shadows:
 
     async def _legacy(self, job: _Job, purpose: Purpose) -> Asked:
         aside = job.aside
-        claim = self._budget.take(aside.legacy, purpose, aside.deadline + _LATE)
+        claim = self._budget.take(aside.legacy, purpose, aside.deadline + _LATE, aside.extra)
         if claim is None:
             raise Skipped("no budget")
         asked = await _claimed(claim, ask(aside.asides["legacy"], _cloned(job.call), aside.deadline))

@@ -54,6 +54,8 @@ class Group:
     expires: date | None = None
     routes: tuple[str, ...] = ()
     """The operationIds of the group, in the contract's order."""
+    sample: int = MILLION // 10
+    """The share of reads, in millionths, of which the other side is asked, too."""
     parity: Any = None
     gates: Any = None
     ramp: Any = None

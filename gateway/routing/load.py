@@ -92,7 +92,7 @@ def compile_workspace(
     dry_running = {name for name, each in upstreams.adapters.items() if isinstance(each, SupportsDryRun)}
     groups = compile_groups(migration, routes, stages, dry_running)
     if whole:
-        check_migration(files, migration, groups, datetime.now(UTC).date(), report)
+        check_migration(files, migration, groups, upstreams.specs, datetime.now(UTC).date(), report)
     if whole and judge_stages:
         check_stages(files, groups, report)
     document = merged(documents, report)

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from adapters.contract import Effect
 from gateway.routing.gates_schema import GatesModel, RampModel
 from gateway.routing.groups import MILLION, Group, ReadStage, Side, Stage, State, WriteStage
+from gateway.routing.limits_schema import RateText
 from gateway.routing.mapping import BadExpression, expression
 from gateway.routing.model import Route
 from gateway.routing.parity_schema import ParityModel
@@ -71,6 +72,9 @@ Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,62}$")]
 Cohort = Annotated[str, Field(pattern="^(principal|team|tenant):.{1,200}$")]
 
 
+UpstreamName = Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,62}$")]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -118,6 +122,9 @@ class GroupModel(_Model):
         description="Who is always served by one side: principal:NAME, team:NAME or tenant:NAME, to legacy or "
         "replacement.",
     )
+    sample: Percent = Field(
+        default=MILLION // 10, description="The share of reads of which the other side is asked, too, in percent."
+    )
     parity: ParityModel = Field(default=ParityModel(), description="In what the two sides may answer differently.")
     gates: GatesModel = Field(default=GatesModel(), description="What rolls the group back, and what lets it go on.")
     ramp: RampModel | None = Field(
@@ -138,6 +145,12 @@ class GroupModel(_Model):
 class Migration(_Model):
     """`policies/migration.yaml`."""
 
+    extra_calls: dict[UpstreamName, RateText] = Field(
+        default_factory=dict,
+        max_length=256,
+        description="How often an upstream may be asked beside its callers, to compare, reconcile and probe; 1/s for "
+        "one left out. One at a time, and not while it is strained.",
+    )
     groups: dict[Name, GroupModel] = Field(
         default_factory=dict, max_length=1000, description="The route groups by name; one left out stays at legacy."
     )
@@ -183,6 +196,7 @@ def _group(
         owner=model.owner or "",
         expires=model.expires,
         routes=tuple(each.operation_id for each in routes),
+        sample=model.sample,
         parity=model.parity,
         gates=model.gates,
         ramp=model.ramp,
@@ -206,12 +220,16 @@ def _lacking(routes: Sequence[Route]) -> tuple[str, ...]:
 
 
 def check_migration(
-    files: Mapping[str, bytes], migration: Migration, groups: Mapping[str, Group], today: date, report: Report
-) -> None:
-    """Notes groups that aren't there and days that are past."""
+    files: Mapping[str, bytes], migration: Migration, groups: Mapping[str, Group], upstreams: Collection[str],
+    today: date, report: Report,
+) -> None:  # fmt: skip
+    """Notes groups and upstreams that aren't there and days that are past."""
     document = parse(FILE, files[FILE], Report()) if FILE in files else None
     if document is None:
         return
+    for name in migration.extra_calls:
+        if name not in upstreams:
+            report.add(document, ("extra_calls", name), f"there is no upstream '{name}'")
     for name, model in migration.groups.items():
         place = ("groups", name)
         if name not in groups:
