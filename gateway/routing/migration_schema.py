@@ -15,7 +15,7 @@ from gateway.routing.groups import MILLION, Group, ReadStage, Side, Stage, State
 from gateway.routing.limits_schema import RateText
 from gateway.routing.mapping import BadExpression, expression
 from gateway.routing.model import Route
-from gateway.routing.parity_schema import ParityModel
+from gateway.routing.parity_schema import ParityModel, parity_findings
 from gateway.routing.report import Document, Report
 from gateway.routing.source import parse
 from gateway.routing.stages import broken
@@ -223,7 +223,7 @@ def check_migration(
     files: Mapping[str, bytes], migration: Migration, groups: Mapping[str, Group], upstreams: Collection[str],
     today: date, report: Report,
 ) -> None:  # fmt: skip
-    """Notes groups and upstreams that aren't there and days that are past."""
+    """Notes groups and upstreams that aren't there, days that are past, and rules of parity that nobody answers for."""
     document = parse(FILE, files[FILE], Report()) if FILE in files else None
     if document is None:
         return
@@ -236,6 +236,8 @@ def check_migration(
             report.add(document, place, f"there is no group '{name}' in the contracts")
         elif model.expires is not None and model.expires < today:
             report.add(document, (*place, "expires"), "this day is past: finish the migration, or move it", "warning")
+        for where, sentence, level in parity_findings(model.parity, today, model.owner or "", model.expires):
+            report.add(document, (*place, "parity", *where), sentence, level)
 
 
 def check_stages(files: Mapping[str, bytes], groups: Mapping[str, Group], report: Report) -> None:
