@@ -7,12 +7,17 @@ from datetime import date
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from gateway.migration.compare.comparer import Comparer, compile_parity
 from gateway.migration.compare.model import ABSENT, Comparison, Observed
 from gateway.migration.compare.walk import DEEPEST, MOST_VALUES
+from gateway.routing.groups import Group, Stage
+from gateway.routing.migration_schema import FILE, Migration, check_migration
 from gateway.routing.parity_schema import ParityModel, parity_findings
+from gateway.routing.report import Report
+from gateway.routing.source import parse
 
 TODAY = date(2026, 11, 1)
 Make = Callable[..., Comparer]
@@ -235,3 +240,21 @@ def test_everything_has_a_bound(comparer: Make) -> None:
     for _ in range(5000):
         endless = {"a": endless}
     assert _of(comparer({"ignore": ["/a"]}, None), endless, {"a": 1}).verdict in ("incomparable", "tolerated")
+
+
+def test_a_workspaces_rules_are_checked_with_their_group() -> None:
+    text = b"""
+groups:
+  items:
+    owner: team-crm
+    parity: {ignore: ["/a", {at: /b, expires: 2026-10-31}], tolerance: {"/c": {abs: "0.01", expires: 2027-01-01}}}
+"""
+    document = parse(FILE, text, Report())
+    assert document is not None
+    migration = Migration.model_validate(document.data)
+    report = Report()
+    check_migration({FILE: text}, migration, {"items": Group("items", Stage())}, (), TODAY, report)
+    assert [(each.key, each.line, each.level) for each in report.sorted()] == [
+        ("groups.items.parity.ignore.0", 5, "error"),
+        ("groups.items.parity.ignore.1", 5, "warning"),
+    ]
