@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from gateway.migration.compare.comparer import Comparer, compile_parity

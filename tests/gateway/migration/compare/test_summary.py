@@ -107,8 +107,8 @@ def test_workers_add_up_to_what_one_would_have_counted(comparer: Make, corpus: A
     one, other = whole.to_json(), merged.to_json()
     for told in (*one["places"], *other["places"]):
         assert 0 < len(told.pop("examples")) <= 3
-    for each in (one, other):
-        each["places"].sort(key=lambda place: (place["at"], place["kind"]))
+    for told in (one, other):
+        told["places"].sort(key=lambda place: (place["at"], place["kind"]))
     assert one == other
     assert whole.verdicts == {"match": 140, "mismatch": 60}
 
