@@ -29,7 +29,7 @@ from gateway.store.contract import StoreError
 
 GROUPS = 1024
 """Groups that a host keeps evidence of."""
-INCIDENTS = 1024
+INCIDENTS = 2048
 """Incidents of a group that are told apart at a time."""
 CELLS = 4096
 """Bits of a bitmap of keys."""
@@ -51,8 +51,8 @@ _BITMAP = CELLS // 64
 _BLOCK = _NUMBERS + 2 * _BITMAP
 _ROW = 8 + (GROUPS + 1) * _BLOCK
 _SIZE = 8 * (_ROWS_AT + _ROWS * _ROW)
-_PROBES = 16
-_CHUNK = 2**20
+_PROBES = 32
+_START = 2**12
 _EPOCH_SECONDS = 60
 _EPOCHS = 2**10
 _ID = 2**54 - 1
@@ -98,9 +98,9 @@ class Evidence:
     def _prepare(self, row: int) -> None:
         words = self._words
         if words[_AT_MAGIC] != _MAGIC or words[_AT_LAYOUT] != _LAYOUT:
-            if self._map[:_CHUNK].strip(b"\0"):  # a file of something else; a new one is empty
-                for start in range(0, _SIZE, _CHUNK):
-                    self._map[start : start + _CHUNK] = bytes(min(_CHUNK, _SIZE - start))
+            if self._map[:_START].strip(b"\0"):  # a file of something else; a new one is empty
+                os.ftruncate(self._file, 0)
+                os.ftruncate(self._file, _SIZE)
             words[_AT_LAYOUT] = _LAYOUT
             words[_AT_MAGIC] = _MAGIC  # last: a crash on the way leaves a file that is made anew
         words[_AT_ROWS] = max(words[_AT_ROWS], row + 1)
@@ -156,7 +156,7 @@ class Evidence:
     def _find(self, table: int, identity: int, epoch: int) -> int | None:
         """The incident's place: where it is known or, if it isn't, where there is room for it."""
         words, free = self._words, None
-        start = identity * _SHUFFLE >> 12
+        start = (identity ^ identity >> 32) * _SHUFFLE >> 12  # the key is in the upper half
         for probe in range(_PROBES):
             at = table + (start + probe) % INCIDENTS
             if words[at] & _ID == identity and words[at]:
@@ -211,8 +211,8 @@ class Evidence:
             if version > self._words[record + _GENERATION]:
                 self._words[record + _SINCE] = time.time_ns()
                 self._words[record + _STOPPED] = 0
-                for at in range(record + _INCIDENTS, record + _INCIDENTS + INCIDENTS):
-                    self._words[at] = 0
+                first = 8 * (record + _INCIDENTS)
+                self._map[first : first + 8 * INCIDENTS] = bytes(8 * INCIDENTS)
                 self._words[record + _GENERATION] = version
 
     def stop(self, group: str, *, stopped: bool) -> None:

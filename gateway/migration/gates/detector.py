@@ -20,7 +20,7 @@ SURE = 0.99
 _TOP_SHARE = 0.25
 _SIZE = 8
 _EVEN = 1 / _SIZE
-_PLAUSIBLE = log(20)
+_PLAUSIBLE = log(30)
 
 
 class Change(NamedTuple):

@@ -10,8 +10,9 @@ from math import log, log1p
 
 from gateway.migration.gates.detector import Change
 
-_WELL = log(50)
-"""That legacy is taken to be well although it fails as the replacement does: a probability of at most 2 %."""
+_WELL = log(100)
+"""That legacy is taken to be well although it fails as the replacement does: a probability of at most 1 % for a
+rate that is known; here it is estimated, from a chance streak of failures."""
 _FAILING = log(1000)
 """One failure alone is no proof, as legacy has its own: meanwhile the replacement serves nobody, so it can wait."""
 _MOST = log(10_000)
