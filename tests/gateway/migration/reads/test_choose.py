@@ -1,0 +1,87 @@
+"""Buckets and keys: who is served by which side, for good."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.call import Call, Principal
+from gateway.identity.signing import Keyring
+from gateway.migration.bucket import bucket, bucket_of
+from gateway.migration.choose import NO_BUCKET, choose, key_in, share
+from gateway.migration.model import MILLION, Group, Stage
+from gateway.routing.mapping import expression
+
+GOLDEN = [
+    ("customers", "customers", "C-10001", 693701),
+    ("2026-11", "customers", "C-10001", 441839),
+    ("customers", "customers", "", 983065),
+    ("s", "orders", "Ærøskøbing 🚢", 487892),
+    ("s", "orders", "a|b", 430665),
+]
+"""Salt, group, key and the bucket that it has always been in, on every worker, host and release."""
+
+
+def call_of(principal: Principal | None = None, **places: Any) -> Call:
+    call = Call("1", "get", 1, "GET", "/x", 0.0, "", {})
+    call.principal = principal
+    for name, value in places.items():
+        setattr(call, name, value)
+    return call
+
+
+@pytest.mark.parametrize(("salt", "group", "key", "expected"), GOLDEN)
+def test_a_key_is_in_its_bucket_for_good(salt: str, group: str, key: str, expected: int) -> None:
+    assert bucket(salt, group, key) == bucket_of(salt, group)(key) == expected
+
+
+@given(st.text(), st.integers(0, MILLION), st.integers(0, MILLION))
+def test_ramping_up_sends_nobody_back(key: str, one: int, other: int) -> None:
+    low, high = sorted((one, other))
+    stages = [Stage("canary", weight=low), Stage("canary", weight=high)]
+    mine = bucket("s", "g", key)
+    assert not (mine < share(stages[0]) and not mine < share(stages[1]))
+
+
+@pytest.mark.parametrize("count", [100_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_shares_are_their_weights(count: int) -> None:
+    of = bucket_of("customers", "customers")
+    found = sorted(of(f"C-{number}") for number in range(count))
+    points = 0.2 if count == 1_000_000 else 0.6
+    for percent in (1, 5, 25, 50, 99):
+        below = sum(each < percent * 10_000 for each in found)
+        assert abs(100 * below / count - percent) <= points
+
+
+@pytest.mark.parametrize(
+    ("key", "call", "expected"),
+    [
+        ("path.id", call_of(path={"id": "C-1"}), "C-1"),
+        ("path.id", call_of(path={"id": 17}), "17"),
+        ("path.id", call_of(Principal("ann", tenant="acme")), "acme"),
+        ("path.id", call_of(Principal("ann", tenant="acme"), path={"id": ""}), "acme"),
+        ("path.id", call_of(Principal("ann", tenant="acme"), path={"id": ["x"]}), "acme"),
+        ("path.id", call_of(Principal("ann", tenant="acme"), path={"id": True}), "acme"),
+        ("abs(path.id)", call_of(Principal("ann"), path={"id": "x"}), "ann"),
+        (None, call_of(Principal("ann", agent="bot")), "ann"),
+        (None, call_of(Principal("bot", agent="bot", tenant="acme")), "acme"),
+        (None, call_of(Principal("bot", agent="bot")), None),
+        (None, call_of(Principal("")), None),
+        (None, call_of(), None),
+    ],
+)
+def test_the_key_is_the_entity_else_the_tenant_else_who_it_is_for(key: str | None, call: Call, expected: str) -> None:
+    group = Group("g", Stage(), salt="g", key=None if key is None else expression(key))
+    assert key_in(group)(call) == expected
+
+
+def test_without_a_key_legacy_answers_at_any_weight(tmp_path: Any) -> None:
+    ring = Keyring.open(tmp_path, "side")
+    for stage in (Stage("canary", weight=MILLION), Stage("live", holdback=0)):
+        assert choose(Group("g", stage, salt="g"), ring)(call_of(Principal("bot", agent="bot"))) == (
+            "legacy",
+            NO_BUCKET,
+        )
