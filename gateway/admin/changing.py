@@ -20,10 +20,11 @@ from gateway.control_errors import (
 )
 from gateway.errors import BadRequest, Conflict, Forbidden, InvalidRequest, NotFound, RequestTooLarge, StateUnavailable
 from gateway.migration.changes import About, Changed, Changes
+from gateway.migration.documents import changed_document
 from gateway.migration.plan import Plan
 from gateway.migration.refusals import ApprovalNeeded, ChangeError, Drifted, PlanMoved, Refused
 from gateway.routing.model import InvalidWorkspace
-from gateway.store.contract import Moved, NoSuchSnapshot, StoredSnapshot, StoreError
+from gateway.store.contract import Moved, NoSuchSnapshot, StoreError
 
 PERMISSION = "gateway:administer"
 _MOST_BODY = 96 * 2**20
@@ -142,7 +143,7 @@ async def _who_moved(error: Moved, control: Control) -> str:
 def _problem_of(error: ChangeError) -> Exception:
     if isinstance(error, Refused):
         errors = [{"pointer": "/", "detail": each} for each in error.sentences]
-        return StageRefused(f"{error}.", errors=errors)
+        return StageRefused("The rules of migration forbid this step.", errors=errors)
     if isinstance(error, Drifted):
         errors = [{"pointer": f"/groups/{each.group}", "detail": str(each)} for each in error.drift]
         fix = "Write the stages back with 'figway pull', or say overwrite_stages."
@@ -156,18 +157,9 @@ def _problem_of(error: ChangeError) -> Exception:
     return Conflict(f"{error}.")
 
 
-def snapshot_document(snapshot: StoredSnapshot) -> dict[str, Any]:
-    """A snapshot as JSON, without its files."""
-    names = ("version", "hash", "parent_hash", "author", "reason", "ticket", "time", "stages", "evidence")
-    files = {name: list(getattr(snapshot.difference, name)) for name in ("added", "changed", "removed")}
-    return {**{name: getattr(snapshot, name) for name in names}, "files": files}
-
-
 def changed_answer(changed: Changed) -> Response:
     """What was made; 200 once every process serves it."""
-    snapshot = changed.snapshot
-    body = {"snapshot": snapshot_document(snapshot), "plan": changed.plan.document(), "behind": list(changed.behind)}
-    return answer(body, snapshot.version, 200 if not changed.behind else 202)
+    return answer(changed_document(changed), changed.snapshot.version, 200 if not changed.behind else 202)
 
 
 def plan_answer(plan: Plan) -> Response:

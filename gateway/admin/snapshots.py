@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from fastapi import Request, Response
@@ -20,16 +19,14 @@ from gateway.admin.changing import (
     invalid,
     known,
     plan_answer,
-    snapshot_document,
     told,
     workspace_body,
 )
 from gateway.admin.control import Control
 from gateway.admin.routes import Place
 from gateway.errors import NotFound
-from gateway.migration.model import MILLION, READS, WRITES, Group, Stage
-from gateway.migration.plan import shown
-from gateway.migration.stages import back
+from gateway.migration.documents import BadFlip, flipped, group_document, snapshot_document, wanted_of
+from gateway.migration.model import Group, Stage
 
 _MOST = 500
 _POST = ("POST",)
@@ -100,49 +97,16 @@ async def _rollback(control: Control, request: Request) -> Response:
     body = await body_of(request)
     known(body, reason=str, ticket=str)
     group, why = _named(control, request), about(request, body)
-    made = changes_of(control).move(group.name, lambda stage: back(group, stage), why, "rollback")
-    return changed_answer(await told(made, control))
-
-
-def group_document(group: Group) -> dict[str, Any]:
-    """A group as JSON."""
-    names = ("name", "state", "salt", "owner", "expires", "approval")
-    members = {name: getattr(group, name) for name in names}
-    return {
-        **members,
-        "key": None if group.key is None else group.key.source,
-        "stage": shown(group.stage),
-        "declared": shown(group.declared),
-        "routes": list(group.routes),
-        "cohorts": dict(group.cohorts),
-    }
+    return changed_answer(await told(changes_of(control).rollback(group.name, why), control))
 
 
 def to(body: Mapping[str, Any]) -> Callable[[Stage], Stage]:
     """From a stage to the one that a flip asks for; raises `InvalidRequest`."""
-    for name, stages in (("reads", READS), ("writes", WRITES)):
-        if body.get(name) is not None and body[name] not in stages:
-            raise invalid(name, f"is one of {', '.join(stages)}")
-    wanted = {name: body[name] for name in ("reads", "writes", "probe") if body.get(name) is not None}
-    wanted |= {name: millionths(name, body[name]) for name in ("weight", "holdback") if body.get(name) is not None}
-    if not wanted:
-        raise invalid("reads", "or writes, weight, holdback or probe must be given")
+    try:
+        wanted = wanted_of(body)
+    except BadFlip as error:
+        raise invalid(error.name, error.detail) from error
     return lambda before: flipped(before, wanted)
-
-
-def flipped(before: Stage, wanted: Mapping[str, Any]) -> Stage:
-    """`before` with those fields; a canary begins with no weight unless one is given."""
-    after = replace(before, **wanted)
-    begins = before.reads != "canary" and "weight" not in wanted
-    return replace(after, weight=0) if begins or after.reads != "canary" else after
-
-
-def millionths(name: str, percent: float) -> int:
-    """Percent as millionths; raises `InvalidRequest`."""
-    value = round(percent * (MILLION // 100))
-    if not 0 <= value <= MILLION:
-        raise invalid(name, "is a share from 0 to 100 percent")
-    return value
 
 
 def _named(control: Control, request: Request) -> Group:

@@ -13,6 +13,13 @@ import click
 
 # verb → (module, one sentence for the list of verbs)
 VERBS: dict[str, tuple[str, str]] = {
+    "apply": ("apply", "Make the workspace what is served."),
+    "approvals": ("approvals", "List what waits for another person's yes, and decide on it."),
+    "diff": ("diff", "Show what differs between two snapshots."),
+    "history": ("history", "Show the snapshots, newest first."),
+    "plan": ("plan", "Show what applying the workspace would do."),
+    "pull": ("pull", "Write the stages that are served back into the workspace."),
+    "route": ("route", "List route groups, flip them to their replacement and back."),
     "backup": ("backup", "Copy the gateway's state into one file, while it runs."),
     "audit": ("audit", "Search, verify and export the audit; erase what it keeps of a person."),
     "call": ("call", "Call an operation straight through its binding, without the gateway's HTTP side."),

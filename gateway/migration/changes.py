@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 from gateway.approvals.approvals import Approvals
 from gateway.approvals.record import Approval
-from gateway.migration.model import Stage
-from gateway.migration.plan import Plan, StageChange, plan_files, plan_stages, words
+from gateway.migration.model import READS, Group, Stage
+from gateway.migration.plan import Plan, StageChange, files_difference, plan_files, plan_stages, words
 from gateway.migration.refusals import (
     ApprovalNeeded,
     ChangeError,
@@ -26,11 +26,11 @@ from gateway.migration.refusals import (
     PlanMoved,
     Refused,
 )
-from gateway.migration.stages import is_forward
+from gateway.migration.stages import back, is_forward, refused
 from gateway.routing.groups import kept_stages, stage_document, stages_of
 from gateway.routing.migration_schema import declared_stages
 from gateway.routing.model import Compiled, InvalidWorkspace
-from gateway.store.contract import Difference, Moved, State, StoredSnapshot, StoreError
+from gateway.store.contract import Moved, State, StoredSnapshot, StoreError
 from gateway.store.offload import Offload
 from gateway.store.shared import Shared, started
 
@@ -123,6 +123,12 @@ class Changes:
         _check(plan, about, plan_hash)
         return await self._make(plan, files, documents, about)
 
+    async def rollback(self, group: str, about: About) -> Changed:
+        """Takes a group back: reads to legacy first, then writes, each as far as is legal; raises what `move` does."""
+        plan, files, documents = await self._move_planned(group, None, "rollback")
+        _check(plan, about, None)
+        return await self._make(plan, files, documents, about)
+
     async def pilot(self, group: str, stage: Stage, about: About) -> int:
         """What the autopilot does: takes a group to `stage`; returns the snapshot's version. Raises `Moved` or
         `StoreError`. The steps of a ramp were approved with the ramp; another stage needs what people need."""
@@ -135,7 +141,7 @@ class Changes:
             raise StoreError(f"{group} can't be taken to {words(stage)}: {error}") from error
 
     async def let_go(self, group: str, about: About, frozen_by: Any) -> None:
-        """Lets go of a group's writes that `frozen_by` froze; who gets them stays. Raises `StoreError`."""
+        """Lets go of writes that `frozen_by` froze; who gets them stays. Raises `StoreError`."""
         for _ in range(_TRIES):
             active, files = await self._active()
             document = active.stages.get(group, {})
@@ -150,7 +156,7 @@ class Changes:
         raise StoreError(f"the writes of {group} stand still, as others publish all the time")
 
     async def _move_planned(
-        self, group: str, to: Callable[[Stage], Stage], origin: str
+        self, group: str, to: Callable[[Stage], Stage] | None, origin: str
     ) -> tuple[Plan, Mapping[str, bytes], dict[str, Any]]:
         active, files = await self._active()
         compiled = await self.compile(files, None)
@@ -158,7 +164,8 @@ class Changes:
             raise Refused((f"there is no group '{group}': 'figway route list' shows them",))
         documents = kept_stages(active.stages, compiled.groups)
         before = stages_of(documents)[group]
-        change = StageChange(group, before, to(before), origin)
+        after = _back(compiled.groups[group], before) if to is None else to(before)
+        change = StageChange(group, before, after, origin)
         changes = (change,) if change.before != change.after else ()
         return plan_stages(active, compiled, changes), files, documents
 
@@ -200,16 +207,14 @@ class Changes:
         return Changed(plan, snapshot, behind)
 
     async def _approved(self, plan: Plan, about: About) -> Approval | None:
-        stays = all(each.before is not None and _same_stages(each.before, each.after) for each in plan.changes)
+        stays = not any(each.moves for each in plan.changes)
         if not plan.approvals or (about.author == AUTOPILOT and stays):
             return None
         subject = f"plan:{plan.hash}"
         used = await self.offload(self.approvals.use, subject, about.author, plan.approvals)
         if used is not None:
             return used
-        summary = "; ".join(
-            f"{each.group}: {words(each.before or Stage())} → {words(each.after)}" for each in plan.changes
-        )
+        summary = "; ".join(map(str, plan.changes))
         ask = partial(self.approvals.ask, details={"plan": plan.document(), "reason": about.reason})
         asked, new = await self.offload(ask, subject, summary, about.author, plan.approvals)
         if new:
@@ -266,12 +271,20 @@ class Changes:
         return snapshot, tuple(self.shared.behind(generation))
 
 
-def _same_stages(one: Stage, other: Stage) -> bool:
-    return (one.reads, one.writes) == (other.reads, other.writes)
+def _back(group: Group, before: Stage) -> Stage:
+    after = back(group, before)
+    whole = replace(before, reads="legacy", writes="legacy")
+    if after == before != whole:
+        raise Refused(refused(group, before, whole))
+    return after
 
 
 def _frozen(change: StageChange) -> dict[str, Any]:
-    return stage_document(replace(change.before or Stage(), frozen=True), change.origin)
+    """The stage at which writes stand still. Reads that go back do so at once: they wait for no write."""
+    before, after = change.before or Stage(), change.after
+    reads_back = READS.index(after.reads) < READS.index(before.reads)
+    held = replace(after, writes=before.writes) if reads_back else before
+    return stage_document(replace(held, frozen=True), change.origin)
 
 
 def _check(plan: Plan, about: About, plan_hash: str | None) -> None:
@@ -288,12 +301,3 @@ def _with(documents: Mapping[str, Any], changes: tuple[StageChange, ...]) -> dic
 def _told(snapshot: StoredSnapshot) -> dict[str, Any]:
     about = {name: getattr(snapshot, name) for name in ("version", "author", "reason", "ticket", "evidence")}
     return {**about, "time": snapshot.time.isoformat()}
-
-
-def files_difference(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Difference:
-    """Which files differ, by path, sorted."""
-    return Difference(
-        added=tuple(sorted(after.keys() - before.keys())),
-        changed=tuple(sorted(path for path in after.keys() & before.keys() if after[path] != before[path])),
-        removed=tuple(sorted(before.keys() - after.keys())),
-    )

@@ -34,10 +34,19 @@ class StageChange:
     origin: str
     """What sets it: file, flip, rollback or autopilot."""
 
+    def __str__(self) -> str:
+        return f"{self.group}: {words(self.before or Stage())} → {words(self.after)}"
+
     def document(self) -> dict[str, Any]:
         """It as JSON."""
         before = None if self.before is None else shown(self.before)
         return {"group": self.group, "before": before, "after": shown(self.after)}
+
+    @property
+    def moves(self) -> bool:
+        """Whether a stage changes, and not just a share."""
+        before = self.before or Stage()
+        return (before.reads, before.writes) != (self.after.reads, self.after.writes)
 
     @property
     def freezes(self) -> bool:
@@ -226,3 +235,12 @@ def shown(stage: Stage) -> dict[str, Any]:
     shares = {name: float(percent(getattr(stage, name))) for name in ("weight", "holdback")}
     plain = {name: getattr(stage, name) for name in ("reads", "writes", "probe", "frozen")}
     return {**plain, **shares}
+
+
+def files_difference(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Difference:
+    """Which files differ, by path, sorted."""
+    return Difference(
+        added=tuple(sorted(after.keys() - before.keys())),
+        changed=tuple(sorted(path for path in after.keys() & before.keys() if after[path] != before[path])),
+        removed=tuple(sorted(before.keys() - after.keys())),
+    )

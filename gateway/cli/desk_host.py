@@ -1,0 +1,186 @@
+"""Control verbs at this host's own store, as `host:<user>`: recorded in the audit first, and never able to approve."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gateway.approvals.approvals import Approvals
+from gateway.approvals.record import ApprovalError
+from gateway.approvals.webhook import Webhooks, receivers
+from gateway.audit.file import AuditError
+from gateway.cli.desk import DeskError, Document, usage
+from gateway.cli.recording import note_change, operator
+from gateway.identity.signing import KeyFileError
+from gateway.migration.changes import About, Changed, Changes
+from gateway.migration.documents import (
+    BadFlip,
+    changed_document,
+    flipped,
+    group_document,
+    snapshot_document,
+    wanted_of,
+)
+from gateway.migration.model import Stage
+from gateway.migration.refusals import ApprovalNeeded, ChangeError, Drifted, Refused
+from gateway.migration.samples import nothing_compared, parity_of
+from gateway.routing.groups import stages_of
+from gateway.routing.load import compile_workspace
+from gateway.routing.model import Compiled, InvalidWorkspace
+from gateway.routing.stores import state_url
+from gateway.settings import InvalidSetting, Settings
+from gateway.store.contract import Moved, StoreError
+from gateway.store.offload import Offload
+from gateway.store.place import StateFolder, open_state
+from gateway.store.shared import Shared
+
+_T = TypeVar("_T")
+_TELLING = 10.0
+"""Seconds for webhooks to be taken; nobody tries again afterwards."""
+
+
+class HostDesk:
+    """Whoever may write the state folder may change what is served."""
+
+    def __init__(self, workspace: Path) -> None:
+        self._workspace = workspace
+        self._webhooks = Webhooks()
+        try:
+            self._folder = StateFolder.of(workspace, Settings.from_environment(os.environ).state)
+            with ExitStack() as opened:
+                self._state = open_state(state_url(workspace), workspace, self._folder)
+                opened.callback(self._state.close)
+                shared = Shared.open(self._folder.shared)
+                opened.callback(shared.close)
+                self._approvals = Approvals(self._folder.approvals)
+                opened.callback(self._approvals.close)
+                offload = Offload()
+                opened.callback(offload.close)
+                self._opened = opened.pop_all()
+        except (StoreError, InvalidSetting) as error:
+            raise DeskError(str(error)) from error
+        about = (self._state, shared, offload, self._compiled, self._approvals, self._webhooks.tell)
+        self._changes = Changes(*about)
+
+    def plan(self, files: Mapping[str, bytes], *, overwrite: bool) -> Document:
+        return self._run(self._changes.plan(files, overwrite=overwrite)).document()
+
+    def apply(
+        self, files: Mapping[str, bytes], about: Mapping[str, str | None], *, overwrite: bool, plan_hash: str | None
+    ) -> Document:
+        made = partial(self._changes.apply, files, plan_hash=plan_hash, overwrite=overwrite)
+        return self._made("apply", "workspace", made, about)
+
+    def groups(self) -> list[Document]:
+        version = self._state.active()
+        if version is None:
+            raise DeskError("the store holds no snapshot: 'figway apply' makes the first one")
+        stored, files = self._state.snapshot(version)
+        compiled = self._run(self._compiled(files, None, stages_of(stored.stages)))
+        return [group_document(each) for each in compiled.groups.values()]
+
+    def parity(self, group: str) -> Document:
+        if group not in {each["name"] for each in self.groups()}:
+            raise DeskError(f"there is no group '{group}': 'figway route list' shows them")
+        return parity_of(self._folder.parity, group) or nothing_compared(group)
+
+    def plan_flip(self, group: str, wanted: Mapping[str, Any]) -> Document:
+        return self._run(self._changes.plan_move(group, _to(wanted), "flip")).document()
+
+    def flip(
+        self, group: str, wanted: Mapping[str, Any], about: Mapping[str, str | None], *, plan_hash: str | None
+    ) -> Document:
+        to = _to(wanted)
+        made = lambda who: self._changes.move(group, to, who, "flip", plan_hash)  # noqa: E731 - a verb's one action
+        return self._made("route_flip", f"group:{group}", made, about)
+
+    def rollback(self, group: str, about: Mapping[str, str | None]) -> Document:
+        return self._made("route_rollback", f"group:{group}", partial(self._changes.rollback, group), about)
+
+    def history(self, limit: int) -> list[Document]:
+        return [snapshot_document(each) for each in self._state.history(limit)]
+
+    def snapshot(self, version: int) -> tuple[Document, dict[str, bytes]]:
+        try:
+            found, files = self._state.snapshot(version)
+        except StoreError as error:
+            raise DeskError(str(error)) from error
+        return snapshot_document(found), files
+
+    def approvals(self, *, pending: bool) -> list[Document]:
+        return [each.document() for each in self._approvals.newest(pending=pending)]
+
+    def decide(self, id: str, reason: str, *, approve: bool) -> Document:
+        raise usage("this host can't approve: name the gateway with --server, and who you are with FIGWAY_TOKEN")
+
+    def close(self) -> None:
+        self._opened.close()
+
+    def _made(
+        self,
+        operation: str,
+        what: str,
+        made: Callable[[About], Awaitable[Changed]],
+        about: Mapping[str, str | None],
+    ) -> Document:
+        who = About(f"host:{operator()}", about.get("reason") or "", about.get("ticket"))
+        try:
+            # The record comes first: a change is never without one.
+            note_change(self._workspace, self._folder, operation, what)
+        except (AuditError, StoreError, KeyFileError) as error:
+            raise DeskError(str(error)) from error
+
+        async def work() -> Changed:
+            try:
+                return await made(who)
+            finally:
+                await self._webhooks.flush(_TELLING)
+
+        return changed_document(self._run(work()))
+
+    async def _compiled(
+        self, files: Mapping[str, bytes], stages: Mapping[str, Stage] | None, at: Mapping[str, Stage] | None = None
+    ) -> Compiled:
+        loaded = await asyncio.to_thread(
+            compile_workspace,
+            files,
+            cache=self._folder.path / "cache",
+            environment=os.environ,
+            strict_secrets=False,
+            stages=stages or at or {},
+            judge_stages=stages is not None,
+        )
+        self._webhooks.follow(receivers(loaded.compiled.settings["notify"]))
+        return loaded.compiled
+
+    def _run(self, work: Awaitable[_T]) -> _T:
+        async def within() -> _T:
+            return await work
+
+        try:
+            return asyncio.run(within())
+        except InvalidWorkspace as error:
+            count = sum(each.level == "error" for each in error.findings)
+            raise DeskError(f"{count} problem(s) to mend", [str(each) for each in error.findings]) from error
+        except Refused as error:
+            raise DeskError("that step is refused", error.sentences) from error
+        except Drifted as error:
+            sentence = "stages were changed at run time: write them back with 'figway pull', or say --overwrite-stages"
+            raise DeskError(sentence, [str(each) for each in error.drift]) from error
+        except ApprovalNeeded as error:
+            raise DeskError(f"{error}; once it is given, run this again") from error
+        except (ChangeError, ApprovalError, Moved, StoreError) as error:
+            raise DeskError(str(error)) from error
+
+
+def _to(wanted: Mapping[str, Any]) -> Callable[[Stage], Stage]:
+    try:
+        fields = wanted_of(wanted)
+    except BadFlip as error:
+        raise usage(str(error)) from error
+    return lambda before: flipped(before, fields)

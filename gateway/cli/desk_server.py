@@ -1,0 +1,101 @@
+"""Control verbs at a running gateway, over `/-/admin` and `/-/approvals`."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from gateway.cli.desk import DeskError, Document, usage
+
+_TIMEOUT = httpx.Timeout(180.0, connect=10.0)
+"""A change returns once every worker serves it, and its writes have come to rest."""
+
+
+class ServerDesk:
+    """The author of what is done here is the credential's principal."""
+
+    def __init__(self, server: str) -> None:
+        token = os.environ.get("FIGWAY_TOKEN", "")
+        if not token:
+            raise usage("FIGWAY_TOKEN isn't set: it holds the API key or token to show to the server")
+        # The value of a whole Authorization header is taken, too.
+        header = token if " " in token else f"Bearer {token}"
+        try:
+            self._client = httpx.Client(
+                base_url=server.rstrip("/"), headers={"authorization": header}, timeout=_TIMEOUT, trust_env=False
+            )
+        except httpx.InvalidURL as error:
+            raise usage(f"'{server}' isn't a URL") from error
+
+    def plan(self, files: Mapping[str, bytes], *, overwrite: bool) -> Document:
+        return self._ask("POST", "/-/admin/plan", {"files": _encoded(files), "overwrite_stages": overwrite})
+
+    def apply(
+        self, files: Mapping[str, bytes], about: Mapping[str, str | None], *, overwrite: bool, plan_hash: str | None
+    ) -> Document:
+        plan = self.plan(files, overwrite=overwrite)
+        body = {"files": _encoded(files), "overwrite_stages": overwrite, "plan_hash": plan_hash, **about}
+        return self._ask("POST", "/-/admin/apply", body, plan["parent"] or 0)
+
+    def groups(self) -> list[Document]:
+        items: list[Document] = self._ask("GET", "/-/admin/groups")["items"]
+        return items
+
+    def parity(self, group: str) -> Document:
+        return self._ask("GET", f"/-/admin/groups/{group}/parity")
+
+    def plan_flip(self, group: str, wanted: Mapping[str, Any]) -> Document:
+        return self._ask("POST", f"/-/admin/groups/{group}/plan", dict(wanted))
+
+    def flip(
+        self, group: str, wanted: Mapping[str, Any], about: Mapping[str, str | None], *, plan_hash: str | None
+    ) -> Document:
+        body = {**wanted, **about, "plan_hash": plan_hash}
+        return self._ask("POST", f"/-/admin/groups/{group}/flip", body, self._version())
+
+    def rollback(self, group: str, about: Mapping[str, str | None]) -> Document:
+        return self._ask("POST", f"/-/admin/groups/{group}/rollback", dict(about), self._version())
+
+    def history(self, limit: int) -> list[Document]:
+        items: list[Document] = self._ask("GET", f"/-/admin/snapshots?limit={limit}")["items"]
+        return items
+
+    def snapshot(self, version: int) -> tuple[Document, dict[str, bytes]]:
+        found = self._ask("GET", f"/-/admin/snapshots/{version}")
+        return found, {path: base64.b64decode(text) for path, text in found.pop("contents").items()}
+
+    def approvals(self, *, pending: bool) -> list[Document]:
+        items: list[Document] = self._ask("GET", f"/-/approvals{'?state=pending' if pending else ''}")["items"]
+        return items
+
+    def decide(self, id: str, reason: str, *, approve: bool) -> Document:
+        return self._ask("POST", f"/-/approvals/{id}/{'approve' if approve else 'deny'}", {"reason": reason})
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _version(self) -> int:
+        return int(self.history(1)[0]["version"])
+
+    def _ask(self, method: str, path: str, body: Document | None = None, version: int | None = None) -> Document:
+        headers = {} if version is None else {"if-match": f'"{version}"'}
+        try:
+            response = self._client.request(method, path, json=body, headers=headers)
+            found: Document = response.json()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise DeskError(f"the server doesn't answer: {error or type(error).__name__}") from error
+        except ValueError as error:
+            raise DeskError(f"the server's answer ({response.status_code}) isn't a gateway's") from error
+        if response.is_success:
+            return found
+        fix = f" {found['fix']}" if found.get("fix") else ""
+        details = [str(each.get("detail")) for each in found.get("errors", ())]
+        raise DeskError(f"{found.get('detail', response.reason_phrase)}{fix}", details)
+
+
+def _encoded(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {path: base64.b64encode(content).decode() for path, content in files.items()}
