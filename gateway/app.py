@@ -16,7 +16,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
-from gateway.admin import approvals, audit, documents, health, lineage, metrics, operations, policy, snapshots
+from gateway.admin import approvals, audit, documents, health, lineage, metrics, operations, parity, policy, snapshots
 from gateway.admin.control import Control
 from gateway.admin.recording import Recorded
 from gateway.admin.routes import control_routes, no_such_place
@@ -36,8 +36,11 @@ from gateway.ingress.http import HttpIngress, Scope
 from gateway.ingress.response import Send
 from gateway.limits.limiter import Limiter
 from gateway.lineage.snapshots import stored
+from gateway.migration.apply import Applier
+from gateway.migration.outbox import Outbox
 from gateway.migration.reads import Migrating
 from gateway.migration.thaw import keep_thawed
+from gateway.migration.writing import Gate
 from gateway.operations.service import Operations
 from gateway.routing.model import InvalidWorkspace
 from gateway.routing.stores import audit_url, limits_url, state_url
@@ -53,6 +56,7 @@ from gateway.telemetry.telemetry import Telemetry
 
 logger = logging.getLogger("figway")
 
+_LAST_WRITES = 15.0
 _LAST_RECORDS = 0.25
 """Seconds that calls get to say how they ended, when the gateway is stopped at once."""
 _OWN = ("/openapi.json", "/docs")
@@ -66,7 +70,7 @@ class Application:
         self.control = Control()
         self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self._own.add_exception_handler(HTTPException, no_such_place)
-        subjects = (health, documents, lineage, metrics, operations, audit, policy, snapshots, approvals)
+        subjects = (health, documents, lineage, metrics, operations, audit, policy, snapshots, parity, approvals)
         self._own.include_router(control_routes(self.control, tuple(each for room in subjects for each in room.PLACES)))
         self._recorded = Recorded(self._own, lambda: self.control.audit)
         self._ingress: HttpIngress | None = None
@@ -103,6 +107,7 @@ class Application:
             raise
         self.control.detach()
         await means.governance.operations.finish()
+        await means.governance.outbox.finish(_LAST_WRITES)
         await runtime.stop()
         await means.governance.verifier.close()
         await means.governance.limiter.close()
@@ -132,9 +137,17 @@ class Application:
         runtime.supervise(means.webhooks.run)
         runtime.supervise(partial(keep_thawed, runtime.changes))
         runtime.supervise(means.governance.migrating.samples.pulse)
+        runtime.supervise(applier(runtime).work)
         self._ingress = HttpIngress(runtime.current, means.audit, (means.telemetry.observe,))
         self.control.attach(runtime, means.audit, means.governance.verifier)
         return runtime
+
+
+def applier(runtime: Runtime) -> Applier:
+    """What tells a group's other side of writes, if this process leads."""
+    means = runtime.means
+    lock = means.folder.path / "outbox.leader"
+    return Applier(means.governance.outbox, lambda: runtime.current().held(), means.audit, lock)
 
 
 def make_means(workspace: Path, settings: Settings) -> Means:
@@ -150,7 +163,9 @@ def make_means(workspace: Path, settings: Settings) -> Means:
     limiter = Limiter.open(limits_url(workspace), folder.limits, shared)
     place, sealing = audit_url(workspace), audit_keys(rings)
     log = open_log(place, folder, sealing)
-    kept = Operations.open(folder.operations, log)
+    kept, outbox = Operations.open(folder.operations, log), Outbox.open(folder.outbox)
+    migrating = Migrating.open(folder, shared, rings, outbox.pending)
+    governance = Governance(verifier, rings, kept, limiter, log, migrating, outbox, Gate())
     return Means(
         workspace=workspace,
         folder=folder,
@@ -160,7 +175,7 @@ def make_means(workspace: Path, settings: Settings) -> Means:
         audit=log,
         reader=reader_of(place, folder, sealing),
         searching=Offload(waiting=8),
-        governance=Governance(verifier, rings, kept, limiter, log, Migrating.open(folder, shared, rings)),
+        governance=governance,
         telemetry=Telemetry.open(folder.path / "metrics", os.environ),
         snapshots=stored(state, folder.path / "cache", os.environ),
         approvals=Approvals(folder.approvals),
@@ -173,6 +188,6 @@ def close_means(means: Means) -> None:
     with ExitStack() as closing:
         kept, migrating = means.governance.operations, means.governance.migrating
         # The last is closed first: what writes by a worker's slot, before the slot is given back.
-        places = (kept, means.shared, migrating, means.state, means.offload, means.searching)
+        places = (kept, means.governance.outbox, means.shared, migrating, means.state, means.offload, means.searching)
         for each in (*places, means.telemetry, means.audit):
             closing.callback(each.close)

@@ -162,6 +162,12 @@ class Call:
     so that callers who choose the same key don't get each other's replies. None: the caller gave none."""
     resuming: bool = False
     """The write's outcome is unknown: an upstream that can tell is asked before it's sent again."""
+    looking: bool = False
+    """The upstream is asked what became of the write, which isn't sent in any case."""
+    kept: str = ""
+    """The id of the operation that the write is kept as; empty: it isn't kept."""
+    pinned: str = ""
+    """The side that has had this write before, with an outcome that nobody knows; empty: it's new."""
 
 
 @dataclass(slots=True)

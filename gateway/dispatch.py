@@ -37,6 +37,10 @@ class Invoker(Protocol):
         self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context
     ) -> Awaitable[Result]: ...
 
+    def look(
+        self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context
+    ) -> Awaitable[Result]: ...
+
 
 def dispatch(route: Route, upstreams: Mapping[str, Invoker]) -> Handler:
     """The handler that calls `route`'s binding: legacy's, where it has one."""
@@ -73,7 +77,7 @@ async def _invoke(call: Call, route: Route, binding: Binding, upstream: Invoker,
     outcome = "failed"
     sources: tuple[Any, ...] = ()
     try:
-        invoke = upstream.resume if call.resuming else upstream.call
+        invoke = upstream.look if call.looking else upstream.resume if call.resuming else upstream.call
         context = _context(call, route.effect, traceparent, binding)
         result = await invoke(binding.operation, input, effect=route.effect, context=context)
         outcome, sources = "ok", result.sources

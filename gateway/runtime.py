@@ -50,9 +50,8 @@ class Runtime:
         self._generation = -1
         self.serving: Serving | None = None
         self.draining = False
-        self.changes = Changes(
-            means.state, means.shared, means.offload, self.compile, means.approvals, means.webhooks.tell
-        )
+        changing = (means.state, means.shared, means.offload, self.compile, means.approvals)
+        self.changes = Changes(*changing, means.webhooks.tell, means.governance.outbox.drained)
 
     @property
     def means(self) -> Means:
@@ -209,10 +208,13 @@ class Runtime:
 
     def _settle(self) -> None:
         """Says, once it is so, that no write of an older snapshot is under way in this process."""
-        busy = self._means.governance.operations.busy
-        older = [each for each in self._in_use if each is not self.serving]
-        if not any(each.writes or busy(each.version) for each in older):
+        older = (each for each in self._in_use if each is not self.serving)
+        if not any(each.writes or self._writes_of(each.version) for each in older):
             self._means.shared.settle(self._slot, self._generation)
+
+    def _writes_of(self, version: int) -> bool:
+        kept = (self._means.governance.operations, self._means.governance.outbox)
+        return any(each.busy(version) for each in kept)
 
     async def compile(self, files: Mapping[str, bytes], stages: Mapping[str, Stage] | None) -> Compiled:
         """A workspace as it would be served with its groups at `stages`; None: with nobody judging where they are.
@@ -248,6 +250,7 @@ class Runtime:
         self._means.webhooks.follow(receivers(compiled.settings["notify"]))
         old, self.serving = self.serving, fresh
         fresh.reads.begin(version, None if old is None else old.reads)
+        fresh.migrating_writes.begin(version)
         self._served = loaded
         self._in_use.append(fresh)
         logger.info("serving snapshot %d (%s): %d routes", version, compiled.hash[:12], len(compiled.routes))
@@ -266,8 +269,7 @@ class Runtime:
 
     async def _retire(self, old: Serving) -> None:
         """Closes what only `old` used, once its last call has ended."""
-        writes = self._means.governance.operations
-        while old.calls or writes.busy(old.version):
+        while old.calls or self._writes_of(old.version):
             await asyncio.sleep(_RETIRE_POLL)
             self._settle()
         # Not while a snapshot is being compiled, which may count on an adapter that lives now.

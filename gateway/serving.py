@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from adapters.contract import Effect
@@ -24,7 +25,10 @@ from gateway.identity.keyrings import Keyrings
 from gateway.identity.signing import Keyring
 from gateway.ingress.http import Endpoint
 from gateway.limits.limiter import Limiter
+from gateway.migration.apply import Writable
+from gateway.migration.outbox import Outbox
 from gateway.migration.reads import Migrating, Reads
+from gateway.migration.writing import Gate, Writes
 from gateway.operations.service import Operations
 from gateway.pipeline import Filter, Handler, chain
 from gateway.policy.decide import Policies
@@ -46,8 +50,18 @@ class Serving:
     upstreams: Mapping[str, Upstream]
     limiter: Limiter
     reads: Reads
+    migrating_writes: Writes
     calls: int = 0
     writes: int = 0
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[tuple[int, Mapping[str, Writable]]]:
+        """Its version and what either side may be told, all of which lives meanwhile."""
+        self.calls += 1
+        try:
+            yield self.version, self.migrating_writes.writables
+        finally:
+            self.calls -= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,8 @@ class Governance:
     limiter: Limiter
     audit: AuditLog
     migrating: Migrating
+    outbox: Outbox
+    gate: Gate
 
 
 def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], governance: Governance) -> Serving:
@@ -73,12 +89,9 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
         return [authenticate(governance.verifier), *limits[route.operation_id], authorize(policies, route)]
 
     def keeping(route: Route) -> list[Filter]:
-        binding = route.legacy or route.replacement
-        tells = binding is not None and upstreams[binding.upstream].tells
-        deadline = route.deadline or compiled.defaults.deadline
         filters: list[Filter] = [authorize_call(policies, route)] if policies.waits_for(route) else []
         if route.effect is not Effect.READ:
-            filters.append(idempotency(route, governance.operations, tells=tells, deadline=deadline))
+            filters.append(_keeping_write(route, governance.operations, writes))
         # What is kept of a write may be asked for again, so it is kept as the caller may see it.
         return [*filters, redact(route)] if policies.narrowed(route) else filters
 
@@ -90,13 +103,17 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
             filters.append(intent(governance.audit, route, keeps[route.operation_id]))
         return filters
 
+    def write_side(route: Route, side: Side) -> Handler:
+        return chain(seeing(route), bound(route, side, upstreams))
+
     reads = Reads(governance.migrating, compiled, upstreams)
-    made = handlers(compiled, upstreams, admission, governance.keyrings["cursor"], keeping, seeing, reads)
+    writes = Writes(governance.outbox, governance.gate, governance.operations, compiled, upstreams, write_side)
+    made = handlers(compiled, upstreams, admission, governance.keyrings["cursor"], keeping, seeing, reads, writes)
     table: Table[Endpoint] = Table()
     for route in compiled.routes:
         endpoint = _endpoint(route, compiled, made[route.operation_id], keeps[route.operation_id])
         table.add(route.method, route.path, endpoint)
-    return Serving(version, compiled, table, policies, upstreams, governance.limiter, reads)
+    return Serving(version, compiled, table, policies, upstreams, governance.limiter, reads, writes)
 
 
 def handlers(
@@ -107,11 +124,12 @@ def handlers(
     keeping: Callable[[Route], list[Filter]] = lambda _: [],
     seeing: Callable[[Route], list[Filter]] = lambda _: [],
     reads: Reads | None = None,
+    writes: Writes | None = None,
 ) -> dict[str, Handler]:
     """Every route's handler by operationId; `admission` gives the filters that decide who may come in, `keeping` those
     that keep a write: behind what validates the request, around what shapes the reply, which is kept as it is told;
     `seeing` those right before the binding, which leave out what the caller may not see. `reads` chooses the side of
-    groups that migrate; without it legacy serves."""
+    groups that migrate, and `writes` does so where both sides can write; without them legacy serves."""
 
     def one_side(route: Route, side: Side, called: Mapping[str, Invoker]) -> Handler:
         judged = judging(route, compiled, cursor_keys, side)
@@ -125,9 +143,25 @@ def handlers(
         if switched is not None:
             made[name] = chain(filters, switched)
             continue
+        written = None if writes is None else writes.handler(route)
+        if writes is not None and written is not None:
+            behind = chain([validate_request(route), *keeping(route), *judging(route, compiled, cursor_keys)], written)
+            made[name] = chain(admission(route), writes.admitted(route, behind))
+            continue
         last = compose(route, routes, made) if route.compose else dispatch(route, upstreams)
         made[name] = chain([*filters, *judging(route, compiled, cursor_keys), *seeing(route)], last)
     return made
+
+
+def _keeping_write(route: Route, operations: Operations, writes: Writes) -> Filter:
+    return idempotency(
+        route,
+        operations,
+        tells=writes.tells(route),
+        deadline=writes.deadline(route),
+        side=writes.first(route),
+        needs_key=writes.needs_key(route),
+    )
 
 
 def judging(route: Route, compiled: Compiled, cursor_keys: Keyring, side: Side = "legacy") -> list[Filter]:

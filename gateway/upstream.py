@@ -32,6 +32,10 @@ _RETRY_SHARE, _RETRY_RESERVE = 0.1, 5.0
 _EXPIRED = 0.01
 
 
+class NeverHappened(AdapterError):
+    """An upstream that can tell says that a write was never made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one upstream may take. `deadline` in seconds; `concurrency` calls at once, `queue` more waiting, first come
@@ -135,10 +139,21 @@ class Upstream:
     async def resume(self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context) -> Result:
         """What became of the write that `context.idempotency_key` names; if the upstream says that it never happened,
         it is invoked now. Only where the upstream `tells`."""
+        return await self._found(operation, context) or await self.call(
+            operation, input, effect=effect, context=context
+        )
+
+    async def look(self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context) -> Result:
+        """The same, but the write isn't sent in any case; raises `NeverHappened`."""
+        found = await self._found(operation, context)
+        if found is None:
+            raise NeverHappened("The change was never made.")
+        return found
+
+    async def _found(self, operation: str, context: Context) -> Result | None:
         lookup, key = cast(SupportsLookup, self.adapter).lookup, context.idempotency_key or ""
         reading = context._replace(effect=Effect.READ)
-        found = await self.run(lambda within: lookup(operation, key, within), effect=Effect.READ, context=reading)
-        return found or await self.call(operation, input, effect=effect, context=context)
+        return await self.run(lambda within: lookup(operation, key, within), effect=Effect.READ, context=reading)
 
     async def run(self, work: Work[T], *, effect: Effect, context: Context) -> T:
         """Any call of the adapter under the same protection as `call`; `work` gets the context to obey."""

@@ -48,14 +48,22 @@ def key_of(header: bytes) -> bytes:
     return key
 
 
-def idempotency(route: Route, operations: Operations, *, tells: bool, deadline: float) -> Around:
+def idempotency(
+    route: Route, operations: Operations, *, tells: bool, deadline: float, side: str = "", needs_key: bool = False
+) -> Around:
     """A filter for writes: one with a key, or to be answered later, is kept before it's sent; of any other it's kept
-    only that its outcome is unknown. `tells`: the upstream can say what became of a write; `deadline` in seconds."""
+    only that its outcome is unknown. `tells`: the upstream can say what became of a write; `deadline` in seconds.
+    `side` is the one that does the writes now, where there are two; a key stays with the side that had it."""
     composite = route.compose is not None
     resume_after = _resume_after(route, tells, deadline)
 
     async def around(call: Call, rest: Handler) -> Reply:
         key, later = _key(call), _wait_of(call)
+        if key is None and needs_key:
+            raise BadRequest(
+                "This write needs an Idempotency-Key: two systems are to see it, each of them once.",
+                fix="Send a new UUID as Idempotency-Key with each change, and the same one to send it again.",
+            )
         if key is None and later is None:
             try:
                 return await rest(call)
@@ -63,14 +71,16 @@ def idempotency(route: Route, operations: Operations, *, tells: bool, deadline: 
                 if problem.operation is not None:
                     raise
                 raise await operations.note_unknown(call, problem) from problem
-        intent = intent_of(call)
+        intent = replace(intent_of(call), side=side, snapshot=call.snapshot)
         if key is not None:
             intent = _keyed(call, intent, key, resume_after)
         begun = await operations.begin(intent)
         if not begun.taken:
             call.noted["operation"] = begun.operation.id
             return _again(begun)
-        call.resuming = begun.resumed and tells
+        call.resuming, call.kept = begun.resumed and tells, begun.operation.id
+        if begun.resumed and side:
+            call.pinned = begun.operation.side or "legacy"
         task = operations.run(call, begun, rest(call), composite)
         if later is None:
             return await asyncio.shield(task)

@@ -10,17 +10,20 @@ from datetime import UTC, date, datetime
 from typing import Any, Protocol, TypeAlias
 
 from adapters.contract import Context, Effect, Json, Result
+from gateway.call import Call
 from gateway.identity.keyrings import Keyrings
 from gateway.migration.budget import RATE, Budget
 from gateway.migration.choose import BOTH, choose
 from gateway.migration.compare.comparer import Comparer, compile_parity
 from gateway.migration.compare.model import Comparison, Observed
+from gateway.migration.entity import entity_in
 from gateway.migration.evidence import Evidence
 from gateway.migration.model import MILLION, Group, Side
 from gateway.migration.override import Ring
 from gateway.migration.samples import Samples
 from gateway.migration.shadow import Aside, Judge, Shadows
-from gateway.migration.switch import CursorSide, Watching, switch
+from gateway.migration.stages import authority
+from gateway.migration.switch import CursorSide, Exceptions, Watching, switch
 from gateway.pipeline import Handler
 from gateway.routing.gates_schema import GatesModel
 from gateway.routing.migration_schema import Migration
@@ -41,15 +44,23 @@ class Migrating:
     notes: Evidence
     budget: Budget
     samples: Samples
+    pending: Callable[[str, str | None], bool] | None = None
+    """Whether an entity of a group (None: any) has a write that one side hasn't seen."""
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(group, what became of it) → how many calls were asked of the other side."""
 
     @classmethod
-    def open(cls, folder: StateFolder, shared: Shared, rings: Keyrings) -> Migrating:
+    def open(
+        cls,
+        folder: StateFolder,
+        shared: Shared,
+        rings: Keyrings,
+        pending: Callable[[str, str | None], bool] | None = None,
+    ) -> Migrating:
         """Opens the host's evidence and budgets, and this process's samples; raises `StoreError` or `KeyFileError`."""
-        samples = Samples(folder.path / "parity", shared.claim(), rings["parity"].current.secret)
+        samples = Samples(folder.parity, shared.claim(), rings["parity"].current.secret)
         notes = Evidence.open(folder.path / "evidence", shared)
-        return cls(rings["side"], notes, Budget.open(folder.path / "budget"), samples)
+        return cls(rings["side"], notes, Budget.open(folder.path / "budget"), samples, pending)
 
     def close(self) -> None:
         """Writes what isn't written, and unmaps the files."""
@@ -105,20 +116,34 @@ class Reads:
     def handler(self, route: Route, made: SideHandler, side_of_cursor: CursorSide) -> Handler | None:
         """The end of a read's chain; None: its group's stage leaves it to legacy, or it has one side only."""
         group = self._groups.get(route.group)
-        if group is None or route.effect is not Effect.READ or group.stage.reads == "legacy":
+        if group is None or route.effect is not Effect.READ:
+            return None
+        if group.stage.reads == "legacy" and group.stage.writes not in ("dual_new", "new_only"):
             return None
         if route.legacy is None or route.replacement is None:
             return None
         sides: dict[Side, Handler] = {"replacement": made(route, "replacement", self._upstreams)}
-        if group.stage.reads != "retired" and (group.stage.reads != "new_only" or group.stage.probe):
+        if _is_warm(group):
             sides["legacy"] = made(route, "legacy", self._upstreams)
         deadline = route.deadline or self._deadline
         gates = group.gates or GatesModel()
         over = None if gates.slow is None else gates.slow.over
         sample = self._shadows.sampler(self._asides(route, group, made, deadline, over))
         watching = Watching(group.name, deadline, over, self._means.notes, sample)
-        paged = side_of_cursor if route.is_list else None
-        return switch(group.stage, choose(group, self._means.ring), sides, paged, watching)
+        exceptions = Exceptions(
+            side_of_cursor if route.is_list else None,
+            self._unseen(group, route),
+            "replacement" if authority(group.stage) == "replacement" else "legacy",
+        )
+        return switch(group.stage, choose(group, self._means.ring), sides, exceptions, watching)
+
+    def _unseen(self, group: Group, route: Route) -> Callable[[Call], bool] | None:
+        """Whether what a call is about has a write that one side hasn't seen; None: there can't be any."""
+        pending = self._means.pending
+        if pending is None or group.stage.writes not in ("dual_legacy", "dual_new"):
+            return None
+        entity_of, name = entity_in(group, route), group.name
+        return lambda call: pending(name, entity_of(call))
 
     def _asides(self, route: Route, group: Group, made: SideHandler, deadline: float, over: float | None) -> Aside:
         stage, parity = group.stage.reads, group.parity or ParityModel()
@@ -155,6 +180,14 @@ class Reads:
                 notes.begin(name, version)
         if before is not None:
             before._shadows.end()
+
+
+def _is_warm(group: Group) -> bool:
+    """Whether legacy may answer reads: those of an entity that it alone knows a write of among them."""
+    stage = group.stage
+    if stage.reads == "retired":
+        return False
+    return stage.reads != "new_only" or stage.probe or stage.writes == "dual_legacy"
 
 
 def judging(route: Route, group: Group, parity: ParityModel) -> Judge:

@@ -47,11 +47,22 @@ class Watching:
     sample: Sampler | None
 
 
+@dataclass(frozen=True, slots=True)
+class Exceptions:
+    """What goes before the choice. `side_of_cursor` is for lists: a page continues on the side that its cursor is of.
+    `unseen` is for groups whose writes reach one side first: what a call is about has one that the other side hasn't
+    seen; then `authority` answers, so that a caller reads what it wrote."""
+
+    side_of_cursor: CursorSide | None = None
+    unseen: Callable[[Call], bool] | None = None
+    authority: Side = "legacy"
+
+
 def switch(
-    stage: Stage, choose: Choose, sides: Mapping[Side, Handler], side_of_cursor: CursorSide | None, watching: Watching
+    stage: Stage, choose: Choose, sides: Mapping[Side, Handler], exceptions: Exceptions, watching: Watching
 ) -> Handler:
-    """The handler of a read with two sides. `sides` has only those that the stage lets answer; `side_of_cursor` is
-    for lists: a page continues on the side that its cursor is of."""
+    """The handler of a read with two sides. `sides` has only those that the stage lets answer."""
+    side_of_cursor, unseen = exceptions.side_of_cursor, exceptions.unseen
     note, sample = _noting(watching), watching.sample
     stopped, group = watching.notes.stopped, watching.group
 
@@ -61,18 +72,22 @@ def switch(
             side = _continued(begun, side, stage)
         if side == "replacement" and stopped(group) and "legacy" in sides:
             side = "legacy"
+        told = sample
+        if unseen is not None and unseen(call):
+            # The two sides differ until the write has reached both, which says nothing of the replacement.
+            told, side = None, exceptions.authority
         call.side = side
         started = time.perf_counter()
         try:
             reply = await sides[side](call)
         except Problem as problem:
             note(side, bucket, time.perf_counter() - started, problem)
-            if sample is not None:
-                sample(call, side, bucket, problem)
+            if told is not None:
+                told(call, side, bucket, problem)
             raise
         note(side, bucket, time.perf_counter() - started, None)
-        if sample is not None:
-            sample(call, side, bucket, reply)
+        if told is not None:
+            told(call, side, bucket, reply)
         return reply
 
     return handler

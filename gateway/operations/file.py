@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,10 @@ MOST_BYTES = 2**30
 """Beyond this size of the file no further write is taken on until older ones expire."""
 _PRUNED_AT_ONCE = 500
 
-_COLUMNS = "id, key, fingerprint, caller, route, principal, agent, tenant, owner, state, outcome, created, updated"
+_COLUMNS = (
+    "id, key, fingerprint, caller, route, principal, agent, tenant, owner, state, outcome, created, updated, "
+    "side, snapshot"
+)
 _UPGRADES = (
     (
         """CREATE TABLE operations (
@@ -38,22 +41,28 @@ _UPGRADES = (
         "CREATE INDEX operations_running ON operations (owner) WHERE state = 'running'",
         "CREATE INDEX operations_updated ON operations (updated)",
     ),
+    (
+        "ALTER TABLE operations ADD COLUMN side TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE operations ADD COLUMN snapshot INTEGER NOT NULL DEFAULT 0",
+    ),
 )
-_INSERT = f"INSERT INTO operations ({_COLUMNS}) VALUES ({', '.join('?' * 13)})"  # noqa: S608 - constant columns
+_INSERT = f"INSERT INTO operations ({_COLUMNS}) VALUES ({', '.join('?' * 15)})"  # noqa: S608 - constant columns
 _BY_KEY = f"SELECT {_COLUMNS} FROM operations WHERE key = ?"  # noqa: S608 - constant columns
 _BY_ID = f"SELECT {_COLUMNS} FROM operations WHERE id = ?"  # noqa: S608 - constant columns
 _END = "UPDATE operations SET state = ?, outcome = ?, updated = ? WHERE id = ?"
 _ABANDON = "UPDATE operations SET state = 'unknown', updated = ? WHERE owner = ? AND state = 'running'"
+_PIN = "UPDATE operations SET side = ?, snapshot = ? WHERE id = ?"
 _TAKE = "UPDATE operations SET state = 'running', owner = ?, updated = ? WHERE id = ?"
 _EXPIRED = """DELETE FROM operations WHERE rowid IN (
     SELECT rowid FROM operations WHERE updated < ? AND state IN ('succeeded', 'failed')
     OR updated < ? AND state = 'unknown' LIMIT ?)"""
 
 
-class OperationFile:
-    """The open file. Used by one thread; whatever changes something runs within `transaction`."""
+class KeptFile:
+    """A SQLite file that a host's workers share. Used by one thread; whatever changes something runs within
+    `transaction`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, upgrades: Sequence[Sequence[str]]) -> None:
         """Opens or creates the file and takes it forward to this version; raises `StoreError`."""
         self._path = path
         self.owner = _owner()
@@ -66,10 +75,10 @@ class OperationFile:
                 self._connection = opened.enter_context(closing(connect(path)))
                 # What is deleted is overwritten: replies may hold personal data.
                 self._connection.execute("PRAGMA secure_delete=ON")
-                upgrade(self._connection, _UPGRADES)
+                upgrade(self._connection, upgrades)
                 opened.pop_all()
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"the operations in {path} can't be opened: {error}") from error
+            raise StoreError(f"the file {path} can't be opened: {error}") from error
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:
@@ -88,11 +97,38 @@ class OperationFile:
                 self._full = self._bytes() > MOST_BYTES
                 yield
                 self._connection.execute("COMMIT")
+                self.committed()
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def committed(self) -> None:
+        """What is done once a transaction is over, before another process has one."""
+
+    def tidy(self) -> bool:
+        """What is done once in a while; returns whether there is more of it."""
+        return False
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._connection.close()
+        self._lock.close()
+
+    def _bytes(self) -> int:
+        pages, free, size = (
+            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+
+class OperationFile(KeptFile):
+    """The operations' own file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, _UPGRADES)
 
     def begin(self, intent: Intent) -> Begun:
         """Keeps the intent, unless its key is known already; raises `StoreError` when no more can be kept."""
@@ -108,6 +144,8 @@ class OperationFile:
         made = StoredOperation(
             *(intent.id, intent.key, intent.fingerprint, intent.caller, intent.route, intent.principal, intent.agent),
             *(intent.tenant, self.owner, OperationState.RUNNING, None, now, now),
+            side=intent.side,
+            snapshot=intent.snapshot,
         )
         self._connection.execute(_INSERT, made)
         return Begun(made, taken=True)
@@ -126,6 +164,10 @@ class OperationFile:
         """Notes how an operation ended."""
         self._connection.execute(_END, (state.value, outcome, time.time(), id))
 
+    def pin(self, id: str, side: str, snapshot: int) -> None:
+        """Notes that another side does the write now: the one that had it has never heard of it."""
+        self._connection.execute(_PIN, (side, snapshot, id))
+
     def forget(self, id: str) -> None:
         """Takes an intent back: nothing was sent."""
         self._connection.execute("DELETE FROM operations WHERE id = ?", (id,))
@@ -143,15 +185,10 @@ class OperationFile:
         owners = self._connection.execute("SELECT DISTINCT owner FROM operations WHERE state = 'running'").fetchall()
         now = time.time()
         for (owner,) in owners:
-            if owner != self.owner and not _lives(owner):
+            if owner != self.owner and not lives(owner):
                 self._connection.execute(_ABANDON, (now, owner))
         bounds = (now - KEEP_SECONDS, now - KEEP_UNKNOWN_SECONDS, _PRUNED_AT_ONCE)
         return self._connection.execute(_EXPIRED, bounds).rowcount == _PRUNED_AT_ONCE
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._connection.close()
-        self._lock.close()
 
     def _found(self, query: str, value: bytes | str) -> StoredOperation | None:
         row = self._connection.execute(query, (value,)).fetchone()
@@ -162,7 +199,7 @@ class OperationFile:
 
     def _judged(self, found: StoredOperation) -> StoredOperation:
         """The operation; a running one whose process is gone becomes one of unknown outcome."""
-        if found.state is not OperationState.RUNNING or found.owner == self.owner or _lives(found.owner):
+        if found.state is not OperationState.RUNNING or found.owner == self.owner or lives(found.owner):
             return found
         now = time.time()
         self._connection.execute(_END, (OperationState.UNKNOWN.value, None, now, found.id))
@@ -175,20 +212,14 @@ class OperationFile:
         keep = KEEP_UNKNOWN_SECONDS if found.state is OperationState.UNKNOWN else KEEP_SECONDS
         return found.updated < now - keep
 
-    def _bytes(self) -> int:
-        pages, free, size = (
-            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("page_count", "freelist_count", "page_size")
-        )
-        return int((pages - free) * size)
-
 
 def _owner() -> str:
     """This process: its id and when it started, so that a reused id isn't taken for it."""
     return f"{os.getpid()}:{started(os.getpid()) or 0}:{_boot()}"
 
 
-def _lives(owner: str) -> bool:
+def lives(owner: str) -> bool:
+    """Whether the process that `KeptFile.owner` named runs."""
     pid, start, boot = owner.split(":")
     return boot == _boot() and started(int(pid)) == int(start)
 

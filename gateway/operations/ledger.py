@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from gateway.operations.file import OperationFile
+from gateway.operations.file import KeptFile, OperationFile
 from gateway.operations.record import Begun, Intent, OperationState, StoredOperation
 from gateway.store.contract import StoreError
 
@@ -46,13 +46,16 @@ class _Job:
     """Told the outcome when nobody waits for it any more."""
 
 
-class Ledger:
-    """One process's operations. Its methods are called on the event loop, and never block it.
+F = TypeVar("F", bound=KeptFile)
+
+
+class Writing(Generic[F]):
+    """One process's thread that writes a file. Its methods are called on the event loop, and never block it.
 
     At most `capacity` jobs wait for the disk; beyond it a new one is a `StoreError` at once.
     """
 
-    def __init__(self, file: OperationFile, capacity: int = 4096) -> None:
+    def __init__(self, file: F, capacity: int = 4096) -> None:
         self._file = file
         self._capacity = capacity
         self._queue: deque[_Job] = deque()
@@ -63,44 +66,22 @@ class Ledger:
         self._thread = threading.Thread(target=self._run, name="figway-operations", daemon=True)
         self._thread.start()
 
-    async def begin(self, intent: Intent) -> Begun:
-        """Keeps an intent, on the disk when this returns; raises `StoreError`, and then it isn't kept."""
+    async def do(self, work: Callable[[], Any], *, given_up: Callable[[Any], None] | None = None) -> Any:
+        """Does something in a transaction that is on the disk when this returns; raises `StoreError`, and then it
+        isn't done. `given_up` is told the outcome when nobody waits for it any more."""
+        return await self._wait(_Job(work, durable=True, given_up=given_up))
 
-        def undo(begun: Begun) -> None:
-            if begun.taken:
-                self._take_back(begun)
+    async def do_surely(self, work: Callable[[], Any], id: str, *, durable: bool = False) -> None:
+        """Does something that must be noted; returns when it is, or after a while: then it's done later."""
+        await self._settled(work, id, durable=durable)
 
-        begun: Begun = await self._wait(_Job(lambda: self._file.begin(intent), durable=True, given_up=undo))
-        return begun
+    def do_later(self, work: Callable[[], Any]) -> None:
+        """Does something that must be noted, while nobody waits for it."""
+        self._put(_Job(work, kept=True))
 
-    def _take_back(self, begun: Begun) -> None:
-        id = begun.operation.id
-        if begun.resumed:
-            self._put(_Job(lambda: self._file.end(id, OperationState.UNKNOWN, None), kept=True))
-        else:
-            self._put(_Job(lambda: self._file.forget(id), kept=True))
-
-    async def end(self, id: str, state: OperationState, outcome: bytes | None = None) -> None:
-        """Notes how an operation ended; returns when it's on the disk, or after a while: then it's done later."""
-        await self._settled(lambda: self._file.end(id, state, outcome), id)
-
-    async def forget(self, id: str) -> None:
-        """Takes an intent back, since nothing was sent."""
-        await self._settled(lambda: self._file.forget(id), id)
-
-    async def add(self, intent: Intent, state: OperationState, outcome: bytes | None = None) -> None:
-        """Keeps an operation that has ended already; raises `StoreError`."""
-
-        def both() -> None:
-            self._file.begin(intent)
-            self._file.end(intent.id, state, outcome)
-
-        await self._wait(_Job(both, durable=True))
-
-    async def read(self, id: str) -> StoredOperation | None:
-        """An operation as it stands; raises `StoreError`."""
-        found: StoredOperation | None = await self._wait(_Job(lambda: self._file.read(id)))
-        return found
+    async def ask(self, work: Callable[[], Any]) -> Any:
+        """Reads something; raises `StoreError`."""
+        return await self._wait(_Job(work))
 
     def close(self) -> None:
         """Writes what is queued and stops; blocks."""
@@ -112,9 +93,9 @@ class Ledger:
         if self._queue:
             logger.error("%d operations couldn't be ended: they are of unknown outcome", len(self._queue))
 
-    async def _settled(self, work: Callable[[], None], id: str) -> None:
+    async def _settled(self, work: Callable[[], Any], id: str, *, durable: bool = False) -> None:
         try:
-            await self._wait(_Job(work, kept=True))
+            await self._wait(_Job(work, kept=True, durable=durable))
         except StoreError as error:
             logger.error("operation %s ended, which can't be noted yet: %s", id, error)
 
@@ -174,10 +155,57 @@ class Ledger:
         for job in group:
             job.outcome = told
         _tell(waiting)
-        again = [_Job(job.work, kept=True) for job in group if job.kept]
+        again = [_Job(job.work, kept=True, durable=job.durable) for job in group if job.kept]
         self._queue.extendleft(reversed(again))
         if again:
             self._closing.wait(_RETRY_SECONDS)
+
+
+class Ledger(Writing[OperationFile]):
+    """One process's operations."""
+
+    async def begin(self, intent: Intent) -> Begun:
+        """Keeps an intent, on the disk when this returns; raises `StoreError`, and then it isn't kept."""
+
+        def undo(begun: Begun) -> None:
+            if begun.taken:
+                self._take_back(begun)
+
+        begun: Begun = await self._wait(_Job(lambda: self._file.begin(intent), durable=True, given_up=undo))
+        return begun
+
+    def _take_back(self, begun: Begun) -> None:
+        id = begun.operation.id
+        if begun.resumed:
+            self._put(_Job(lambda: self._file.end(id, OperationState.UNKNOWN, None), kept=True))
+        else:
+            self._put(_Job(lambda: self._file.forget(id), kept=True))
+
+    async def end(self, id: str, state: OperationState, outcome: bytes | None = None) -> None:
+        """Notes how an operation ended; returns when it's on the disk, or after a while: then it's done later."""
+        await self._settled(lambda: self._file.end(id, state, outcome), id)
+
+    async def pin(self, id: str, side: str, snapshot: int) -> None:
+        """Has a write done by another side, on the disk when this returns; raises `StoreError`."""
+        await self._wait(_Job(lambda: self._file.pin(id, side, snapshot), durable=True))
+
+    async def forget(self, id: str) -> None:
+        """Takes an intent back, since nothing was sent."""
+        await self._settled(lambda: self._file.forget(id), id)
+
+    async def add(self, intent: Intent, state: OperationState, outcome: bytes | None = None) -> None:
+        """Keeps an operation that has ended already; raises `StoreError`."""
+
+        def both() -> None:
+            self._file.begin(intent)
+            self._file.end(intent.id, state, outcome)
+
+        await self._wait(_Job(both, durable=True))
+
+    async def read(self, id: str) -> StoredOperation | None:
+        """An operation as it stands; raises `StoreError`."""
+        found: StoredOperation | None = await self._wait(_Job(lambda: self._file.read(id)))
+        return found
 
 
 def _do(job: _Job) -> None:

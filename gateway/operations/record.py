@@ -38,6 +38,9 @@ class Intent:
     key: bytes | None = None
     fingerprint: bytes | None = None
     resume_after: float | None = None
+    side: str = ""
+    """Which side of its group is asked (legacy or replacement); empty: there is no choice."""
+    snapshot: int = 0
 
 
 class StoredOperation(NamedTuple):
@@ -56,6 +59,9 @@ class StoredOperation(NamedTuple):
     outcome: bytes | None
     created: float
     updated: float
+    side: str = ""
+    """The side that the write, and its key, stay with."""
+    snapshot: int = 0
 
 
 class Begun(NamedTuple):

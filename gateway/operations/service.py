@@ -147,6 +147,13 @@ class Operations:
             return problem
         return told_unknown(problem, made.id)
 
+    async def repin(self, call: Call, side: str) -> None:
+        """Has a kept write done by another side than before, durably; raises `StateUnavailable`."""
+        try:
+            await self._ledger.pin(call.kept, side, call.snapshot)
+        except StoreError as error:
+            raise _unavailable(error) from error
+
     async def read(self, id: str) -> StoredOperation | None:
         """An operation as it stands; raises `StateUnavailable`."""
         try:

@@ -49,6 +49,16 @@ class StateFolder:
         return self.path / "approvals.db"
 
     @property
+    def outbox(self) -> Path:
+        """The file of the writes that both sides of a group are to see (`gateway.migration.outbox`)."""
+        return self.path / "outbox.db"
+
+    @property
+    def parity(self) -> Path:
+        """The folder of what came of comparisons, by group (`gateway.migration.samples`)."""
+        return self.path / "parity"
+
+    @property
     def keys(self) -> Path:
         """The folder of the gateway's own secret keys."""
         return self.path / "keys"
