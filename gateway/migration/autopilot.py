@@ -17,10 +17,12 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from gateway.migration.evidence import Evidence
+from gateway.migration.gates.judge import Ruling
 from gateway.migration.gates.ramp import gates_of, next_step
 from gateway.migration.model import Group, Stage
-from gateway.migration.watch import Watch, is_guarded
+from gateway.migration.watch import Watch, is_guarded, legacy
 from gateway.store.contract import Moved, StoreError
+from gateway.store.leader import Leader
 
 logger = logging.getLogger("figway")
 
@@ -28,6 +30,8 @@ _PULSE = 0.01
 _TICK = 0.1
 _RAMP_PAUSE = 1.0
 _RETRY = 0.25
+_LEAD_POLL = 1.0
+_EVENTS = {"hold": "held", "propose": "proposed", "done": "done"}
 AUTHOR = "autopilot"
 
 
@@ -53,104 +57,109 @@ class Controls(Protocol):
 
 
 class Autopilot:
-    """Runs in the process that leads. `run` until it is cancelled."""
+    """Runs in the process that leads. Flips are made beside the loop: one that takes long holds up no other group."""
 
     def __init__(self, evidence: Evidence, controls: Controls) -> None:
         self._evidence, self._controls = evidence, controls
         self._watches: dict[str, Watch] = {}
+        self._flips: dict[str, asyncio.Task[None]] = {}
         self._retry: dict[str, float] = {}
         self._told: dict[str, str] = {}
         self._ramped = 0.0
 
+    async def lead(self, leader: Leader) -> None:
+        """Runs while this process leads, which it may not for a long time."""
+        while not leader.try_lead():  # noqa: ASYNC110 - the lock is another process's: nothing here tells
+            await asyncio.sleep(_LEAD_POLL)
+        try:
+            await self.run()
+        finally:
+            leader.resign()
+
     async def run(self) -> None:
-        """Looks at all groups, again and again."""
+        """Looks at all groups, again and again, until it is cancelled."""
         pulse, looked = -1, 0.0
         try:
             while True:
-                now = time.monotonic()
-                if self._evidence.pulse != pulse or now >= looked + _TICK:
-                    pulse, looked = self._evidence.pulse, now
+                now, beat = time.monotonic(), self._evidence.pulse
+                if beat != pulse or now >= looked + _TICK:
+                    pulse, looked = beat, now
                     await self.tick(now)
                 await asyncio.sleep(_PULSE)
         finally:
-            for watch in self._watches.values():
-                watch.close()
+            for task in self._flips.values():
+                task.cancel()
+            for name in tuple(self._watches):
+                self._forget(name)
 
     async def tick(self, now: float) -> None:
         """Looks at every group once. `now` on the monotonic clock."""
         version, groups = self._controls.groups()
         for gone in self._watches.keys() - groups.keys():
-            self._watches.pop(gone).close()
+            self._forget(gone)
+        ramps = now >= self._ramped + _RAMP_PAUSE
+        self._ramped = now if ramps else self._ramped
         for name, group in groups.items():
-            if not is_guarded(group.stage):
+            if name in self._flips:
+                continue
+            if not is_guarded(group):
                 self._forget(name)
-            elif await self._guard(group, version, now):
-                version, _ = self._controls.groups()
-        if now >= self._ramped + _RAMP_PAUSE:
-            self._ramped = now
-            for group in groups.values():
-                await self._ramp(group)
+            elif await self._guard(group, version, now) == "fine" and ramps:
+                await self._ramp(group, version)
 
     def _forget(self, name: str) -> None:
-        if name in self._watches:
-            self._watches.pop(name).close()
+        watch = self._watches.pop(name, None)
+        if watch is not None:
+            watch.close()
 
-    # ── guardrails ───────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _guard(self, group: Group, version: int, now: float) -> bool:
-        """Whether there is another snapshot now."""
+    async def _guard(self, group: Group, version: int, now: float) -> Ruling:
         watch = self._watches.get(group.name)
         if watch is None or watch.group != group or watch.generation != self._evidence.generation(group.name):
             self._forget(group.name)
             watch = self._watches[group.name] = Watch(group, self._evidence, self._controls.probe, now)
-        before = watch.ruling
-        ruling = watch.look(now)
-        if ruling != before and ruling != "rollback":
+        before, ruling = watch.ruling, watch.look(now)
+        if ruling == "rollback":
+            if now >= self._retry.get(group.name, 0.0):
+                self._flip(group, legacy(group.stage), f"rolled back: {watch.reason}", watch.as_json(), version)
+        elif ruling != before:
             await self._tell(group, ruling, watch.reason, watch.as_json())
-        if ruling != "rollback" or now < self._retry.get(group.name, 0.0):
-            return False
-        return await self._flip(group, legacy(group.stage), f"rolled back: {watch.reason}", watch.as_json(), version)
+        return ruling
 
-    async def _flip(self, group: Group, stage: Stage, reason: str, evidence: Mapping[str, Any], version: int) -> bool:
-        try:
-            published = await self._controls.flip(group.name, stage, reason, evidence, version)
-        except Moved:
-            return True  # another snapshot: the group is looked at as it is in there
-        except StoreError as error:
-            self._retry[group.name] = time.monotonic() + _RETRY
-            logger.error("group %s isn't flipped, which is tried again: %s", group.name, error)
-            return False
-        self._retry.pop(group.name, None)
-        what = "rolled_back" if stage.reads == "legacy" else "promoted"
-        await self._tell(group, what, reason, {**evidence, "version": published, "weight": stage.weight})
-        return True
-
-    # ── ramps ────────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _ramp(self, group: Group) -> None:
-        if group.ramp is None or group.stage.reads != "canary" or self._evidence.stopped(group.name):
-            return
-        watch = self._watches.get(group.name)
-        version, groups = self._controls.groups()
-        if watch is None or watch.ruling != "fine" or groups.get(group.name) != group:
+    async def _ramp(self, group: Group, version: int) -> None:
+        if group.ramp is None or group.stage.reads != "canary":
             return
         totals = self._evidence.read(group.name)
         keys = self._evidence.keys(group.name, "replacement")
         step = next_step(group.gates, group.ramp, group.stage, totals, keys, time.time())
-        evidence = {
-            **totals.as_json(),
-            "keys": keys,
-            "gates": [each.as_json() for each in gates_of(group.gates, totals)],
-        }
+        gates = [each.as_json() for each in gates_of(group.gates, totals)]
+        evidence = {**totals.as_json(), "keys": keys, "gates": gates}
         if step.action == "promote":
-            await self._flip(group, replace(group.stage, weight=step.weight), step.reason, evidence, version)
+            self._flip(group, replace(group.stage, weight=step.weight), step.reason, evidence, version)
         elif step.action == "rollback":
-            await self._flip(group, legacy(group.stage), f"rolled back: {step.reason}", evidence, version)
-        elif self._told.get(group.name) != f"{totals.generation} {step.reason}":
-            self._told[group.name] = f"{totals.generation} {step.reason}"
-            await self._tell(
-                group, {"hold": "held", "propose": "proposed"}.get(step.action, step.action), step.reason, evidence
-            )
+            self._flip(group, legacy(group.stage), f"rolled back: {step.reason}", evidence, version)
+        elif self._told.get(group.name) != (told := f"{totals.generation} {step.reason}"):
+            self._told[group.name] = told
+            await self._tell(group, _EVENTS[step.action], step.reason, evidence)
+
+    def _flip(self, group: Group, stage: Stage, reason: str, evidence: Mapping[str, Any], version: int) -> None:
+        task = asyncio.create_task(self._flipped(group, stage, reason, evidence, version))
+        self._flips[group.name] = task
+        task.add_done_callback(lambda _: self._flips.pop(group.name, None))
+
+    async def _flipped(
+        self, group: Group, stage: Stage, reason: str, evidence: Mapping[str, Any], version: int
+    ) -> None:
+        try:
+            published = await self._controls.flip(group.name, stage, reason, evidence, version)
+        except Moved:
+            return  # another snapshot: the group is looked at as it is in there
+        except StoreError as error:
+            self._retry[group.name] = time.monotonic() + _RETRY
+            logger.error("group %s isn't flipped, which is tried again: %s", group.name, error)
+            return
+        self._retry.pop(group.name, None)
+        what = "rolled_back" if stage.reads == "legacy" else "promoted"
+        await self._tell(group, what, reason, {**evidence, "version": published, "weight": stage.weight})
 
     async def _tell(self, group: Group, what: str, reason: str, evidence: Mapping[str, Any]) -> None:
         level = logging.WARNING if what in {"rolled_back", "checking", "vetoed"} else logging.INFO
@@ -158,8 +167,3 @@ class Autopilot:
         await self._controls.notify(
             {"event": what, "group": group.name, "reason": reason, "author": AUTHOR, "evidence": dict(evidence)}
         )
-
-
-def legacy(stage: Stage) -> Stage:
-    """The same stage with reads at legacy, and what belongs to writes as it is."""
-    return replace(stage, reads="legacy", weight=0)

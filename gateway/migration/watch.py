@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from gateway.migration.evidence import Evidence
 from gateway.migration.gates.judge import PROBE_DEADLINE, Judge, Ruling
 from gateway.migration.model import MILLION, Group, Stage
+from gateway.migration.stages import refused
 from gateway.migration.totals import Totals
 
 _PROBE_PAUSE = 1.0
@@ -18,9 +20,15 @@ _BURST = 5
 Probe = Callable[[str, float], Awaitable[bool | None]]
 
 
-def is_guarded(stage: Stage) -> bool:
-    """Whether callers are served by the replacement and can still be served by legacy."""
-    return stage.reads in {"canary", "live", "new_only"}
+def is_guarded(group: Group) -> bool:
+    """Whether callers are served by the replacement and may be served by legacy again."""
+    stage = group.stage
+    return stage.reads in {"canary", "live", "new_only"} and not refused(group, stage, legacy(stage))
+
+
+def legacy(stage: Stage) -> Stage:
+    """The same stage with reads at legacy, and writes where they are."""
+    return replace(stage, reads="legacy", weight=0)
 
 
 def share_of(stage: Stage) -> float:
