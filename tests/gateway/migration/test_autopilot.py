@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from gateway.migration.evidence import Evidence
 from gateway.migration.model import Group, Stage
 from gateway.routing.gates_schema import GatesModel, RampModel
 from gateway.store.contract import Moved, StoreError
+from gateway.store.leader import Leader
 
 CANARY = Stage("canary", weight=500_000)
 
@@ -88,16 +90,28 @@ def fail(controls: Controls, times: int, first: int = 0) -> None:
         controls.evidence.note("customers", "replacement", error=True, slow=False, key=key, signature="timeout")
 
 
-async def until(autopilot: Autopilot, done: Any, seconds: float = 20.0) -> None:
-    """Runs the loop until something is so."""
+@asynccontextmanager
+async def flying(autopilot: Autopilot) -> AsyncIterator[None]:
+    """The loop runs meanwhile."""
     running = asyncio.create_task(autopilot.run())
+    yield
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def come(done: Callable[[], Any], seconds: float = 20.0) -> None:
+    """Waits until something is so."""
     end = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < end, "it never came to that"
-        assert not running.done(), running.exception()
         await asyncio.sleep(0.005)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+
+
+async def until(autopilot: Autopilot, done: Callable[[], Any]) -> None:
+    """Runs the loop until something is so."""
+    async with flying(autopilot):
+        await come(done)
 
 
 async def test_three_failures_stop_the_replacement_and_roll_it_back_with_the_evidence(controls: Controls) -> None:
@@ -142,16 +156,16 @@ async def test_the_old_system_is_asked_five_times_and_then_once_a_second(
 
 async def test_while_legacy_fails_too_nothing_is_rolled_back(controls: Controls) -> None:
     controls.healthy = False
-    autopilot = Autopilot(controls.evidence, controls)
     fail(controls, 3)
-    await until(autopilot, lambda: "vetoed" in controls.told())
-    assert not controls.flips
-    assert not controls.evidence.stopped("customers")
-    controls.healthy = True
-    await until(autopilot, lambda: "fine" in controls.told())
-    assert not controls.flips
-    fail(controls, 3, 10)
-    await until(autopilot, lambda: controls.flips)
+    async with flying(Autopilot(controls.evidence, controls)):
+        await come(lambda: "vetoed" in controls.told())
+        assert not controls.flips
+        assert not controls.evidence.stopped("customers")
+        controls.healthy = True
+        await come(lambda: "fine" in controls.told())
+        assert not controls.flips
+        fail(controls, 3, 10)
+        await come(lambda: controls.flips)
 
 
 async def test_whoever_leads_after_a_crash_rolls_back_what_was_stopped(controls: Controls) -> None:
@@ -215,11 +229,11 @@ async def test_a_manual_gate_takes_no_step_but_doesn_t_pause_the_guardrails(cont
     )
     for key in range(800):
         controls.evidence.note("customers", "replacement", error=False, slow=False, key=key)
-    autopilot = Autopilot(controls.evidence, controls)
-    await until(autopilot, lambda: "proposed" in controls.told())
-    assert controls.group.stage == CANARY
-    fail(controls, 3)
-    await until(autopilot, lambda: controls.flips)
+    async with flying(Autopilot(controls.evidence, controls)):
+        await come(lambda: "proposed" in controls.told())
+        assert controls.group.stage == CANARY
+        fail(controls, 3)
+        await come(lambda: controls.flips)
 
 
 async def test_a_ramp_goes_up_step_by_step_each_on_evidence_of_its_own(controls: Controls) -> None:
@@ -247,3 +261,50 @@ async def test_without_traffic_it_holds_and_says_so_once(controls: Controls) -> 
     assert controls.told() == ["held"]
     assert "no calls" in controls.events[0]["reason"]
     assert controls.group.stage == CANARY
+
+
+async def test_a_flip_that_hangs_holds_up_no_other_group(controls: Controls, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders, hung = replace(controls.group, name="orders"), asyncio.Event()
+    published = controls.flip
+
+    async def flip(group: str, stage: Stage, reason: str, evidence: Mapping[str, Any], expected: int) -> int:
+        if group == "orders":
+            await hung.wait()
+        return await published(group, stage, reason, evidence, expected)
+
+    def groups() -> tuple[int, Mapping[str, Group]]:
+        return controls.version, {"orders": orders, "customers": controls.group}
+
+    monkeypatch.setattr(controls, "flip", flip)
+    monkeypatch.setattr(controls, "groups", groups)
+    for key in range(3):
+        controls.evidence.note("orders", "replacement", error=True, slow=False, key=key)
+    async with flying(Autopilot(controls.evidence, controls)):
+        await come(lambda: controls.evidence.stopped("orders"))
+        fail(controls, 3)
+        await come(lambda: controls.flips)
+
+
+async def test_only_whoever_leads_looks(controls: Controls, tmp_path: Path) -> None:
+    leading, other = Leader(tmp_path / "leader"), Leader(tmp_path / "leader")
+    assert leading.try_lead()
+    fail(controls, 3)
+    waiting = asyncio.create_task(Autopilot(controls.evidence, controls).lead(other))
+    await asyncio.sleep(0.1)
+    assert not controls.evidence.stopped("customers")
+    leading.resign()
+    await come(lambda: controls.flips)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert leading.try_lead()
+    leading.resign()
+
+
+async def test_what_may_not_go_back_isn_t_looked_at(controls: Controls) -> None:
+    controls.group = replace(controls.group, stage=Stage("new_only", "new_only"), state="replicated")
+    fail(controls, 10)
+    autopilot = Autopilot(controls.evidence, controls)
+    for _ in range(3):
+        await autopilot.tick(time.monotonic())
+    assert not controls.events
+    assert not controls.evidence.stopped("customers")
