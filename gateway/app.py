@@ -37,6 +37,8 @@ from gateway.ingress.response import Send
 from gateway.limits.limiter import Limiter
 from gateway.lineage.snapshots import stored
 from gateway.migration.apply import Applier
+from gateway.migration.autopilot import Autopilot
+from gateway.migration.controls import HostControls
 from gateway.migration.outbox import Outbox
 from gateway.migration.reads import Migrating
 from gateway.migration.thaw import keep_thawed
@@ -48,6 +50,7 @@ from gateway.runtime import Means, Runtime
 from gateway.serving import Governance
 from gateway.settings import Settings
 from gateway.store.contract import StoreError
+from gateway.store.leader import Leader
 from gateway.store.offload import Offload
 from gateway.store.place import StateFolder, open_state
 from gateway.store.shared import Shared
@@ -138,6 +141,8 @@ class Application:
         runtime.supervise(partial(keep_thawed, runtime.changes))
         runtime.supervise(means.governance.migrating.samples.pulse)
         runtime.supervise(applier(runtime).work)
+        pilot = partial(autopilot_of(runtime).lead, Leader(means.folder.path / "autopilot.leader"))
+        runtime.supervise(pilot)
         self._ingress = HttpIngress(runtime.current, means.audit, (means.telemetry.observe,))
         self.control.attach(runtime, means.audit, means.governance.verifier)
         return runtime
@@ -148,6 +153,14 @@ def applier(runtime: Runtime) -> Applier:
     means = runtime.means
     lock = means.folder.path / "outbox.leader"
     return Applier(means.governance.outbox, lambda: runtime.current().held(), means.audit, lock)
+
+
+def autopilot_of(runtime: Runtime) -> Autopilot:
+    """What rolls groups back and takes the steps of ramps, if this process leads."""
+    means = runtime.means
+    migrating = means.governance.migrating
+    controls = HostControls(runtime.current, runtime.changes, migrating.budget, means.webhooks.tell)
+    return Autopilot(migrating.notes, controls)
 
 
 def make_means(workspace: Path, settings: Settings) -> Means:

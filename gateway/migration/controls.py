@@ -7,11 +7,13 @@ from typing import Any, Protocol
 
 from adapters.contract import Context, Effect
 from gateway.migration.budget import RATE, Budget
-from gateway.migration.changes import AUTOPILOT, About, Changes, Tell
+from gateway.migration.changes import AUTOPILOT, About, Changes
 from gateway.migration.model import Group, Stage
 from gateway.routing.migration_schema import Migration
 from gateway.routing.model import Compiled
 from gateway.upstream import Upstream
+
+Tell = Callable[[str, Mapping[str, Any]], None]
 
 
 class Served(Protocol):
