@@ -17,7 +17,7 @@ from gateway.identity.signing import Keyring
 from gateway.migration.compare.model import VERDICTS
 from gateway.migration.model import Side
 from gateway.migration.override import LONGEST, signed
-from gateway.routing.units import seconds_of
+from gateway.routing import units
 from gateway.settings import Settings
 from gateway.store.place import StateFolder
 
@@ -90,7 +90,7 @@ def _told(side: Any) -> str:
 def override(workspace: Path, as_json: bool, group: str, side: str, principal: str, time_text: str) -> None:
     """`figway route override GROUP`: at this host only, as the key is here."""
     try:
-        seconds = seconds_of(time_text)
+        seconds = units.seconds(time_text)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--for") from error
     if not 0 < seconds <= LONGEST:

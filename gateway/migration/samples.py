@@ -167,5 +167,10 @@ def parity_of(folder: Path, group: str) -> dict[str, Any] | None:
     }
 
 
+def nothing_compared(group: str) -> dict[str, Any]:
+    """The same where nothing was compared."""
+    return {"group": group, "stage": None, "since": None, **Summary().to_json(), "worst": [], "samples": []}
+
+
 def _files(folder: Path) -> Iterable[Path]:
     return sorted(folder.glob("*.json"))

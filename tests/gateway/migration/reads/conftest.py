@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -101,6 +102,12 @@ def workspace(running: ModuleType, folder: Path, stages: dict[str, str], sample:
     }
     made: Path = running.write_workspace(folder, files)
     return made
+
+
+@pytest.fixture(scope="session")
+def stages() -> ModuleType:
+    """This module, for tests that make workspaces of their own."""
+    return sys.modules[__name__]
 
 
 @pytest.fixture(scope="package")
