@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
+import signal
 import socket
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,17 +29,18 @@ from gateway.routing.identity import is_loopback
 from gateway.settings import Settings
 from gateway.store.place import FOLDER
 
-# Who the demo's callers are: (role and name of the credential, principal, agent)
+# Who the demo's callers are: (name of the credential, role, principal, agent)
 _CALLERS = (
-    ("agent", "ada.lindqvist", "helpdesk-agent"),
-    ("developer", "dev.okafor", None),
-    ("platform", "petra.novak", None),
-    ("approver", "anton.weber", None),
-    ("auditor", "aude.martin", None),
+    ("agent", "agent", "ada.lindqvist", "helpdesk-agent"),
+    ("developer", "developer", "dev.okafor", None),
+    ("platform", "platform", "petra.novak", None),
+    ("approver", "approver", "anton.weber", None),
+    ("second_approver", "approver", "bente.holm", None),
+    ("auditor", "auditor", "aude.martin", None),
 )
 
 
-@click.command("demo", epilog="Example: figway demo --erp postgresql --latency 3.1")
+@click.command("demo", epilog="Example: figway demo --erp postgresql --latency 3.1; figway demo --tour")
 @click.option(
     "--erp",
     type=click.Choice(["sqlite", "postgresql", "mariadb"]),
@@ -46,12 +50,13 @@ _CALLERS = (
 )
 @click.option("--latency", type=click.FloatRange(0, 60), default=0.0, help="Seconds that the legacy systems take.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The gateway's port; overrides FIGWAY_PORT.")
-def command(erp: Engine, latency: float, port: int | None) -> None:
+@click.option("--tour", is_flag=True, help="Move the customers to the new CRM, step by step, and end: some 2 minutes.")
+def command(erp: Engine, latency: float, port: int | None, tour: bool) -> None:
     """Start the demo: a SOAP CRM, an ERP database, a COBOL work queue, a replacement, and the gateway.
 
     It all ends with Ctrl-C. Nothing outside the folder .figway is written.
     """
-    os.environ["FIGWAY_STATE"] = str(Path(FOLDER).absolute())
+    os.environ["FIGWAY_STATE"] = str(_fresh_state() if tour else Path(FOLDER).absolute())
     settings = process_settings(None, port)
     settings = replace(settings, dev=is_loopback(settings.host))
     configure_logging(settings)
@@ -62,24 +67,51 @@ def command(erp: Engine, latency: float, port: int | None) -> None:
     estate = Estate(Path(FOLDER).absolute() / "demo", erp=erp, latency=latency)
     with listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            started = runner.run(_run(estate, settings, listener))
+            started = runner.run(_run(estate, settings, listener, tour=tour))
         except EstateFailed as error:
             fail(str(error))
     if not started:
         raise SystemExit(1)
 
 
-async def _run(estate: Estate, settings: Settings, listener: socket.socket) -> bool:
+def _fresh_state() -> Path:
+    """A state folder for one tour alone: it goes past a point of no return."""
+    folder = Path(FOLDER).absolute() / "tour"
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
+
+
+async def _run(estate: Estate, settings: Settings, listener: socket.socket, *, tour: bool) -> bool:
     console = Console(stderr=True)
     with console.status("starting the CRM, the ERP, the COBOL batch and the replacement"):
         await estate.start()
     try:
         os.environ.update(estate.environment())
         facts = await asyncio.to_thread(_announce, settings, estate, listener.getsockname()[1])
+        if tour:
+            return await _toured(settings, listener)
         click.echo(_what_to_try(facts), err=True)
         return await serve_one(workspace_dir(), settings, listener, watch=True)
     finally:
         await estate.stop()
+
+
+async def _toured(settings: Settings, listener: socket.socket) -> bool:
+    """Serves until the tour, in a process of its own, has ended; whether it went well."""
+    facts = str(Path(FOLDER) / "demo.json")
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "gateway.demo.tour", facts)
+
+    async def end() -> int:
+        code = await process.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+        return code
+
+    ending = asyncio.create_task(end())
+    served = await serve_one(workspace_dir(), settings, listener, watch=False)
+    if process.returncode is None:  # stopped before its end
+        process.terminate()
+    ending.cancel()
+    return served and await process.wait() == 0
 
 
 def _announce(settings: Settings, estate: Estate, port: int) -> dict[str, Any]:
@@ -89,8 +121,8 @@ def _announce(settings: Settings, estate: Estate, port: int) -> dict[str, Any]:
         for id in _last_keys(path):
             desk.revoke(id)
         credentials = {
-            role: f"Bearer {desk.create(expires=None, principal=principal, agent=agent, roles=(role,))[0]}"
-            for role, principal, agent in _CALLERS
+            name: f"Bearer {desk.create(expires=None, principal=principal, agent=agent, roles=(role,))[0]}"
+            for name, role, principal, agent in _CALLERS
         }
     facts = {"base_url": f"http://{settings.host}:{port}", "credentials": credentials, **estate.facts()}
     draft = path.with_suffix(".draft")

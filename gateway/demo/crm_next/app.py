@@ -15,6 +15,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Header, Query, Request, Response
@@ -23,7 +24,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from gateway.demo.crm_next.model import Changes
-from gateway.demo.crm_next.store import Entry, KeyReused, Store
+from gateway.demo.crm_next.store import Document, Entry, KeyReused, Store
 from gateway.demo.crm_next.switch import Misbehaviour, Switch
 
 Page = Annotated[int, Query(ge=1, le=200)]
@@ -45,7 +46,7 @@ def create_app(store: Store, token: str) -> FastAPI:
     """The application over a filled store."""
     app = FastAPI(title="Halden Supply customers", version="2", docs_url=None, redoc_url=None)
     switch = Switch()
-    _add_customers(app, store)
+    _add_customers(app, store, switch)
     _add_requests(app, store)
     _add_control(app, store, switch)
     app.add_exception_handler(Problem, _problem)
@@ -67,7 +68,7 @@ def create_app(store: Store, token: str) -> FastAPI:
     return app
 
 
-def _add_customers(app: FastAPI, store: Store) -> None:
+def _add_customers(app: FastAPI, store: Store, switch: Switch) -> None:
     @app.get("/v2/customers")
     def list_customers(
         limit: Page = 50, after: str = "", city: str | None = None, status: Status | None = None,
@@ -78,7 +79,10 @@ def _add_customers(app: FastAPI, store: Store) -> None:
         found = store.customers(after, limit + 1, {name: value for name, value in given.items() if value is not None})
         store.note(Entry("list", traceparent=traceparent))
         page = found[:limit]
-        return {"data": page, "nextAfter": page[-1]["number"] if len(found) > limit else None}
+        return {
+            "data": [_told(each, switch) for each in page],
+            "nextAfter": page[-1]["number"] if len(found) > limit else None,
+        }
 
     @app.get("/v2/customers/{number}")
     def get_customer(number: str, traceparent: Traceparent = None) -> dict[str, Any]:
@@ -86,7 +90,7 @@ def _add_customers(app: FastAPI, store: Store) -> None:
         store.note(Entry("get", number, None, traceparent, "not found" if document is None else "ok"))
         if document is None:
             raise _unknown(number)
-        return document
+        return _told(document, switch)
 
     @app.patch("/v2/customers/{number}")
     def change_customer(
@@ -130,6 +134,14 @@ def _add_control(app: FastAPI, store: Store, switch: Switch) -> None:
     async def set_control(changes: Misbehaviour) -> dict[str, Any]:
         switch.set(changes)
         return await run_in_threadpool(control)
+
+
+def _told(document: Document, switch: Switch) -> Document:
+    """The document as it is answered: with its balance in cents while the switch says so."""
+    if not switch.state.cents:
+        return document
+    balance = document["balance"]
+    return {**document, "balance": {**balance, "amount": str(round(Decimal(balance["amount"]) * 100))}}
 
 
 def _failed(failure: str) -> Response:

@@ -9,12 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Misbehaviour(BaseModel):
-    """What is set: seconds before each answer, whether calls hang, how they fail (500, an HTML page with 503)."""
+    """What is set: seconds before each answer, whether calls hang, how they fail (500, an HTML page with 503), and
+    whether amounts are answered in cents, as a release that went wrong does."""
 
     model_config = ConfigDict(extra="forbid")
     latency: float = Field(default=0, ge=0, le=600)
     hang: bool = False
     fail: Literal["500", "html"] | None = None
+    cents: bool = False
 
 
 class Switch:
