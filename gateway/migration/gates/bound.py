@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from math import exp, log, log1p, sqrt
 
-ALPHA = 0.05
+ALPHA = 0.04
 """How often at most a group goes on although a rate is at its limit."""
 _FRACTIONS = (0.0, 0.05, 0.2, 0.5)
 _HALVINGS = 40

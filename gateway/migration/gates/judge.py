@@ -27,6 +27,7 @@ for nothing in at most 1 of 100 cases (the probability is at most their number o
 error budget of 0.5 % by three failures in a row isn't given a fourth."""
 PROBE_DEADLINE = 5.0
 """Seconds in which legacy must be seen to fail, if the replacement is to stay."""
+_RECENT, _FEWEST = 2_000, 100
 UNKNOWN = Change(0.5, 0.005)
 """What is assumed of a change that another process has found, which has ended."""
 
@@ -46,6 +47,20 @@ class _Counts(NamedTuple):
     raw: int
 
 
+class _Traffic:
+    """The replacement's share of the last calls: of some `_RECENT`, the newer ones counting more."""
+
+    def __init__(self) -> None:
+        self._ours = self._all = 0.0
+
+    def share(self, ours: int, theirs: int) -> float:
+        """With the calls since the last look; 0: there were too few."""
+        self._ours, self._all = self._ours + ours, self._all + ours + theirs
+        if self._all > _RECENT:
+            self._ours, self._all = self._ours / 2, self._all / 2
+        return self._ours / self._all if self._all >= _FEWEST else 0.0
+
+
 class _Stream:
     """One stream's detectors and what they have seen."""
 
@@ -54,6 +69,7 @@ class _Stream:
         self.cusum, self.two_arm = Cusum(limit, THRESHOLD), TwoArm(THRESHOLD)
         self._ours = self._theirs = _Counts(0, 0, 0)
         self._calls = self._bad = 0
+        self._traffic = _Traffic()
         self.legacy = (0, 0)
         """Legacy's calls since the last look: failed, and answered well."""
 
@@ -63,7 +79,7 @@ class _Stream:
         bad, good, calls = _since(self._ours, ours)
         their_bad, their_good, their_calls = _since(self._theirs, theirs)
         self._ours, self._theirs, self.legacy = ours, theirs, (their_bad, their_good)
-        share = max(share, calls / (calls + their_calls) if calls else 0.0)
+        share = max(share, self._traffic.share(calls, their_calls))
         if self.name != "mismatch" and self._two_arms(bad, their_bad, calls, share):
             return Alarm(self.name, "two_arm", f"the replacement's share of what went wrong ({self.name}) is too large")
         if absolute and self.cusum.note(bad, good, their_bad, their_good):
