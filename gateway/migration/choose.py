@@ -7,14 +7,16 @@ all its users; without a key legacy answers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from adapters.contract import Json
 from gateway.call import Call, Principal
 from gateway.migration.bucket import bucket_of
 from gateway.migration.model import MILLION, Group, Side, Stage
 from gateway.migration.override import HEADER, Ring, side_said
-from gateway.routing.model import MappingFailed
+from gateway.routing.model import Expression, MappingFailed
 from gateway.routing.scope import scope_builder
 
 Choice: TypeAlias = tuple[Side, int]
@@ -25,6 +27,7 @@ KeyOf: TypeAlias = Callable[[Call], str | None]
 BOTH = ("canary", "live")
 """The stages of reads in which each side answers some calls."""
 NO_BUCKET = -1
+_PATH = re.compile(r"path\.([A-Za-z_][A-Za-z0-9_]*)")
 
 
 def share(stage: Stage) -> int:
@@ -43,25 +46,39 @@ def choose(group: Group, ring: Ring) -> Choose:
     if group.stage.reads not in BOTH:
         side: Side = "replacement" if replaced else "legacy"
         return lambda call: (side, bucket_in(call))
-    name, cohorts = group.name, group.cohorts
+    name, cohort_of = group.name, _cohorts(group.cohorts)
 
     def by_bucket(call: Call) -> Choice:
         bucket = bucket_in(call)
         if HEADER in call.raw_headers and (said := side_said(call, name, ring)) is not None:
             return said, bucket
-        if cohorts and (called := _cohort(cohorts, call.principal)) is not None:
+        if cohort_of is not None and (called := cohort_of(call.principal)) is not None:
             return called, bucket
         return "replacement" if 0 <= bucket < replaced else "legacy", bucket
 
     return by_bucket
 
 
-def _cohort(cohorts: Mapping[str, Side], who: Principal | None) -> Side | None:
-    """The side of the caller's cohort: its own, else its teams' in their order, else its tenant's."""
-    if who is None:
+def _cohorts(cohorts: Mapping[str, Side]) -> Callable[[Principal | None], Side | None] | None:
+    """A function from a caller to the side of its cohort: its own, else its teams' in their order, else its tenant's.
+    None: there are no cohorts."""
+    if not cohorts:
         return None
-    names = (f"principal:{who.id}", *(f"team:{team}" for team in who.teams), f"tenant:{who.tenant}")
-    return next((cohorts[name] for name in names if name in cohorts), None)
+    kinds: dict[str, dict[str, Side]] = {"principal": {}, "team": {}, "tenant": {}}
+    for name, side in cohorts.items():
+        kind, _, who = name.partition(":")
+        kinds[kind][who] = side
+    principals, teams, tenants = kinds.values()
+
+    def called(who: Principal | None) -> Side | None:
+        if who is None:
+            return None
+        found = principals.get(who.id)
+        if found is None and teams:
+            found = next((teams[team] for team in who.teams if team in teams), None)
+        return tenants.get(who.tenant or "") if found is None else found
+
+    return called
 
 
 def bucketing(group: Group) -> Callable[[Call], int]:
@@ -80,13 +97,10 @@ def key_in(group: Group) -> KeyOf:
     expression = group.key
     if expression is None:
         return _who
-    scope = scope_builder(expression.names())
+    value_of = _plain(expression)
 
     def key(call: Call) -> str | None:
-        try:
-            value = expression(scope(call))
-        except MappingFailed:
-            value = None
+        value = value_of(call)
         if isinstance(value, str) and value:
             return value
         if isinstance(value, int) and not isinstance(value, bool):
@@ -94,6 +108,24 @@ def key_in(group: Group) -> KeyOf:
         return _who(call)
 
     return key
+
+
+def _plain(expression: Expression) -> Callable[[Call], Json]:
+    """The expression's value over a call, None where it has none. Nearly every key is a path parameter: that is read
+    as it stands."""
+    parameter = _PATH.fullmatch(expression.source)
+    if parameter is not None:
+        name = parameter[1]
+        return lambda call: call.path.get(name)
+    scope = scope_builder(expression.names())
+
+    def value(call: Call) -> Json:
+        try:
+            return expression(scope(call))
+        except MappingFailed:
+            return None
+
+    return value
 
 
 def _who(call: Call) -> str | None:

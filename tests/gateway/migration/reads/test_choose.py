@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from gateway.call import Call, Principal
 from gateway.identity.signing import Keyring
 from gateway.migration.bucket import bucket, bucket_of
 from gateway.migration.choose import NO_BUCKET, choose, key_in, share
-from gateway.migration.model import MILLION, Group, Stage
+from gateway.migration.model import MILLION, Group, Side, Stage
 from gateway.routing.mapping import expression
 
 GOLDEN = [
@@ -78,10 +79,36 @@ def test_the_key_is_the_entity_else_the_tenant_else_who_it_is_for(key: str | Non
     assert key_in(group)(call) == expected
 
 
-def test_without_a_key_legacy_answers_at_any_weight(tmp_path: Any) -> None:
+def test_without_a_key_legacy_answers_at_any_weight(tmp_path: Path) -> None:
     ring = Keyring.open(tmp_path, "side")
     for stage in (Stage("canary", weight=MILLION), Stage("live", holdback=0)):
         assert choose(Group("g", stage, salt="g"), ring)(call_of(Principal("bot", agent="bot"))) == (
             "legacy",
             NO_BUCKET,
         )
+
+
+@pytest.mark.parametrize(
+    ("who", "side"),
+    [
+        (Principal("ann"), "replacement"),
+        (Principal("ann", teams=("red",), tenant="acme"), "replacement"),
+        (Principal("bob", teams=("blue", "red"), tenant="acme"), "legacy"),
+        (Principal("bob", teams=("red", "blue")), "replacement"),
+        (Principal("bob", teams=("green",), tenant="acme"), "replacement"),
+        (Principal("bob", tenant="other"), "legacy"),
+        (Principal("red"), "legacy"),
+        (None, "legacy"),
+    ],
+)
+def test_a_caller_of_its_own_goes_before_its_teams_and_those_before_its_tenant(
+    tmp_path: Path, who: Principal | None, side: str
+) -> None:
+    cohorts: dict[str, Side] = {
+        "principal:ann": "replacement",
+        "team:red": "replacement",
+        "team:blue": "legacy",
+        "tenant:acme": "replacement",
+    }
+    group = Group("g", Stage("canary", weight=0), salt="g", cohorts=cohorts)
+    assert choose(group, Keyring.open(tmp_path, "side"))(call_of(who))[0] == side
