@@ -140,6 +140,7 @@ class Application:
         runtime.supervise(means.webhooks.run)
         runtime.supervise(partial(keep_thawed, runtime.changes))
         runtime.supervise(means.governance.migrating.samples.pulse)
+        runtime.supervise(means.governance.migrating.tally.pulse)
         runtime.supervise(applier(runtime).work)
         pilot = partial(autopilot_of(runtime).lead, Leader(means.folder.path / "autopilot.leader"))
         runtime.supervise(pilot)

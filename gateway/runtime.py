@@ -12,6 +12,7 @@ from typing import Any
 from gateway.approvals.webhook import receivers
 from gateway.means import Means
 from gateway.migration.changes import Changes
+from gateway.migration.tally import count_legacy
 from gateway.routing.audit_schema import Audit
 from gateway.routing.folder import Stamp, stamp_workspace
 from gateway.routing.groups import Stage, kept_stages, stages_of
@@ -242,6 +243,7 @@ class Runtime:
     def _swap(self, version: int, loaded: Loaded) -> None:
         compiled = loaded.compiled
         upstreams = {name: self._upstream(loaded, name) for name in compiled.upstreams}
+        count_legacy(compiled.routes, upstreams, self._means.governance.migrating.tally)
         fresh = build(version, compiled, upstreams, self._means.governance)
         policy = compiled.policy_files["audit.yaml"]
         assert isinstance(policy, Audit)

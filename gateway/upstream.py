@@ -60,6 +60,8 @@ class Upstream:
         self._pace = Pace()
         self._retry_tokens = _RETRY_RESERVE
         self._writes: set[asyncio.Task[Any]] = set()
+        self.watcher: Callable[[str, str, Context], None] | None = None
+        """Called before each call of the adapter with its operation and purpose; it may refuse by an `AdapterError`."""
         self._opened = False
         self._last_error = ""
         self._counts = {"calls": 0, "failures": 0, "retries": 0, "rejected": 0}
@@ -89,8 +91,11 @@ class Upstream:
         """The adapter's own look at its health, outside slots and breaker, ended at `context.deadline`."""
         start = time.monotonic()
         try:
+            self._seen("", "probe", context)
             async with asyncio.timeout(context.deadline - start + _GRACE):
                 return await self.adapter.probe(context)
+        except Unavailable as error:
+            return Probe(False, error.message, time.monotonic() - start)
         except TimeoutError:
             return Probe(False, "no answer before the deadline", time.monotonic() - start)
 
@@ -107,8 +112,13 @@ class Upstream:
 
     def call(self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context) -> Awaitable[Result]:
         """Invokes one operation; raises what `adapters.errors` defines, `BreakerOpen` and `Busy` among it."""
+        self._seen(operation, "caller", context)
         invoke = self.adapter.invoke
         return self.run(lambda within: invoke(operation, input, within), effect=effect, context=context)
+
+    def _seen(self, operation: str, purpose: str, context: Context) -> None:
+        if self.watcher is not None:
+            self.watcher(operation, purpose, context)
 
     @property
     def strained(self) -> str:
@@ -124,6 +134,7 @@ class Upstream:
         where no slot is free now."""
         deadline = min(context.deadline, time.monotonic() + self.limits.deadline)
         within = context._replace(deadline=deadline, effect=Effect.READ)
+        self._seen(operation, "shadow", context)
         self._counts["calls"] += 1
         self._breaker.check()
         if not self._slots.take():
@@ -153,6 +164,7 @@ class Upstream:
     async def _found(self, operation: str, context: Context) -> Result | None:
         lookup, key = cast(SupportsLookup, self.adapter).lookup, context.idempotency_key or ""
         reading = context._replace(effect=Effect.READ)
+        self._seen(operation, "lookup", context)
         return await self.run(lambda within: lookup(operation, key, within), effect=Effect.READ, context=reading)
 
     async def run(self, work: Work[T], *, effect: Effect, context: Context) -> T:

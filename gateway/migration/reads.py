@@ -24,6 +24,7 @@ from gateway.migration.samples import Samples
 from gateway.migration.shadow import Aside, Judge, Shadows
 from gateway.migration.stages import authority
 from gateway.migration.switch import CursorSide, Exceptions, Watching, switch
+from gateway.migration.tally import Tally
 from gateway.pipeline import Handler
 from gateway.routing.gates_schema import GatesModel
 from gateway.routing.migration_schema import Migration
@@ -44,6 +45,8 @@ class Migrating:
     notes: Evidence
     budget: Budget
     samples: Samples
+    tally: Tally
+    """What the legacy systems are asked."""
     pending: Callable[[str, str | None], bool] | None = None
     """Whether an entity of a group (None: any) has a write that one side hasn't seen."""
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -60,11 +63,13 @@ class Migrating:
         """Opens the host's evidence and budgets, and this process's samples; raises `StoreError` or `KeyFileError`."""
         samples = Samples(folder.parity, shared.claim(), rings["parity"].current.secret)
         notes = Evidence.open(folder.path / "evidence", shared)
-        return cls(rings["side"], notes, Budget.open(folder.path / "budget"), samples, pending)
+        budget, tally = Budget.open(folder.path / "budget"), Tally(folder.path / "legacy.db")
+        return cls(rings["side"], notes, budget, samples, tally, pending)
 
     def close(self) -> None:
         """Writes what isn't written, and unmaps the files."""
         self.samples.close()
+        self.tally.close()
         self.budget.close()
         self.notes.close()
 

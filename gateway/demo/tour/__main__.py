@@ -22,7 +22,7 @@ async def tour(path: Path) -> int:
     desk, traffic, began = Desk(facts), Traffic(), time.monotonic()
     try:
         await _ready(desk.url)
-        traffic.start(desk.url, desk.headers("agent"), desk.headers("platform"))
+        traffic.read(desk.url, desk.headers("agent"))
         await go(desk, facts["estate"], traffic)
     except (TourFailed, httpx.HTTPError) as failed:
         say(f"The tour failed: {failed or type(failed).__name__}")

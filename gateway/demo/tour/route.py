@@ -22,8 +22,8 @@ async def go(desk: Desk, estate: Mapping[str, Any], traffic: Traffic) -> None:
     """All of it; raises `TourFailed`."""
     await _look(desk, traffic)
     await _shadow(desk, traffic)
-    await _write_to_both(desk)
-    await _canary(desk, 25)
+    await _write_to_both(desk, traffic)
+    await _canary(desk, 50)
     await _regression(desk, estate, traffic)
     await _once_more(desk, traffic)
     await _turn_writes_round(desk, traffic)
@@ -49,16 +49,18 @@ async def _shadow(desk: Desk, traffic: Traffic) -> None:
     say(f"  Callers so far: {traffic.words()}.")
 
 
-async def _write_to_both(desk: Desk) -> None:
+async def _write_to_both(desk: Desk, traffic: Traffic) -> None:
     _title("Writes go to both: the old CRM has the last word, the new one is told")
     say("  The new CRM can't show what a write would do, so dry_run is skipped.")
     await desk.flip(GROUP, "the new CRM must know what is written", "--writes", "dual_legacy")
-    await asyncio.sleep(_WATCH / 2)
+    say("  From now on somebody writes, too: what only the old CRM was told would have to be copied over first.")
+    traffic.write(desk.url, desk.headers("platform"))
+    await asyncio.sleep(_WATCH)
 
 
 async def _canary(desk: Desk, weight: float) -> None:
     _title("Canary: a share of the customers is served by the new CRM; the ramp goes on by itself")
-    await desk.flip(GROUP, "the first customers", "--reads", "canary", "--weight", "5")
+    await desk.flip(GROUP, "the first customers", "--reads", "canary", "--weight", "10")
     await desk.until(GROUP, _RAMP, reads="canary", weight=weight)
     await desk.verb("history", "--limit", "4")
 
@@ -82,7 +84,7 @@ async def _once_more(desk: Desk, traffic: Traffic) -> None:
     _title("Mended: once more, through every step")
     await desk.flip(GROUP, "mended", "--reads", "shadow")
     await asyncio.sleep(_WATCH / 2)
-    await desk.flip(GROUP, "once more", "--reads", "canary", "--weight", "5")
+    await desk.flip(GROUP, "once more", "--reads", "canary", "--weight", "10")
     await desk.until(GROUP, _RAMP, reads="canary", weight=99)
     await desk.flip(GROUP, "all but one in a hundred", "--reads", "live")
     await asyncio.sleep(_WATCH)

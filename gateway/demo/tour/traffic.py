@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import httpx
 
-READERS = 4
+READERS = 6
 _READS_PAUSE = 0.005
 _WRITES_PAUSE = 0.25
-_CUSTOMERS = range(10_002, 10_402)
+_CUSTOMERS = range(10_002, 12_001)
 
 
 @dataclass
@@ -26,16 +26,20 @@ class Traffic:
     _seed: random.Random = field(default_factory=lambda: random.Random(66))  # noqa: S311 (load, no secret)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def start(self, url: str, reader: Mapping[str, str], writer: Mapping[str, str]) -> None:
-        """Begins, with the credentials of who reads and who writes."""
-        self._tasks = [asyncio.create_task(self._read(url, reader)) for _ in range(READERS)]
-        self._tasks.append(asyncio.create_task(self._write(url, writer)))
+    def read(self, url: str, headers: Mapping[str, str]) -> None:
+        """Readers begin, with that credential."""
+        self._tasks += [asyncio.create_task(self._read(url, headers)) for _ in range(READERS)]
+
+    def write(self, url: str, headers: Mapping[str, str]) -> None:
+        """A writer begins, with that credential."""
+        self._tasks.append(asyncio.create_task(self._write(url, headers)))
 
     async def stop(self) -> None:
         """Ends; a write under way is waited for."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
 
     async def _read(self, url: str, headers: Mapping[str, str]) -> None:
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
