@@ -77,7 +77,6 @@ class Compile(Protocol):
 
 Drained = Callable[[str], Awaitable[bool]]
 """Whether all that waits to be applied to a group's other side is applied."""
-Tell = Callable[[str, Mapping[str, Any]], None]
 
 
 async def _nothing_waits(_: str) -> bool:
@@ -93,7 +92,7 @@ class Changes:
     offload: Offload
     compile: Compile
     approvals: Approvals
-    tell: Tell = lambda _, __: None
+    tell: Callable[[str, Mapping[str, Any]], None] = lambda _, __: None
     drained: Drained = _nothing_waits
 
     async def plan(self, files: Mapping[str, bytes], *, overwrite: bool = False) -> Plan:
