@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,11 +23,6 @@ from gateway.store.contract import Moved, StoreError
 from gateway.store.leader import Leader
 
 CANARY = Stage("canary", weight=500_000)
-
-
-class Row:
-    def claim(self) -> int:
-        return 0
 
 
 @dataclass
@@ -73,7 +69,7 @@ class Controls:
 
 @pytest.fixture
 def controls(tmp_path: Path) -> Iterator[Controls]:
-    evidence = Evidence.open(tmp_path / "evidence", Row())
+    evidence = Evidence.open(tmp_path / "evidence", SimpleNamespace(claim=lambda: 0))
     evidence.begin("customers", 1)
     yield Controls(evidence, Group("customers", CANARY, gates=GatesModel()))
     evidence.close()
