@@ -294,8 +294,6 @@ async def test_only_whoever_leads_looks(controls: Controls, tmp_path: Path) -> N
 async def test_what_may_not_go_back_isn_t_looked_at(controls: Controls) -> None:
     controls.group = replace(controls.group, stage=Stage("new_only", "new_only"), state="replicated")
     fail(controls, 10)
-    autopilot = Autopilot(controls.evidence, controls)
-    for _ in range(3):
-        await autopilot.tick(time.monotonic())
+    await Autopilot(controls.evidence, controls).tick(time.monotonic())
     assert not controls.events
     assert not controls.evidence.stopped("customers")
