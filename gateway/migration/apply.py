@@ -141,7 +141,7 @@ class Applier:
             await self._outbox.move(taken, EntryState.OWED, attempts=0)
 
     async def _apply(self, taken: StoredEntry, call: Call, writable: Writable, side: WriteSide) -> None:
-        move, found = self._outbox.move, taken._replace(state=EntryState.APPLYING)
+        move, found = self._outbox.move, taken._replace(state=EntryState.APPLYING, tried=1)
         if taken.tried:
             if not side.tells and writable.route.effect is not Effect.IDEMPOTENT_WRITE:
                 await move(found, EntryState.UNSETTLED, problem=taken.problem or "unknown-outcome")
