@@ -16,7 +16,19 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
-from gateway.admin import approvals, audit, documents, health, lineage, metrics, operations, parity, policy, snapshots
+from gateway.admin import (
+    approvals,
+    audit,
+    decommission,
+    documents,
+    health,
+    lineage,
+    metrics,
+    operations,
+    parity,
+    policy,
+    snapshots,
+)
 from gateway.admin.control import Control
 from gateway.admin.recording import Recorded
 from gateway.admin.routes import control_routes, no_such_place
@@ -73,7 +85,8 @@ class Application:
         self.control = Control()
         self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self._own.add_exception_handler(HTTPException, no_such_place)
-        subjects = (health, documents, lineage, metrics, operations, audit, policy, snapshots, parity, approvals)
+        ours = (health, documents, lineage, metrics, operations, audit, policy)
+        subjects = (*ours, snapshots, parity, approvals, decommission)
         self._own.include_router(control_routes(self.control, tuple(each for room in subjects for each in room.PLACES)))
         self._recorded = Recorded(self._own, lambda: self.control.audit)
         self._ingress: HttpIngress | None = None

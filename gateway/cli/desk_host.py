@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -14,6 +15,7 @@ from gateway.approvals.approvals import Approvals
 from gateway.approvals.record import ApprovalError
 from gateway.approvals.webhook import Webhooks, receivers
 from gateway.audit.file import AuditError
+from gateway.cli.decommission_host import brown_out, evidence_of
 from gateway.cli.desk import DeskError, Document, usage
 from gateway.cli.recording import note_change, operator
 from gateway.identity.signing import KeyFileError
@@ -27,6 +29,7 @@ from gateway.migration.documents import (
     wanted_of,
 )
 from gateway.migration.model import Stage
+from gateway.migration.outbox import Outbox
 from gateway.migration.refusals import ApprovalNeeded, ChangeError, Drifted, Refused
 from gateway.migration.samples import nothing_compared, parity_of
 from gateway.routing.groups import stages_of
@@ -61,11 +64,13 @@ class HostDesk:
                 opened.callback(self._approvals.close)
                 offload = Offload()
                 opened.callback(offload.close)
+                outbox = Outbox.open(self._folder.outbox)
+                opened.callback(outbox.close)
                 self._opened = opened.pop_all()
         except (StoreError, InvalidSetting) as error:
             raise DeskError(str(error)) from error
         about = (self._state, shared, offload, self._compiled, self._approvals, self._webhooks.tell)
-        self._changes = Changes(*about)
+        self._changes = Changes(*about, outbox.drained)
 
     def plan(self, files: Mapping[str, bytes], *, overwrite: bool) -> Document:
         return self._run(self._changes.plan(files, overwrite=overwrite)).document()
@@ -88,6 +93,33 @@ class HostDesk:
         if group not in {each["name"] for each in self.groups()}:
             raise DeskError(f"there is no group '{group}': 'figway route list' shows them")
         return parity_of(self._folder.parity, group) or nothing_compared(group)
+
+    def evidence(self, group: str, days: int) -> Document:
+        compiled, version = self._served(group)
+        try:
+            return evidence_of(self._folder, self._state, compiled, version, group, days)
+        except (StoreError, KeyFileError, AuditError, sqlite3.Error) as error:
+            raise DeskError(str(error)) from error
+
+    def brownout(self, group: str, about: Mapping[str, str]) -> Document:
+        compiled, _ = self._served(group)
+        try:
+            note_change(self._workspace, self._folder, "route_brownout", f"group:{group}")
+            return brown_out(self._folder, compiled, group, f"host:{operator()}", about)
+        except (StoreError, KeyFileError, AuditError, sqlite3.Error) as error:
+            raise DeskError(str(error)) from error
+        except ValueError as error:
+            raise usage(f"--for: {error}") from error
+
+    def _served(self, group: str) -> tuple[Compiled, int]:
+        version = self._state.active()
+        if version is None:
+            raise DeskError("the store holds no snapshot: 'figway apply' makes the first one")
+        stored, files = self._state.snapshot(version)
+        compiled = self._run(self._compiled(files, None, stages_of(stored.stages)))
+        if group not in compiled.groups:
+            raise DeskError(f"there is no group '{group}': 'figway route list' shows them")
+        return compiled, version
 
     def plan_flip(self, group: str, wanted: Mapping[str, Any]) -> Document:
         return self._run(self._changes.plan_move(group, _to(wanted), "flip")).document()

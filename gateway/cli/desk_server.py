@@ -48,6 +48,12 @@ class ServerDesk:
     def parity(self, group: str) -> Document:
         return self._ask("GET", f"/-/admin/groups/{group}/parity")
 
+    def evidence(self, group: str, days: int) -> Document:
+        return self._ask("GET", f"/-/admin/groups/{group}/evidence?days={days}")
+
+    def brownout(self, group: str, about: Mapping[str, str]) -> Document:
+        return self._ask("POST", f"/-/admin/groups/{group}/brownout", dict(about))
+
     def plan_flip(self, group: str, wanted: Mapping[str, Any]) -> Document:
         return self._ask("POST", f"/-/admin/groups/{group}/plan", dict(wanted))
 

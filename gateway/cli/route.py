@@ -10,6 +10,7 @@ import click
 from gateway.cli.changing import coloured, show_change, show_plan, stage_words, table
 from gateway.cli.common import FINDING, json_option, print_json, workspace_option
 from gateway.cli.desk import DeskError, Document, desk, server_option, usage
+from gateway.cli.route_decommission import brownout, evidence
 from gateway.cli.route_parity import override, parity
 from gateway.migration.model import READS, WRITES
 
@@ -25,6 +26,8 @@ def command() -> None:
 
 command.add_command(parity)
 command.add_command(override)
+command.add_command(evidence)
+command.add_command(brownout)
 
 
 @command.command(name="list", help="List the groups and their stages.\n\nExample: figway route list")
