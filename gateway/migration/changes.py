@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
 from gateway.approvals.approvals import Approvals
 from gateway.approvals.record import Approval
+from gateway.migration.about import About, Changed
 from gateway.migration.model import READS, Group, Stage
 from gateway.migration.plan import Plan, StageChange, files_difference, plan_files, plan_stages, words
 from gateway.migration.refusals import (
@@ -34,39 +35,14 @@ from gateway.store.contract import Moved, State, StoredSnapshot, StoreError
 from gateway.store.offload import Offload
 from gateway.store.shared import Shared, started
 
+__all__ = ["About", "Changed", "Changes"]
+
 ACKNOWLEDGED = 30.0
 """Seconds for every process to serve a snapshot."""
 FROZEN = 30.0
 """Seconds for which writes stand still at most."""
 AUTOPILOT = "autopilot"
 _TRIES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """Who changes something, why, and from which snapshot (None: whichever is active)."""
-
-    author: str
-    reason: str
-    ticket: str | None = None
-    expected: int | None = None
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-    agent: str | None = None
-    """The program that acts for the author."""
-
-    @property
-    def said(self) -> str:
-        """The author as the snapshot names them."""
-        return self.author if self.agent is None else f"{self.author} via {self.agent}"
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """A change that is made. `behind` are processes that don't serve it yet: none, unless one hangs."""
-
-    plan: Plan
-    snapshot: StoredSnapshot
-    behind: tuple[int, ...] = ()
 
 
 class Compile(Protocol):
@@ -237,7 +213,7 @@ class Changes:
         freezing = replace(about, reason=f"{about.reason} (writes stand still)")
         held, _ = await self._publish(now, {**active.stages, **frozen}, plan.parent, freezing)
         try:
-            await self._rest([each.group for each in still])
+            await self._rest([each.group for each in still if each.drains])
             return await self._publish(files, after, held.version, about)
         except BaseException:
             # Also when this process is being stopped: writes must not stand still for longer than they have to.

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from gateway.migration.model import Group, Stage
-from gateway.migration.stages import is_forward, refused
+from gateway.migration.stages import authority, is_forward, refused
 from gateway.routing.groups import stage_document, stages_of
 from gateway.routing.migration_schema import percent
 from gateway.routing.model import Compiled
@@ -54,6 +54,12 @@ class StageChange:
         quiet = {"legacy", "dry_run"}
         before = "legacy" if self.before is None else self.before.writes
         return self.before is not None and before != self.after.writes and not {before, self.after.writes} <= quiet
+
+    @property
+    def drains(self) -> bool:
+        """Whether what waits for the other side must be applied first: not on the way back to a side that had the last
+        word all along, as the way back must not depend on a replacement that fails."""
+        return self.freezes and not (authority(self.before or Stage()) == "legacy" and self.after.writes == "legacy")
 
 
 @dataclass(frozen=True, slots=True)
