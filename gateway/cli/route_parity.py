@@ -59,6 +59,8 @@ def _print(found: dict[str, Any]) -> None:
         click.echo("  inconclusive: more than 5 % couldn't be compared")
     for reason, times in list(found["reasons"].items())[:_LINES]:
         click.echo(f"    {times} times: {reason}")
+    for why, times in found["left_out"].items():
+        click.echo(f"  not compared {times} times: {why}")
     for place in found["worst"]:
         _print_place(place)
 

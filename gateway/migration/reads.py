@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Protocol, TypeAlias
 
@@ -49,8 +48,6 @@ class Migrating:
     """What the legacy systems are asked."""
     pending: Callable[[str, str | None], bool] | None = None
     """Whether an entity of a group (None: any) has a write that one side hasn't seen."""
-    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(group, what became of it) → how many calls were asked of the other side."""
 
     @classmethod
     def open(
@@ -115,7 +112,7 @@ class Reads:
         policy = compiled.policy_files.get("migration.yaml", Migration())
         assert isinstance(policy, Migration)
         self._rates = {name: rate.calls / rate.seconds for name, rate in policy.extra_calls.items()}
-        self._shadows = Shadows(means.budget, means.notes, means.counts)
+        self._shadows = Shadows(means.budget, means.notes)
         self._aside: dict[str, Asked] = {name: _Once(each) for name, each in upstreams.items()}
 
     def handler(self, route: Route, made: SideHandler, side_of_cursor: CursorSide) -> Handler | None:

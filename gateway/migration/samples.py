@@ -12,7 +12,7 @@ import hmac
 import logging
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -47,22 +47,48 @@ class Kept:
     since: float
     summary: Summary = field(default_factory=Summary)
     samples: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT))
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Why sampled calls weren't compared, and how many: all full (`dropped`), no token (`no budget`), and so on."""
     written: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The file's document."""
         head = {"epoch": self.epoch, "stage": self.stage, "since": self.since}
-        return {**head, "summary": self.summary.to_json(), "samples": list(self.samples)}
+        kept = {"samples": list(self.samples), "left_out": dict(self.left_out)}
+        return {**head, "summary": self.summary.to_json(), **kept}
 
     @classmethod
     def read(cls, path: Path) -> Kept | None:
         """What a file holds; None: there is none, or none that can be read."""
         try:
             found = orjson.loads(path.read_bytes())
-            summary = Summary.from_json(found["summary"])
-            return cls(found["epoch"], found["stage"], found["since"], summary, deque(found["samples"], KEPT), True)
+            summary, samples = Summary.from_json(found["summary"]), deque(found["samples"], KEPT)
+            left_out = Counter(found["left_out"])
+            return cls(found["epoch"], found["stage"], found["since"], summary, samples, left_out, written=True)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
+
+
+class Keeping:
+    """Keeps what comes of one group's comparisons in this epoch."""
+
+    def __init__(self, kept: Callable[[], Kept], redactor: Redactor) -> None:
+        self._kept, self._redactor = kept, redactor
+
+    def __call__(self, operation: str, comparison: Comparison) -> None:
+        """Keeps what came of one comparison, by the operation that was called."""
+        kept = self._kept()
+        kept.written = False
+        kept.summary.add(comparison, self._redactor)
+        if comparison.verdict not in ("match", "tolerated"):
+            sample = self._redactor.comparison(comparison)
+            kept.samples.append({"operation": operation, "time": round(time.time(), 3), **sample})
+
+    def left_out(self, why: str) -> None:
+        """Counts a call of which the other side wasn't asked, or that couldn't be compared."""
+        kept = self._kept()
+        kept.written = False
+        kept.left_out[why] += 1
 
 
 class Samples:
@@ -72,21 +98,10 @@ class Samples:
         self._folder, self._slot, self._secret = folder, slot, secret
         self._kept: dict[str, Kept] = {}
 
-    def keeping(self, group: Group, parity: ParityModel) -> Callable[[str, Comparison], None]:
-        """A function that keeps what came of one comparison of the group's, by the operation that was called."""
-        redactor = Redactor(parity.samples, self._hashed)
-        epoch = epoch_of(group, parity)
-        name, stage = group.name, group.stage.reads
-
-        def keep(operation: str, comparison: Comparison) -> None:
-            kept = self._of(name, epoch, stage)
-            kept.written = False
-            kept.summary.add(comparison, redactor)
-            if comparison.verdict not in ("match", "tolerated"):
-                sample = redactor.comparison(comparison)
-                kept.samples.append({"operation": operation, "time": round(time.time(), 3), **sample})
-
-        return keep
+    def keeping(self, group: Group, parity: ParityModel) -> Keeping:
+        """What keeps what comes of a group's comparisons, by these rules."""
+        epoch, stage = epoch_of(group, parity), group.stage.reads
+        return Keeping(lambda: self._of(group.name, epoch, stage), Redactor(parity.samples, self._hashed))
 
     def _of(self, group: str, epoch: str, stage: str) -> Kept:
         kept = self._kept.get(group)
@@ -153,8 +168,10 @@ def parity_of(folder: Path, group: str) -> dict[str, Any] | None:
     newest = max(found, key=lambda kept: kept.since)
     mine = [kept for kept in found if kept.epoch == newest.epoch]
     summary = Summary()
+    left_out: Counter[str] = Counter()
     for kept in mine:
         summary.merge(kept.summary)
+        left_out += kept.left_out
     samples = sorted((each for kept in mine for each in kept.samples), key=lambda each: -each["time"])
     worst = [{"at": at, "kind": kind, **place.to_json()} for at, kind, place in summary.worst()]
     return {
@@ -162,6 +179,7 @@ def parity_of(folder: Path, group: str) -> dict[str, Any] | None:
         "stage": newest.stage,
         "since": min(kept.since for kept in mine),
         **summary.to_json(),
+        "left_out": dict(left_out),
         "worst": worst,
         "samples": samples[:KEPT],
     }
@@ -169,7 +187,15 @@ def parity_of(folder: Path, group: str) -> dict[str, Any] | None:
 
 def nothing_compared(group: str) -> dict[str, Any]:
     """The same where nothing was compared."""
-    return {"group": group, "stage": None, "since": None, **Summary().to_json(), "worst": [], "samples": []}
+    return {
+        "group": group,
+        "stage": None,
+        "since": None,
+        **Summary().to_json(),
+        "left_out": {},
+        "worst": [],
+        "samples": [],
+    }
 
 
 def _files(folder: Path) -> Iterable[Path]:

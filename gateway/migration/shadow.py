@@ -13,10 +13,10 @@ import copy
 import logging
 import random
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
 from gateway.breaker import BreakerOpen
 from gateway.bulkhead import Busy
@@ -43,8 +43,12 @@ class Judge(Protocol):
     def __call__(self, legacy: Observed, replacement: Observed, again: Observed | None) -> Awaitable[Comparison]: ...
 
 
-Keep: TypeAlias = Callable[[str, Comparison], None]
-"""Keeps what came of a comparison, by the operation that was called."""
+class Keep(Protocol):
+    """Keeps what came of comparisons (`gateway.migration.samples.Keeping`)."""
+
+    def __call__(self, operation: str, comparison: Comparison) -> None: ...
+
+    def left_out(self, why: str) -> None: ...
 
 
 class Skipped(Exception):
@@ -93,8 +97,8 @@ class _Job(NamedTuple):
 class Shadows:
     """One snapshot's jobs in this process. `bound` is how many may run at once."""
 
-    def __init__(self, budget: Budget, notes: Notes, counts: Counter[tuple[str, str]], bound: int = 4) -> None:
-        self._budget, self._notes, self._counts, self._bound = budget, notes, counts, bound
+    def __init__(self, budget: Budget, notes: Notes, bound: int = 4) -> None:
+        self._budget, self._notes, self._bound = budget, notes, bound
         self._queues: dict[str, deque[_Job]] = {}
         self._running: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -114,14 +118,16 @@ class Shadows:
 
     def _offer(self, aside: Aside, call: Call, side: Side, bucket: int, reply: Reply | Problem) -> None:
         group, now = aside.group, time.monotonic()
-        if reply.status >= 500 or self._ended or (call.page and call.page["after"] is not None):
+        if self._ended:  # a call that another snapshot has outlived
+            return
+        if reply.status >= 500 or (call.page and call.page["after"] is not None):
             # A failure has nothing to be compared, and a later page begins where only its own side knows.
-            self._counts[group, "left out"] += 1
+            aside.keep.left_out("failed, or a further page")
             return
         running = self._running.get(group, 0)
         queue = self._queues.get(group)
         if running >= self._bound and queue is not None and len(queue) >= _QUEUE:
-            self._counts[group, "dropped"] += 1
+            aside.keep.left_out("dropped")
             return
         job = _Job(aside, _cloned(call), side, bucket, observed(reply), now)
         if running >= self._bound:
@@ -143,22 +149,21 @@ class Shadows:
             self._running[group] -= 1
 
     async def _safely(self, job: _Job) -> None:
-        counts, group = self._counts, job.aside.group
+        left_out = job.aside.keep.left_out
         try:
             if time.monotonic() - job.begun > _STALE:
                 raise Skipped("stale")
             async with asyncio.timeout(2 * (job.aside.deadline + _LATE)):
-                verdict = await self._compared(job)
-            counts[group, verdict] += 1
+                await self._compared(job)
         except Skipped as skipped:
-            counts[group, str(skipped)] += 1
+            left_out(str(skipped))
         except TimeoutError:
-            counts[group, "late"] += 1
+            left_out("late")
         except Exception:  # broad: no fault of a comparison's may end the worker of the others
-            logger.exception("a comparison of group %s failed", group)
-            counts[group, "failed"] += 1
+            logger.exception("a comparison of group %s failed", job.aside.group)
+            left_out("failed here")
 
-    async def _compared(self, job: _Job) -> str:
+    async def _compared(self, job: _Job) -> None:
         aside = job.aside
         if job.side == "legacy":
             replacement = await self._replacement(job)
@@ -175,7 +180,6 @@ class Shadows:
                 comparison = await aside.judge(legacy, replacement, again.observed)
         self._notes.note_parity(aside.group, comparison.verdict, comparison.signature, job.bucket)
         aside.keep(aside.operation, comparison)
-        return comparison.verdict
 
     async def _replacement(self, job: _Job) -> Observed:
         """The replacement's answer, noted as its callers' would be."""
