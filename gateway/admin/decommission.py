@@ -16,8 +16,8 @@ from gateway.admin.recording import noted
 from gateway.admin.routes import Place
 from gateway.errors import NotFound, StateUnavailable
 from gateway.identity.audit_keys import audit_keys
-from gateway.migration.decommission import DAYS, gathered, judged, legacy_of, signed
-from gateway.migration.decommission_page import markdown
+from gateway.migration.decommission import gathered, judged, legacy_of, signed
+from gateway.migration.decommission_page import DAYS, markdown
 from gateway.migration.model import Group
 from gateway.migration.tally import Brownout
 from gateway.routing.units import seconds

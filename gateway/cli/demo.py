@@ -58,7 +58,8 @@ def command(erp: Engine, latency: float, port: int | None, tour: bool) -> None:
     """
     os.environ["FIGWAY_STATE"] = str(_fresh_state() if tour else Path(FOLDER).absolute())
     settings = process_settings(None, port)
-    settings = replace(settings, dev=is_loopback(settings.host))
+    log = "warning" if tour and "FIGWAY_LOG" not in os.environ else settings.log
+    settings = replace(settings, dev=is_loopback(settings.host), log=log)
     configure_logging(settings)
     try:
         listener = listen(settings)

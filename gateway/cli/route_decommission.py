@@ -9,8 +9,7 @@ import click
 
 from gateway.cli.common import FINDING, json_option, print_json, workspace_option
 from gateway.cli.desk import desk, server_option
-from gateway.migration.decommission import DAYS
-from gateway.migration.decommission_page import markdown
+from gateway.migration.decommission_page import DAYS, markdown
 
 
 @click.command(

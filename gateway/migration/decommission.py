@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from gateway.audit.note import BadNote, PublicKey, Signer, opened
+from gateway.migration.decommission_page import DAYS
 from gateway.migration.model import Group, Stage
 from gateway.migration.plan import shown, words
 from gateway.migration.tally import DAY, Brownout, Caller, Tally
@@ -24,8 +25,6 @@ from gateway.routing.groups import stages_of
 from gateway.routing.model import Compiled
 from gateway.store.contract import State, StoredSnapshot
 
-DAYS = 30
-"""Days without a call, where nobody asks for another number."""
 MOST_SNAPSHOTS = 10_000
 PURPOSES = {"caller": "callers", "shadow": "shadow", "probe": "probes", "lookup": "reconciliation"}
 """What a call is for → how the evidence names it."""

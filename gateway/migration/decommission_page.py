@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+DAYS = 30
+"""Days without a call, where nobody asks for another number."""
+
 
 def markdown(evidence: Mapping[str, Any]) -> str:
     """The page of a (signed) document."""

@@ -13,7 +13,7 @@ from gateway.demo.tour.desk import Desk, TourFailed, say
 from gateway.demo.tour.traffic import Traffic
 
 GROUP = "customers"
-_WATCH = 4.0
+_WATCH = 3.0
 _RAMP = 60.0
 _APPROVERS = ("approver", "second_approver")
 
@@ -61,8 +61,9 @@ async def _write_to_both(desk: Desk, traffic: Traffic) -> None:
 async def _canary(desk: Desk, weight: float) -> None:
     _title("Canary: a share of the customers is served by the new CRM; the ramp goes on by itself")
     await desk.flip(GROUP, "the first customers", "--reads", "canary", "--weight", "10")
-    await desk.until(GROUP, _RAMP, reads="canary", weight=weight)
-    await desk.verb("history", "--limit", "4")
+    stage = await desk.until(GROUP, _RAMP, reads="canary", weight=weight)
+    step = await desk.newest("autopilot")
+    say(f"  Snapshot {step['version']}: the autopilot went on to {stage['weight']:g} %, as {step['reason']}.")
 
 
 async def _regression(desk: Desk, estate: Mapping[str, Any], traffic: Traffic) -> None:
@@ -88,7 +89,6 @@ async def _once_more(desk: Desk, traffic: Traffic) -> None:
     await desk.until(GROUP, _RAMP, reads="canary", weight=99)
     await desk.flip(GROUP, "all but one in a hundred", "--reads", "live")
     await asyncio.sleep(_WATCH)
-    await desk.verb("route", "parity", GROUP, expect=(0, 1))
     say(f"  Callers so far: {traffic.words()}.")
 
 
@@ -117,6 +117,8 @@ async def _lay_the_old_one_down(desk: Desk, traffic: Traffic) -> None:
     _title("May the old CRM be switched off? Not yet, and why")
     await desk.flip(GROUP, "nothing calls it any more", "--probe", "off")
     await asyncio.sleep(1)
+    await desk.verb("route", "brownout", GROUP, "--for", "5s", "--reason", "does anybody still need the old CRM?")
+    await asyncio.sleep(5)
     await desk.verb("route", "evidence", GROUP, expect=(1,))
     await desk.verb("route", "list")
     await desk.verb("history", "--limit", "30")

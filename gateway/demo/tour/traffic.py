@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
-READERS = 6
-_READS_PAUSE = 0.005
+READERS = 4
+_READS_PAUSE = 0.01
 _WRITES_PAUSE = 0.25
 _CUSTOMERS = range(10_002, 12_001)
 
@@ -24,6 +24,7 @@ class Traffic:
     failed: Counter[str] = field(default_factory=Counter)
     written: dict[str, str] = field(default_factory=dict)
     _seed: random.Random = field(default_factory=lambda: random.Random(66))  # noqa: S311 (load, no secret)
+    _over: bool = False
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def read(self, url: str, headers: Mapping[str, str]) -> None:
@@ -35,15 +36,14 @@ class Traffic:
         self._tasks.append(asyncio.create_task(self._write(url, headers)))
 
     async def stop(self) -> None:
-        """Ends; a write under way is waited for."""
-        for task in self._tasks:
-            task.cancel()
+        """Ends; calls under way are waited for."""
+        self._over = True
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
 
     async def _read(self, url: str, headers: Mapping[str, str]) -> None:
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
-            while True:
+            while not self._over:
                 number = self._seed.choice(_CUSTOMERS)
                 path = f"/customers/C-{number}" if self._seed.random() < 0.95 else "/customers?city=Bergen&limit=20"
                 self._count("read", await client.get(path))
@@ -51,9 +51,11 @@ class Traffic:
 
     async def _write(self, url: str, headers: Mapping[str, str]) -> None:
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
-            for turn in range(1_000_000):
-                await asyncio.shield(self._one_write(client, turn))
+            turn = 0
+            while not self._over:
+                await self._one_write(client, turn)
                 await asyncio.sleep(_WRITES_PAUSE)
+                turn += 1
 
     async def _one_write(self, client: httpx.AsyncClient, turn: int) -> None:
         customer, limit = f"C-{self._seed.choice(_CUSTOMERS)}", f"{1000 + turn}.00"
