@@ -5,24 +5,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from pydantic import BaseModel
+
 from adapters.contract import Adapter, SupportsDryRun
 from gateway.routing.audit_schema import check_audit
 from gateway.routing.contracts import contract_files, exposed, read_contracts
 from gateway.routing.document import merged
 from gateway.routing.folder import read_workspace
-from gateway.routing.groups import Stage
+from gateway.routing.groups import Group, Stage
 from gateway.routing.invalid import Where, validated
 from gateway.routing.limits_schema import check_limits
 from gateway.routing.lint import lint
 from gateway.routing.migration_schema import Migration, check_migration, check_stages, compile_groups
-from gateway.routing.model import Compiled, Defaults, Finding, InvalidWorkspace
+from gateway.routing.model import Compiled, Defaults, Finding, InvalidWorkspace, Route
 from gateway.routing.policies import Policed, read_policies
 from gateway.routing.policy_files import read_policy_files
 from gateway.routing.references import References
@@ -30,7 +32,7 @@ from gateway.routing.report import Document, Report
 from gateway.routing.routes import compile_routes
 from gateway.routing.schema import Gateway
 from gateway.routing.source import parse
-from gateway.routing.upstreams import Surroundings, build_upstreams
+from gateway.routing.upstreams import Surroundings, Upstreams, build_upstreams
 from gateway.store.contract import files_hash
 
 __all__ = ["Loaded", "at_stages", "compile_workspace", "read_workspace"]
@@ -63,18 +65,14 @@ def compile_workspace(
 
     `cache` is a folder for what adapters derive from files. An unset reference is an error only when
     `strict_secrets`. `existing` maps an `UpstreamSpec.digest` to its adapter: it is taken over where nothing it
-    depends on has changed. `stages` are those that the snapshot holds, by group; migration.yaml speaks of the others;
-    whoever is about to change them doesn't want them judged, and calls `at_stages` afterwards. Blocks, up to seconds
-    for a large WSDL: call it on a thread.
+    depends on has changed. `stages` are the snapshot's own, by group; whoever is about to change them has them judged
+    later, by `at_stages`. Blocks, up to seconds for a large WSDL: call it on a thread.
     """
-    report = Report()
-    source = _gateway(files, report)
-    references = References(source, environment, strict_secrets, report)
-    data = references.resolve(source.data)
+    source = _gateway(files, report := Report())
+    data = (references := References(source, environment, strict_secrets, report)).resolve(source.data)
     model = _model(data, source, references, report)
-    models = data.get("upstreams") if isinstance(data.get("upstreams"), dict) else {}
     around = Surroundings(source, files, cache, frozenset(references.missing), existing)
-    upstreams = build_upstreams(models or {}, around, report)
+    upstreams = build_upstreams(_mapping(data.get("upstreams")), around, report)
     references.note_literals()
     documents = read_contracts(files, report)
     operations = exposed(documents, report)
@@ -83,18 +81,9 @@ def compile_workspace(
     routes = tuple(each.route for each in bound)
     whole = len(documents) == len(contract_files(files))
     policed = Policed.of([each.operation_id for each in operations], routes) if whole else None
-    rules = read_policies(files, policed, report)
-    policy_files = read_policy_files(files, report)
-    check_audit(files, policy_files["audit.yaml"], routes, report)
-    check_limits(files, policy_files["limits.yaml"], routes, upstreams.specs, report)
-    migration = policy_files["migration.yaml"]
-    assert isinstance(migration, Migration)
-    dry_running = {name for name, each in upstreams.adapters.items() if isinstance(each, SupportsDryRun)}
-    groups = compile_groups(migration, routes, stages, dry_running)
-    if whole:
-        check_migration(files, migration, groups, upstreams.specs, datetime.now(UTC).date(), report)
-    if whole and judge_stages:
-        check_stages(files, groups, report)
+    rules, policy_files = read_policies(files, policed, report), _policy_files(files, routes, upstreams, report)
+    groups = _groups(files, policy_files["migration.yaml"], routes, upstreams, stages, report if whole else Report())
+    check_stages(files, groups if whole and judge_stages else {}, report)
     document = merged(documents, report)
     if report.errors():
         raise InvalidWorkspace(report.sorted())
@@ -124,6 +113,34 @@ def at_stages(loaded: Loaded, stages: Mapping[str, Stage], *, judge: bool = True
     if report.errors():
         raise InvalidWorkspace(report.sorted())
     return replace(loaded, compiled=replace(compiled, groups=MappingProxyType(groups)))
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _policy_files(
+    files: Mapping[str, bytes], routes: Sequence[Route], upstreams: Upstreams, report: Report
+) -> dict[str, BaseModel]:
+    policy_files = read_policy_files(files, report)
+    check_audit(files, policy_files["audit.yaml"], routes, report)
+    check_limits(files, policy_files["limits.yaml"], routes, upstreams.specs, report)
+    return policy_files
+
+
+def _groups(
+    files: Mapping[str, bytes],
+    migration: BaseModel,
+    routes: Sequence[Route],
+    upstreams: Upstreams,
+    stages: Mapping[str, Stage],
+    report: Report,
+) -> dict[str, Group]:
+    assert isinstance(migration, Migration)
+    dry_running = {name for name, each in upstreams.adapters.items() if isinstance(each, SupportsDryRun)}
+    groups = compile_groups(migration, routes, stages, dry_running)
+    check_migration(files, migration, groups, upstreams.specs, datetime.now(UTC).date(), report)
+    return groups
 
 
 def _gateway(files: Mapping[str, bytes], report: Report) -> Document:
