@@ -19,6 +19,7 @@ from gateway.filters.paginate import paginate, side_of_cursor
 from gateway.filters.rate_limit import limited
 from gateway.filters.redact import redact
 from gateway.filters.rows import visible_rows
+from gateway.filters.sunset import sunset
 from gateway.filters.validate import validate_reply, validate_request
 from gateway.identity.bearer import CallerVerifier
 from gateway.identity.keyrings import Keyrings
@@ -86,7 +87,10 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
     keeps = keeps_of(compiled, governance.audit)
 
     def admission(route: Route) -> list[Filter]:
-        return [authenticate(governance.verifier), *limits[route.operation_id], authorize(policies, route)]
+        group = compiled.groups.get(route.group)
+        going = None if group is None else sunset(group)
+        told: list[Filter] = [] if going is None else [going]
+        return [*told, authenticate(governance.verifier), *limits[route.operation_id], authorize(policies, route)]
 
     def keeping(route: Route) -> list[Filter]:
         filters: list[Filter] = [authorize_call(policies, route)] if policies.waits_for(route) else []

@@ -63,6 +63,9 @@ class Group:
     """Whether each flip of it needs an approval."""
     declared: Stage = field(default_factory=Stage)
     """The stage that migration.yaml names, which a snapshot's own goes before."""
+    deprecated: date | None = None
+    """Since when its routes are to be left; `sunset`: the day from which they may be gone."""
+    sunset: date | None = None
     has_reads: bool = True
     has_writes: bool = True
     dry_run: bool = False

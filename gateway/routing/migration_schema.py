@@ -7,7 +7,16 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from adapters.contract import Effect
 from gateway.routing.gates_schema import GatesModel, RampModel
@@ -133,8 +142,20 @@ class GroupModel(_Model):
     approval: Literal["required"] | None = Field(
         default=None, description="Whether each flip of the group, but a rollback, needs another person's approval."
     )
+    deprecated: Day | None = Field(
+        default=None, description="Since when callers are to leave the group's routes: said in Deprecation (RFC 9745)."
+    )
+    sunset: Day | None = Field(
+        default=None, description="The day from which its routes may be gone: said in Sunset (RFC 8594)."
+    )
     owner: str | None = Field(default=None, min_length=1, max_length=200, description="Who answers for the migration.")
     expires: Day | None = Field(default=None, description="The day by which it is to be done; past it, a warning.")
+
+    @model_validator(mode="after")
+    def _leaves_before_it_goes(self) -> GroupModel:
+        if self.deprecated is not None and self.sunset is not None and self.sunset < self.deprecated:
+            raise ValueError("the sunset is before the routes are deprecated")
+        return self
 
     def stage(self) -> Stage:
         """What the file says of the group's stage."""
@@ -201,6 +222,8 @@ def _group(
         gates=model.gates,
         ramp=model.ramp,
         approval=model.approval is not None,
+        deprecated=model.deprecated,
+        sunset=model.sunset,
         declared=model.stage(),
         has_reads=bool(reads),
         has_writes=bool(writes),
