@@ -174,7 +174,7 @@ def autopilot_of(runtime: Runtime) -> Autopilot:
     """What rolls groups back and takes the steps of ramps, if this process leads."""
     means = runtime.means
     migrating = means.governance.migrating
-    controls = HostControls(runtime.current, runtime.changes, migrating.budget, means.webhooks.tell)
+    controls = HostControls(runtime.current, runtime.changes, migrating.budget, means.webhooks.tell, means.audit)
     return Autopilot(migrating.notes, controls)
 
 

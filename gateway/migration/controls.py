@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from adapters.contract import Context, Effect
+from gateway.audit.log import AuditLog
+from gateway.audit.record import Record
+from gateway.audit.sink import AuditError
+from gateway.call import new_id
 from gateway.migration.budget import RATE, Budget
 from gateway.migration.changes import AUTOPILOT, About, Changes
 from gateway.migration.model import Group, Stage
+from gateway.migration.plan import words
 from gateway.routing.migration_schema import Migration
 from gateway.routing.model import Compiled
 from gateway.upstream import Upstream
 
 Tell = Callable[[str, Mapping[str, Any]], None]
+
+logger = logging.getLogger("figway")
 
 
 class Served(Protocol):
@@ -32,8 +41,10 @@ class Served(Protocol):
 class HostControls:
     """A host's (`gateway.migration.autopilot.Controls`)."""
 
-    def __init__(self, current: Callable[[], Served], changes: Changes, budget: Budget, tell: Tell) -> None:
-        self._current, self._changes, self._budget, self._tell = current, changes, budget, tell
+    def __init__(
+        self, current: Callable[[], Served], changes: Changes, budget: Budget, tell: Tell, audit: AuditLog
+    ) -> None:
+        self._current, self._changes, self._budget, self._tell, self._audit = current, changes, budget, tell, audit
 
     def groups(self) -> tuple[int, Mapping[str, Group]]:
         """The active snapshot's version, and its groups."""
@@ -43,7 +54,24 @@ class HostControls:
     async def flip(self, group: str, stage: Stage, reason: str, evidence: Mapping[str, Any], expected: int) -> int:
         """Takes a group to a stage; raises `Moved` or `StoreError`."""
         about = About(AUTOPILOT, reason, expected=expected, evidence=evidence)
-        return await self._changes.pilot(group, stage, about)
+        version = await self._changes.pilot(group, stage, about)
+        self._record(group, version, {"stage": words(stage), "reason": reason})
+        return version
+
+    def _record(self, group: str, version: int, facts: dict[str, Any]) -> None:
+        """A step back isn't held up by an audit that can't be written: it is in the history in any case."""
+        record = Record(
+            *(new_id(), time.time(), "", f"group:{group}", 0, 0.0, AUTOPILOT, "write"),
+            principal=AUTOPILOT,
+            decision="allow",
+            snapshot=version,
+            kind="control",
+            noted=facts,
+        )
+        try:
+            self._audit.append(record)
+        except AuditError as error:
+            logger.error("that the autopilot published snapshot %d isn't recorded: %s", version, error)
 
     async def probe(self, group: str, deadline: float) -> bool | None:
         """Whether the group's legacy system is well; None: it may not be asked now."""
