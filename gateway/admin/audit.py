@@ -46,7 +46,6 @@ async def _search(control: Control, request: Request) -> Response:
 
 async def _one(control: Control, request: Request) -> Response:
     means, id = control.means(), request.path_params["id"]
-    noted(request.scope).facts["asked"] = {"id": id[:_LONGEST_ID]}
     items = [] if len(id) > _LONGEST_ID else await _told(means.searching(means.reader.find, id))
     if not items:
         raise NotFound("The audit holds no call of this id.", fix="A read is in it some 50 ms after its reply.")

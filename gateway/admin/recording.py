@@ -19,6 +19,7 @@ from gateway.audit.log import AuditLog
 from gateway.audit.record import Record
 from gateway.call import Principal, new_id
 from gateway.errors import MEDIA_TYPE, AuditUnavailable, Problem, UnknownOutcome
+from gateway.telemetry.trace import continue_trace
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -43,6 +44,8 @@ class Noted:
     """The permission that the place asks for, if any."""
     route: str = ""
     policies: tuple[str, ...] = ()
+    snapshot: int = 0
+    traceparent: str = ""
     problem: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     """What else its record says, by name."""
@@ -82,6 +85,7 @@ class _Recording:
     def __init__(self, scope: MutableMapping[str, Any], audit: AuditLog | None, send: Send) -> None:
         self._scope, self._audit, self._send = scope, audit, send
         self._note = noted(scope)
+        self._note.traceparent = continue_trace(dict(scope["headers"]).get(b"traceparent"))
         self._changes = scope["method"] not in _READS
         self._began = self._replaced = False
 
@@ -116,7 +120,8 @@ class _Recording:
                 self._replaced = True
                 await self._answer(_unrecorded(self._changes))
                 return
-            message["headers"] = [*message.get("headers", ()), (b"figway-lineage", self._note.id.encode())]
+            own = ((b"figway-lineage", self._note.id.encode()), (b"traceparent", self._note.traceparent.encode()))
+            message["headers"] = [*message.get("headers", ()), *own]
         if not self._replaced:
             await self._send(message)
 
@@ -167,6 +172,8 @@ class _Recording:
             policies=note.policies,
             problem=note.problem,
             reply_bytes=size,
+            snapshot=note.snapshot,
+            traceparent=note.traceparent,
             kind=kind,
             issuer=who.issuer,
             delegation=who.delegation,

@@ -18,6 +18,7 @@ from gateway.errors import MEDIA_TYPE, MethodNotAllowed, NoSuchRoute, Problem, R
 _OFTEN = "2000/minute"
 """How often an address may ask one of these routes, in one process."""
 _MINUTE = 60
+_MOST_NOTED = 64
 
 Answer: TypeAlias = Callable[[Control, Request], Awaitable[Response]]
 
@@ -63,6 +64,9 @@ def _bound(control: Control, place: Place, limiter: Limiter) -> Callable[[Reques
     async def endpoint(request: Request) -> Response:
         note = noted(request.scope)
         note.route, note.operation = place.path, place.permission or ""
+        if request.path_params:
+            # Which one was asked for: an id, a name.
+            note.facts["asked"] = {name: str(value)[:_MOST_NOTED] for name, value in request.path_params.items()}
         try:
             response: Response = await guarded(request)
         except RateLimitExceeded:

@@ -103,6 +103,12 @@ def test_a_search_is_recorded_with_what_was_asked(gateway: Any, auditor: httpx.C
     (record,) = asked(auditor, id=response.headers["figway-lineage"])
     assert (record["principal"], record["kind"]) == ("otto", "control")
     assert record["noted"] == {"asked": {"principal": "wendy", "text": "…"}}
+    assert record["snapshot"] == 1
+    assert record["traceparent"] == response.headers["traceparent"]
+    assert record["peer"] == "127.0.0.1"
+    response = auditor.get(f"/-/audit/{record['id']}")
+    (look,) = asked(auditor, id=response.headers["figway-lineage"])
+    assert (look["route"], look["noted"]) == ("/-/audit/{id}", {"asked": {"id": record["id"]}})
 
 
 @pytest.mark.parametrize(
