@@ -16,9 +16,9 @@ from gateway.routing.document import visible
 
 async def _openapi(control: Control, request: Request) -> Response:
     principal, serving = await control.principal(request), control.serving()
-    decisions = {route.operation_id: serving.policies.decide(principal, route) for route in serving.compiled.routes}
-    allowed = {name for name, decision in decisions.items() if decision.allowed}
-    document = visible(serving.compiled.document, allowed)
+    routes = {route.operation_id: route for route in serving.compiled.routes}
+    decisions = serving.policies.listed(principal, routes)
+    document = visible(serving.compiled.document, decisions.keys())
     for item in document["paths"].values():
         for method, operation in item.items():
             grant = decisions[operation["operationId"]].grant

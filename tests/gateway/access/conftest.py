@@ -64,6 +64,8 @@ permit (principal in Role::"mixed", action in Action::"read", resource in Group:
 @mask("email, balance")
 permit (principal in Role::"mixed", action in Action::"read", resource in Group::"customers");
 
+permit (principal in Role::"looker", action == Action::"get_overview", resource);
+
 @id("small")
 permit (principal in Role::"payer", action == Action::"pay", resource)
 when { context.arguments.body.amount.lessThan(decimal("100.00")) };
@@ -149,7 +151,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, running: ModuleType, postgre
     running.write_workspace(folder, files)
     keys = {
         name: make_key(folder, [name], tenant="north")
-        for name in ("all", "narrow", "masked", "tokens", "mixed", "payer", "nothing")
+        for name in ("all", "narrow", "masked", "tokens", "mixed", "payer", "nothing", "looker")
     }
     keys["homeless"] = make_key(folder, ["narrow"])
     keys["southern"] = make_key(folder, ["tokens"], tenant="south")

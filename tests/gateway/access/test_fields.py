@@ -78,6 +78,12 @@ def test_a_policy_on_arguments_decides_on_each_call(shop: Any) -> None:
     assert shop.send("payer", "POST", "/pay/1", {}).status_code == 400
 
 
+def test_a_composite_is_listed_only_for_who_may_use_its_parts(shop: Any) -> None:
+    assert "/overview/{id}" in shop.get("narrow", "/openapi.json").json()["paths"]
+    assert "/overview/{id}" not in shop.get("looker", "/openapi.json").json()["paths"]
+    assert shop.get("looker", "/overview/3").status_code == 403
+
+
 def test_a_narrowed_credential_reaches_no_further(shop: Any) -> None:
     assert shop.get("narrowed", "/customers/3").status_code == 200
     refused = shop.send("narrowed", "PATCH", "/customers/3", {"name": "No"})
