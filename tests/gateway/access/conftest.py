@@ -18,7 +18,18 @@ GATEWAY = """
 upstreams:
   shop: {kind: odbc, dsn: env:ACCESS_DSN, read_only: false}
   lab: {kind: lab}
+  drop:
+    kind: files
+    root: "{drop}"
+    datasets:
+      stock: {match: stock.csv, format: csv, key: sku, options: {columns: {sku: text, region: text, on_hand: integer}}}
 """
+# One record can't be decoded, which is a warning to who sees all.
+STOCK = (
+    "sku,region,on_hand\n"
+    + "".join(f"S{number:02},{('north', 'south', 'NORTH')[number % 3]},{number}\n" for number in range(30))
+    + "S99,north,many\n"
+)
 TABLES = """
 tables:
   customers:
@@ -36,6 +47,9 @@ permit (principal in Role::"all", action, resource);
 @id("north")
 @rows("region = principal.tenant")
 permit (principal in Role::"narrow", action, resource in Group::"customers");
+
+@rows("region = principal.tenant")
+permit (principal in Role::"narrow", action, resource in Group::"stock");
 
 @rows("on_hand >= 990")
 permit (principal in Role::"narrow", action == Action::"list_items", resource);
@@ -140,9 +154,10 @@ def make_key(folder: Path, roles: Sequence[str], **who: Any) -> str:
 
 @pytest.fixture(scope="package")
 def world(tmp_path_factory: pytest.TempPathFactory, running: ModuleType, postgres: Any) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("access")
+    folder, drop = tmp_path_factory.mktemp("access"), tmp_path_factory.mktemp("drop")
+    (drop / "stock.csv").write_text(STOCK)
     files = {
-        "gateway.yaml": GATEWAY,
+        "gateway.yaml": GATEWAY.replace("{drop}", str(drop)),
         "openapi/shop.yaml": Path(__file__).with_name("shop.yaml").read_text(),
         "openapi/sources/shop/tables.yaml": TABLES,
         "policies/access.cedar": POLICY,
