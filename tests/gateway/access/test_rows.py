@@ -202,3 +202,26 @@ def test_a_record_that_cant_be_decoded_says_nothing_of_itself(shop: Any) -> None
     assert broken.status_code == 502
     assert "S99" not in broken.json()["detail"]
     assert "bytes" not in broken.json()["detail"]
+
+
+def test_a_soap_reply_is_looked_at_row_by_row(shop: Any) -> None:
+    assert [each["quantity"] for each in shop.get("narrow", "/lines?limit=5").json()["items"]] == [2, 4]
+    assert len(shop.get("all", "/lines?limit=5").json()["items"]) == 5
+
+
+def test_a_hidden_order_is_answered_as_one_that_the_soap_service_doesnt_have(shop: Any) -> None:
+    told = [_anonymous(shop.get("narrow", f"/orders/{key}")) for key in (101, 404)]
+    assert told[0] == told[1]
+    assert told[0][0] == 404
+    assert shop.get("all", "/orders/101").json()["id"] == 101
+    assert shop.get("narrow", "/orders/7").json()["id"] == 7
+
+
+def test_a_soap_services_fault_says_nothing(shop: Any) -> None:
+    assert "order 400" in shop.get("all", "/orders/400").text
+    assert "order 400" not in shop.get("narrow", "/orders/400").text
+
+
+def test_a_nested_member_of_a_soap_reply_is_left_out(shop: Any) -> None:
+    assert "email" not in shop.get("masked", "/orders/7").json()["customer"]
+    assert "email" in shop.get("all", "/orders/7").json()["customer"]
