@@ -1,0 +1,269 @@
+"""A gateway in front of the demo's estate and of hostile upstreams, with listeners that nobody may reach, and secrets
+that nobody may tell."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import yaml
+
+from gateway.cli.key import Desk
+from gateway.demo.estate import Estate
+
+_ROOT = Path(__file__).parents[3]
+_POLICY = """
+permit (principal in Role::"platform", action, resource);
+permit (principal in Role::"agent", action in Action::"read", resource);
+permit (principal in Role::"agent", action == Action::"create_task", resource);
+permit (principal in Role::"agent", action == Action::"post_hostile", resource);
+@rows("warehouse = 'HALDEN'") @mask("unit_price, reserved")
+permit (principal in Role::"partner", action in Action::"read", resource in Group::"shelves");
+permit (principal == User::"quote\\"er", action == Action::"get_metered", resource);
+permit (principal in Role::"scraper", action == Action::"gateway:read_metrics", resource);
+"""
+_LIMITS = """
+rules:
+  - {match: {agent: "*"}, rate: 1000/s, burst: 5000, concurrency: 300}
+  - {match: {principal: "*", agent: "*", route: get_metered}, rate: 1/h, burst: 3}
+"""
+HEALTHY = "/inventory/"
+
+
+@dataclass
+class Lab:
+    """What attacks have at hand. `seen` collects every byte that the gateway answered since the last check."""
+
+    gateway: Any
+    estate: Any
+    samples: dict[str, str]
+    environment: dict[str, str]
+    hostile: Any
+    canary: Any
+    collector: Any
+    issuer: Any
+    issuing: ModuleType
+    hostile_module: ModuleType
+    watching: ModuleType
+    keys: dict[str, str]
+    ids: dict[str, str]
+    ports: dict[str, int]
+    canary_file: Path
+    secrets: dict[str, bytes]
+    seen: list[bytes] = field(default_factory=list)
+
+    def call(self, method: str, path: str, who: str | None = "agent", **options: Any) -> httpx.Response:
+        """One call in somebody's name; what comes back is kept to be looked through."""
+        headers = httpx.Headers(options.pop("headers", {}))
+        if who is not None and "authorization" not in headers:
+            headers["authorization"] = self.keys[who]
+        with httpx.Client(base_url=self.gateway.url, timeout=20, transport=options.pop("transport", None)) as client:
+            response = client.request(method, path, headers=headers, **options)
+        fields = b"\n".join(b"%b: %b" % each for each in response.headers.raw)
+        self.seen.append(fields + b"\n\n" + response.content)
+        return response
+
+    def get(self, path: str, who: str | None = "agent", **options: Any) -> httpx.Response:
+        return self.call("GET", path, who, **options)
+
+    def post(self, path: str, body: Any = None, who: str | None = "agent", **options: Any) -> httpx.Response:
+        if isinstance(body, bytes):
+            options = {"content": body, **options}
+            options["headers"] = {"content-type": "application/json", **options.get("headers", {})}
+        elif body is not None:
+            options["json"] = body
+        return self.call("POST", path, who, **options)
+
+    def token(self, **changes: Any) -> dict[str, str]:
+        """The header of an issuer's token, good unless a change says otherwise."""
+        claims = {"roles": ["platform"], "sub": "tess", **changes}
+        return {"authorization": self.issuer.header(**claims).decode()}
+
+    def raw(self, request: bytes, port: int | None = None, patience: float = 0.5, late: bytes = b"") -> bytes:
+        """Bytes as they are; answers what came back until it ended or `patience` seconds were silent."""
+        answer = b""
+        with socket.create_connection(("127.0.0.1", port or self.gateway.port), timeout=10) as connection:
+            with suppress(ConnectionError):
+                connection.sendall(request)
+                if late:
+                    time.sleep(0.05)
+                    connection.sendall(late)
+                connection.settimeout(patience)
+                with suppress(TimeoutError):
+                    while chunk := connection.recv(65536):
+                        answer += chunk
+        self.seen.append(answer)
+        return answer
+
+    def task(self, **changes: Any) -> dict[str, Any]:
+        """The body of a follow-up task, good unless a change says otherwise."""
+        good = {"customer_id": self.samples["customer_id"], "title": "Call", "due_date": "2027-01-15", "priority": "low"}
+        return {**good, **changes}
+
+    def poisoned(self, answer: bytes | Any, name: str, path: str = "/hostile/{}", **options: Any) -> httpx.Response:
+        """What the gateway answers when the hostile upstream answers so; it must have been asked."""
+        place = "soap" if path.startswith("/soap") else name
+        # Two good calls first, so that the breaker doesn't spare the upstream.
+        self.hostile.answers.pop(b"/in/" + place.encode(), None)
+        self.hostile.answers.pop(b"/soap", None)
+        for _ in range(2):
+            self.get("/hostile/good")
+        self.hostile.answers[b"/soap" if place == "soap" else b"/in/" + name.encode()] = (
+            answer if callable(answer) else lambda: [answer]
+        )
+        before = self.hostile.asked(place)
+        response = self.get(path.format(name), **options)
+        assert self.hostile.asked(place) > before, response.text
+        return response
+
+    def audited(self) -> bytes:
+        """All of the audit, once what was called before is in it."""
+        id = self.get("/-/live/none").headers["figway-lineage"] if False else self.mark()
+        folder = self.gateway.folder / ".figway" / "audit"
+        files = self.watching.Files((folder, "**/*"))
+        whole = b""
+
+        def arrived() -> bool:
+            nonlocal whole
+            whole += files.fresh()
+            return id.encode() in whole
+
+        self.watching.until(arrived)
+        return whole
+
+    def mark(self) -> str:
+        """Makes a good call, which must be served within its deadline; answers its id."""
+        response = self.get(HEALTHY + self.samples["sku"])
+        assert response.status_code == 200, response.text
+        assert response.json()["sku"] == self.samples["sku"]
+        return response.headers["figway-lineage"]
+
+
+class _Estate:
+    """The demo's estate, its loop on a thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.estate = Estate(folder, every=3600)
+        self._run(self.estate.start())
+
+    def _run(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
+
+    def close(self) -> None:
+        self._run(self.estate.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def _workspace(folder: Path, running: ModuleType, issuer: str) -> None:
+    shutil.copytree(_ROOT / "openapi", folder / "openapi", dirs_exist_ok=True)
+    document = yaml.safe_load((_ROOT / "gateway.yaml").read_text())
+    document["upstreams"] |= {
+        "lab": {"kind": "lab", "journal": str(folder / "journal.txt")},
+        "hostile": {"kind": "http", "base_url": "env:HOSTILE_URL", "auth": {"bearer": "env:HOSTILE_TOKEN"}, "deadline": "2s", "max_body": 2**21},
+        "hostile_soap": {"kind": "soap", "wsdl": "openapi/sources/crm/crm.wsdl", "address": "env:HOSTILE_SOAP", "auth": {"wsse": {"username": "figway", "password": "env:HOSTILE_TOKEN"}}, "deadline": "2s", "max_body": 2**21},
+    }  # fmt: skip
+    document["identity"] = {
+        "issuers": [{"issuer": issuer, "audience": "figway", "introspection": {"url": f"{issuer}/introspect", "client_id": "figway", "client_secret": "env:CLIENT_SECRET"}}],
+        "proxy": {"trusted": ["127.0.0.2/32"], "roles": ["platform"]},
+    }  # fmt: skip
+    document["defaults"]["deadline"] = "4s"
+    contract = (Path(__file__).parent / "attack.yaml").read_text()
+    files = {"gateway.yaml": yaml.safe_dump(document), "openapi/attack.yaml": contract}
+    running.write_workspace(folder, {**files, "policies/access.cedar": _POLICY, "policies/limits.yaml": _LIMITS})
+
+
+def _keys(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    callers: dict[str, dict[str, Any]] = {
+        "agent": {"roles": ["agent"], "principal": "ada", "agent": "bot"},
+        "other": {"roles": ["agent"], "principal": "otto", "agent": "bot"},
+        "platform": {"roles": ["platform"], "principal": "petra"},
+        "partner": {"roles": ["partner"], "principal": "paul"},
+        "nobody": {"roles": [], "principal": "nils"},
+        "scraper": {"roles": ["scraper"], "principal": "sam"},
+        "metered": {"roles": ["agent"], "principal": "mia", "agent": "meter"},
+        "metered_too": {"roles": ["agent"], "principal": "mia", "agent": "meter"},
+        "narrowed": {"roles": ["platform"], "principal": "petra", "scopes": ["get_inventory"]},
+        "revoked": {"roles": ["platform"], "principal": "rita"},
+        "injecting": {"roles": ["agent"], "principal": 'x", action, resource); permit (principal, action, resource); //'},
+    }
+    keys, ids = {}, {}
+    with Desk.open(folder) as desk:
+        for name, caller in callers.items():
+            text, made = desk.create(expires=None, **caller)
+            keys[name], ids[name] = f"Bearer {text}", text.split("_")[1]
+        desk.revoke(ids["revoked"])
+    return keys, ids
+
+
+@contextmanager
+def world(folder: Path, running: ModuleType, modules: Any) -> Iterator[Lab]:
+    """All of it, up."""
+    with ExitStack() as stack:
+        estate = _Estate(folder / "estate")
+        stack.callback(estate.close)
+        hostile, canary, collector = (modules.hostile.Listener() for _ in range(3))
+        for each in (hostile, canary, collector):
+            stack.callback(each.close)
+        issuer = stack.enter_context(modules.issuing.issuer_server())
+        canary_file = folder / "canary.txt"
+        canary_file.write_text("canary-file-text-5d1f\n")
+        with sqlite3.connect(folder / "estate" / "erp.db") as erp:
+            erp.execute("CREATE TABLE canary (secret TEXT)")
+            erp.execute("INSERT INTO canary VALUES ('canary-table-text-77b2')")
+        erp.close()
+        place = folder / "workspace"
+        _workspace(place, running, issuer.url)
+        keys, ids = _keys(place)
+        environment = {
+            **estate.estate.environment(),
+            "HOSTILE_URL": hostile.url, "HOSTILE_SOAP": f"{hostile.url}/soap", "HOSTILE_TOKEN": "hostile-token-91ac",
+            "CLIENT_SECRET": "s3cret", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200",
+            "OTEL_TRACES_SAMPLER": "always_on", "OTEL_BLRP_SCHEDULE_DELAY": "200", "FIGWAY_PLANTED": "planted-environment-0e3b",
+        }  # fmt: skip
+        gateway = stack.enter_context(running.serving(place, extra=environment))
+        (folder / "proxies").mkdir()
+        os.chmod(folder / "proxies", 0o777)
+        ports = stack.enter_context(modules.proxies.proxies(folder / "proxies", gateway.port))
+        secrets = {name: environment[name].encode() for name in ("CRM_PASSWORD", "CRM_NEXT_TOKEN", "HOSTILE_TOKEN")}
+        secrets |= {f"key of {name}": text.removeprefix("Bearer ").encode() for name, text in keys.items()}
+        secrets |= {"file": b"canary-file-text-5d1f", "table": b"canary-table-text-77b2", "env": b"planted-environment-0e3b"}
+        secrets |= {"pepper": _pepper(place)}
+        yield Lab(
+            gateway, estate, estate.estate.facts()["samples"], environment, hostile, canary, collector, issuer,
+            modules.issuing, modules.hostile, modules.watching, keys, ids, {"direct": gateway.port, **ports},
+            canary_file, secrets,
+        )  # fmt: skip
+
+
+def _pepper(workspace: Path) -> bytes:
+    """The pepper's secret, as its file spells it."""
+    path = next((workspace / ".figway" / "keys").glob("pepper*"))
+    document = json.loads(path.read_text())
+    texts = [text for text in _texts(document) if len(text) > 30]
+    return max(texts, key=len).encode()
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)
