@@ -45,6 +45,11 @@ def lab(world: Any) -> Iterator[Any]:
     watching = world.watching
     folder = world.gateway.folder
     world.seen.clear()
+    world.count += 1
+    world.audit.clear()
+    if world.audit_files is None:
+        world.audit_files = watching.Files((folder / ".figway" / "audit", "**/*"))
+    world.audit_files.fresh()
     told = watching.Files((folder, "log.txt"), (folder / ".figway" / "audit", "**/*"), (folder.parent / "proxies", "*.log"))
     world.mark()
     told.fresh()

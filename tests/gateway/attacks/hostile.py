@@ -78,7 +78,7 @@ class Listener:
             if name in line:
                 yield from answer()
                 return
-        yield reply(b'{"caught": true}')
+        yield reply(b'{"caught": true, "place": "here"}')
 
 
 def _read(connection: socket.socket) -> bytes:

@@ -12,7 +12,9 @@ _JSON = b"Content-Type: application/json\r\n"
 
 
 def _hidden(lab: Any) -> bytes:
-    return b"GET /smuggled/x HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\n\r\n" % lab.keys["platform"].encode()
+    return b"GET /smuggled/%d/x HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\n\r\n" % (
+        lab.count, lab.keys["platform"].encode(),
+    )  # fmt: skip
 
 
 def _post(lab: Any, *fields: bytes, line: bytes = b"POST /notes HTTP/1.1", host: bytes = b"Host: x\r\n") -> bytes:
@@ -22,7 +24,7 @@ def _post(lab: Any, *fields: bytes, line: bytes = b"POST /notes HTTP/1.1", host:
 
 def _unheard(lab: Any, port: int, request: bytes, late: bytes = b"") -> bytes:
     answer = lab.raw(request, port, late=late)
-    assert b"/smuggled/" not in lab.audited(), "the hidden request was heard"
+    assert b"/smuggled/%d/" % lab.count not in lab.audited(), "the hidden request was heard"
     return answer
 
 
@@ -119,7 +121,12 @@ def negative_length(lab: Any, port: int) -> None:
 
 
 def length_that_wraps(lab: Any, port: int) -> None:
-    _unheard(lab, port, _post(lab, b"Content-Length: 18446744073709551616") + _hidden(lab))
+    request = _post(lab, b"Content-Length: 18446744073709551616", b"Connection: close") + _hidden(lab)
+    if port == lab.ports["haproxy"]:
+        # HAProxy 2.6 takes it for 0, and what follows for one more request of the client's: that isn't past HAProxy.
+        assert b" 200 OK" not in lab.raw(request, port)
+    else:
+        _unheard(lab, port, request)
 
 
 def length_in_hex(lab: Any, port: int) -> None:
@@ -228,7 +235,9 @@ def no_host(lab: Any, port: int) -> None:
 
 def early_close(lab: Any, port: int) -> None:
     lab.raw(_post(lab, b"Content-Length: 40") + b'{"sku": "EARLY"', port, patience=0.01)
-    assert "EARLY" not in (lab.gateway.folder / "journal.txt").read_text()
+    lab.mark()
+    journal = lab.gateway.folder / "journal.txt"
+    assert not journal.exists() or "EARLY" not in journal.read_text()
 
 
 def queue_of_answers(lab: Any, port: int) -> None:

@@ -1,0 +1,31 @@
+"""Every attack of the table, each against a gateway that runs; the fixture `lab` looks at what it left behind."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_HERE = Path(__file__).parent
+
+
+def _attacks(name: str) -> list[Callable[[Any], None]]:
+    spec = importlib.util.spec_from_file_location(f"figway_attacks_{name}", _HERE / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    own = [each for each in vars(module).values() if getattr(each, "__module__", "") == module.__name__]
+    return [each for each in own if callable(each) and not each.__name__.startswith("_")]
+
+
+MODULES = sorted(path.stem for path in _HERE.glob("on_*.py") if path.stem != "on_framing")
+ATTACKS = [pytest.param(each, id=f"{name[3:]}-{each.__name__}") for name in MODULES for each in _attacks(name)]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_it_does_not_succeed(lab: Any, attack: Callable[[Any], None]) -> None:
+    attack(lab)
