@@ -84,12 +84,12 @@ def mask_by_a_filter(lab: Any) -> None:
 
 def mask_by_a_sort(lab: Any) -> None:
     for sort in ("unit_price", "-unit_price", "sku,-reserved", "UNIT_PRICE", "unit_price "):
-        _refused(lab.get("/shelves", "partner", params={"sort": sort}), 400)
+        _refused(lab.get("/shelves", "partner", params={"sort": sort}), 400, 422)
 
 
 def mask_by_an_error(lab: Any) -> None:
     response = lab.get("/shelves", "partner", params={"sort": "nonsense"})
-    _refused(response, 400)
+    _refused(response, 400, 422)
     assert "unit_price" not in response.text
 
 

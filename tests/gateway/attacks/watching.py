@@ -6,6 +6,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -30,14 +31,35 @@ class Files:
         pieces = []
         for path in self._paths():
             with path.open("rb") as file:
-                file.seek(self._read.get(path, 0))
-                pieces.append(file.read())
-                self._read[path] = file.tell()
+                start = self._read.get(path, 0)
+                file.seek(start)
+                # Whole lines only: what is being written is looked at next time.
+                whole = file.read().rpartition(b"\n")[0]
+                pieces.append(whole)
+                self._read[path] = start + len(whole)
         return b"\n".join(pieces)
 
     def _paths(self) -> Iterator[Path]:
         for folder, pattern in self._places:
             yield from (path for path in sorted(folder.glob(pattern)) if path.is_file())
+
+
+class Audit:
+    """The audit's records, read as its file has them; each look reads the segments that came since the last one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read = -1
+
+    def fresh(self) -> bytes:
+        """All records since the last look."""
+        bodies = []
+        for path in self._folder.glob("log-*.db"):
+            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+                query = "SELECT number, body FROM segments WHERE number > ? ORDER BY number"
+                for self._read, body in connection.execute(query, (self._read,)).fetchall():
+                    bodies.append(bytes(body))
+        return b"\n".join(bodies)
 
 
 def family(pid: int) -> list[int]:
@@ -83,14 +105,11 @@ def command_lines() -> bytes:
 def rows(path: Path) -> str:
     """A digest of all tables of a SQLite file."""
     digest = sha256()
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall():
             digest.update(name.encode())
             for row in connection.execute(f'SELECT * FROM "{name}"'):
                 digest.update(repr(row).encode())
-    finally:
-        connection.close()
     return digest.hexdigest()
 
 

@@ -42,6 +42,7 @@ rules:
   - {match: {principal: "*", agent: "*", route: get_metered}, rate: 1/h, burst: 3}
 """
 HEALTHY = "/inventory/"
+SOAPS = 6
 _TLS = ssl.create_default_context()  # made once: each takes as long as a hundred calls
 
 
@@ -133,7 +134,7 @@ class Lab:
             answer if callable(answer) else lambda: [answer]
         )
         before = self.hostile.asked(place)
-        response = self.get(path.format(name), **options)
+        response = self.get(path.format(name, number=self.count % SOAPS), **options)
         assert self.hostile.asked(place) > before, response.text
         return response
 
@@ -182,15 +183,23 @@ def _workspace(folder: Path, running: ModuleType, issuer: str) -> None:
     document["upstreams"] |= {
         "lab": {"kind": "lab", "journal": str(folder / "journal.txt")},
         "hostile": {"kind": "http", "base_url": "env:HOSTILE_URL", "auth": {"bearer": "env:HOSTILE_TOKEN"}, "deadline": "2s", "max_body": 2**21},
-        "hostile_soap": {"kind": "soap", "wsdl": "openapi/sources/crm/crm.wsdl", "address": "env:HOSTILE_SOAP", "auth": {"wsse": {"username": "figway", "password": "env:HOSTILE_TOKEN"}}, "deadline": "2s", "max_body": 2**21},
+    }  # fmt: skip
+    document["upstreams"] |= {
+        f"hostile_soap{number}": {"kind": "soap", "wsdl": "openapi/sources/crm/crm.wsdl", "address": "env:HOSTILE_SOAP", "auth": {"wsse": {"username": "figway", "password": "env:HOSTILE_TOKEN"}}, "deadline": "2s", "max_body": 2**21}
+        for number in range(SOAPS)
     }  # fmt: skip
     document["identity"] = {
         "issuers": [{"issuer": issuer, "audience": "figway", "introspection": {"url": f"{issuer}/introspect", "client_id": "figway", "client_secret": "env:CLIENT_SECRET"}}],
         "proxy": {"trusted": ["127.0.0.2/32"], "roles": ["platform"]},
     }  # fmt: skip
     document["defaults"]["deadline"] = "4s"
-    contract = (Path(__file__).parent / "attack.yaml").read_text()
-    files = {"gateway.yaml": yaml.safe_dump(document), "openapi/attack.yaml": contract}
+    contract = yaml.safe_load((Path(__file__).parent / "attack.yaml").read_text())
+    # The same thing several times, as each has a breaker that leaves it alone after ten failures.
+    one = json.dumps(contract["paths"].pop("/soap/{customer_id}"))
+    for number in range(SOAPS):
+        again = one.replace("get_soap", f"get_soap{number}").replace("hostile_soap", f"hostile_soap{number}")
+        contract["paths"][f"/soap{number}/{{customer_id}}"] = json.loads(again)
+    files = {"gateway.yaml": yaml.safe_dump(document), "openapi/attack.yaml": yaml.safe_dump(contract)}
     running.write_workspace(folder, {**files, "policies/access.cedar": _POLICY, "policies/limits.yaml": _LIMITS})
 
 
