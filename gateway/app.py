@@ -36,7 +36,7 @@ from gateway.limits.limiter import Limiter
 from gateway.lineage.snapshots import stored
 from gateway.operations.service import Operations
 from gateway.routing.model import InvalidWorkspace
-from gateway.routing.stores import audit_url, limits_url, state_url
+from gateway.routing.stores import audit_url, given_keys, limits_url, state_url
 from gateway.runtime import Means, Runtime
 from gateway.serving import Governance
 from gateway.settings import Settings
@@ -136,7 +136,7 @@ def make_means(workspace: Path, settings: Settings) -> Means:
     folder = StateFolder.of(workspace, settings.state)
     state = open_state(state_url(workspace), workspace, folder)
     offload, shared = Offload(), Shared.open(folder.shared)
-    rings = Keyrings(folder.keys)
+    rings = Keyrings(folder.keys, given_keys(workspace))
     keys = KeyVerifier(state, rings["pepper"], shared, offload)
     development = DevelopmentKey(rings[NAME]) if settings.dev else None
     verifier = CallerVerifier(keys, Fetcher(), development)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from adapters import registry
 from adapters.contract import Effect
+from adapters.secret import Secret
 from gateway.routing.identity import Identity
+from gateway.routing.rings import ring_secrets
 from gateway.routing.units import Duration, Size
 from gateway.store.place import DEFAULT_URL
 
@@ -68,6 +70,15 @@ class Stores(_Model):
     )
 
 
+RingName: TypeAlias = Literal["pepper", "cursor", "tokens", "audit", "arguments"]
+"""The gateway's own keys that an operator may give."""
+
+
+def _is_ring(value: SecretStr) -> SecretStr:
+    ring_secrets(value.get_secret_value())
+    return value
+
+
 class Gateway(_Model):
     """`gateway.yaml`: what a workspace talks to, and the defaults of its routes."""
 
@@ -77,6 +88,11 @@ class Gateway(_Model):
     defaults: Defaults = Field(default=Defaults(), description="Defaults of every route.")
     identity: Identity = Field(default=Identity(), description="How callers are known.")
     stores: Stores = Field(default=Stores(), description="Where state is kept.")
+    keys: dict[RingName, Annotated[Secret, AfterValidator(_is_ring)]] = Field(
+        default_factory=dict,
+        description="The gateway's own keys, given instead of made in the state folder: 32 bytes in base64url each, "
+        "several separated by commas, the one that signs first.",
+    )
 
 
 class BindingModel(_Model):
