@@ -27,6 +27,7 @@ from gateway.limits.limiter import Limiter
 from gateway.operations.service import Operations
 from gateway.pipeline import Filter, Handler, chain
 from gateway.policy.decide import Policies
+from gateway.policy.sight import Sights
 from gateway.routing.audit_schema import Audit
 from gateway.routing.model import Compiled, Route
 from gateway.routing.table import Table
@@ -60,7 +61,7 @@ class Governance:
 def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], governance: Governance) -> Serving:
     """Compiles every route into its handler and its place in the table."""
     policies = Policies(compiled.rules, governance.keyrings["tokens"].current.secret)
-
+    sights = Sights(policies, compiled)
     limits = limited(compiled, governance.limiter)
     keeps = keeps_of(compiled, governance.audit)
 
@@ -73,7 +74,7 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
         deadline = route.deadline or compiled.defaults.deadline
         filters: list[Filter] = [authorize_call(policies, route)] if policies.waits_for(route) else []
         if route.effect is not Effect.READ:
-            filters.append(idempotency(route, governance.operations, tells=tells, deadline=deadline))
+            filters.append(idempotency(route, governance.operations, sights, tells=tells, deadline=deadline))
         # What is kept of a write may be asked for again, so it is kept as the caller may see it.
         return [*filters, redact(route)] if policies.narrowed(route) else filters
 

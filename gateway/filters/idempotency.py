@@ -24,6 +24,7 @@ from gateway.operations.outcome import reply_of
 from gateway.operations.record import Begun, Intent, OperationState
 from gateway.operations.service import Operations, intent_of, told_unknown
 from gateway.pipeline import Around, Handler
+from gateway.policy.sight import Sights
 from gateway.routing.model import Route
 
 MOST_KEY = 255
@@ -48,7 +49,7 @@ def key_of(header: bytes) -> bytes:
     return key
 
 
-def idempotency(route: Route, operations: Operations, *, tells: bool, deadline: float) -> Around:
+def idempotency(route: Route, operations: Operations, sights: Sights, *, tells: bool, deadline: float) -> Around:
     """A filter for writes: one with a key, or to be answered later, is kept before it's sent; of any other it's kept
     only that its outcome is unknown. `tells`: the upstream can say what became of a write; `deadline` in seconds."""
     composite = route.compose is not None
@@ -63,15 +64,16 @@ def idempotency(route: Route, operations: Operations, *, tells: bool, deadline: 
                 if problem.operation is not None:
                     raise
                 raise await operations.note_unknown(call, problem) from problem
-        intent = intent_of(call)
+        assert call.principal is not None
+        intent, sight = intent_of(call), sights.of(call.principal, route.operation_id)
         if key is not None:
             intent = _keyed(call, intent, key, resume_after)
         begun = await operations.begin(intent)
         if not begun.taken:
-            call.noted["operation"] = begun.operation.id
-            return _again(begun)
+            call.noted["operation_id"] = begun.operation.id
+            return _again(begun, sight)
         call.resuming = begun.resumed and tells
-        task = operations.run(call, begun, rest(call), composite)
+        task = operations.run(call, begun, rest(call), sight, composite)
         if later is None:
             return await asyncio.shield(task)
         done, _ = await asyncio.wait((task,), timeout=later)
@@ -125,8 +127,8 @@ def _no_body(_: Any) -> str:
     return "no body"
 
 
-def _again(begun: Begun) -> Reply:
-    """What a request with a known key is answered."""
+def _again(begun: Begun, sight: str) -> Reply:
+    """What a request with a known key is answered: the reply that was kept, if the caller may still see as much."""
     found = begun.operation
     if not begun.same:
         raise IdempotencyMismatch(
@@ -140,7 +142,7 @@ def _again(begun: Begun) -> Reply:
     if found.state is OperationState.UNKNOWN:
         problem: Problem = UnknownOutcome("What became of the first request with this key isn't known.")
         raise told_unknown(problem, found.id)
-    return reply_of(found.outcome, found.id)
+    return reply_of(found.outcome, found.id, sight)
 
 
 def _accepted(begun: Begun) -> Reply:
