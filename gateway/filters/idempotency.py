@@ -79,6 +79,7 @@ def idempotency(route: Route, operations: Operations, sights: Sights, *, tells: 
         done, _ = await asyncio.wait((task,), timeout=later)
         if done:
             return task.result()
+        call.later = task
         operations.record_late(task, call)
         return _accepted(begun)
 

@@ -50,7 +50,11 @@ paths:
       tags: [items]
       summary: A write of which the upstream can tell{_BODY}
       responses: {{"200": {{description: Done.}}}}
-      x-gateway: {{effect: write, deadline: 300ms, legacy: {{upstream: teller, operation: item.put, input: {_INPUT}}}}}
+      x-gateway:
+        effect: write
+        deadline: 300ms
+        cost: {{estimate: 1, measured: "length(name)"}}
+        legacy: {{upstream: teller, operation: item.put, input: {_INPUT}}}
   /strict:
     post:
       operationId: strict_item
@@ -142,7 +146,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, running: ModuleType) -> Iterat
         yield Lab(gateway, journal)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def lab_in(running: ModuleType) -> Callable[[Path], Lab]:
     """Writes the workspace into a folder; nothing serves it yet."""
     return lambda folder: Lab(None, write(folder, running))
