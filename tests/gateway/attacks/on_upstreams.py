@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 
-_BAD = (502, 503, 504)
+# A redirect is told as a refusal of the request.
+_BAD = (422, 502, 503, 504)
 _SOAP = "/soap{number}/C-10001"
 _ENVELOPE = b'<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>%b</s:Body></s:Envelope>'
 
@@ -137,6 +138,13 @@ def fault_that_echoes_the_secret(lab: Any) -> None:
         lab.hostile_module.reply(_ENVELOPE % (text % secret), status=b"500 Error", media=b"text/xml"), "soap", _SOAP
     )
     assert secret.decode() not in response.text
+
+
+def error_that_echoes_the_secret(lab: Any) -> None:
+    secret = lab.secrets["HOSTILE_TOKEN"].decode()
+    body = f'{{"errors": [{{"pointer": "/{secret}", "detail": "Bearer {secret} is unknown"}}]}}'.encode()
+    response = _json(lab, "echo", body, status=b"422 Unprocessable")
+    assert secret not in response.text
 
 
 def other_ones_answer(lab: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 import time
@@ -89,6 +90,16 @@ def forget_peak(pids: list[int]) -> None:
 def handles(pid: int) -> int:
     """How many files a process has open."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def mode(path: Path | str) -> int:
+    """A file's permission bits."""
+    return Path(path).stat().st_mode & 0o777
+
+
+def make_pipe(path: Path) -> None:
+    """A named pipe."""
+    os.mkfifo(path)
 
 
 def command_lines() -> bytes:

@@ -10,6 +10,8 @@ import shutil
 import socket
 import sqlite3
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -69,8 +71,14 @@ class Lab:
     seen: list[bytes] = field(default_factory=list)
     audit: list[bytes] = field(default_factory=list)
     audit_files: Any = None
+    checker: Any = None
     count: int = 0
     """The number of the attack that is made."""
+
+    @property
+    def drop(self) -> Path:
+        """The folder through which the batch's files come."""
+        return Path(self.environment["DROP_DIR"])
 
     def call(self, method: str, path: str, who: str | None = "agent", **options: Any) -> httpx.Response:
         """One call in somebody's name; what comes back is kept to be looked through."""
@@ -116,6 +124,13 @@ class Lab:
                         answer += chunk
         self.seen.append(answer)
         return answer
+
+    def check(self, folder: Path) -> dict[str, Any]:
+        """What `figway check` made of a workspace: exit code, text, growth of memory."""
+        assert self.checker is not None
+        self.checker.stdin.write(f"{folder}\n")
+        self.checker.stdin.flush()
+        return json.loads(self.checker.stdout.readline())
 
     def task(self, **changes: Any) -> dict[str, Any]:
         """The body of a follow-up task, good unless a change says otherwise."""
@@ -259,11 +274,29 @@ def world(folder: Path, running: ModuleType, modules: Any) -> Iterator[Lab]:
         secrets |= {f"key of {name}": text.removeprefix("Bearer ").encode() for name, text in keys.items()}
         secrets |= {"file": b"canary-file-text-5d1f", "table": b"canary-table-text-77b2", "env": b"planted-environment-0e3b"}
         secrets |= {"pepper": _pepper(place)}
+        checker = stack.enter_context(_checker(running))
         yield Lab(
             gateway, estate, estate.estate.facts()["samples"], environment, hostile, canary, collector, issuer,
             modules.issuing, modules.hostile, modules.watching, keys, ids, {"direct": gateway.port, **ports},
-            canary_file, secrets,
+            canary_file, secrets, checker=checker,
         )  # fmt: skip
+
+
+@contextmanager
+def _checker(running: ModuleType) -> Iterator[Any]:
+    """checking.py, which has measured a good workspace already."""
+    command = [sys.executable, str(Path(__file__).with_name("checking.py"))]
+    environment = {**running.environment(), "FIGWAY_PLANTED": "planted-environment-0e3b"}
+    environment["PYTHONPATH"] += os.pathsep + str(_ROOT)
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True, env=environment) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{_ROOT}\n")
+        process.stdin.flush()
+        first = json.loads(process.stdout.readline())
+        assert first["code"] == 0, first
+        yield process
+        process.stdin.close()
 
 
 def _pepper(workspace: Path) -> bytes:
