@@ -43,7 +43,9 @@ def main() -> None:
             code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
             grown = (usage.ru_maxrss - least) * 1024
             least = least or usage.ru_maxrss
-            print(json.dumps({"code": code, "said": output.read().decode(errors="replace"), "grown": grown}), flush=True)
+            print(
+                json.dumps({"code": code, "said": output.read().decode(errors="replace"), "grown": grown}), flush=True
+            )
 
 
 main()

@@ -32,6 +32,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, running: ModuleType) -> Iter
         hostile=_load(_HERE / "hostile.py"),
         watching=_load(_HERE / "watching.py"),
         proxies=_load(_HERE / "proxies.py"),
+        workspace=_load(_HERE / "workspace.py"),
         issuing=_load(_HERE.parent / "identity" / "issuing.py"),
     )
     with _load(_HERE / "world.py").world(tmp_path_factory.mktemp("attacked"), running, modules) as lab:

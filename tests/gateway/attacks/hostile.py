@@ -1,4 +1,4 @@
-"""The other side: an upstream that answers whatever bytes it is told to, and listeners that nobody should ever reach."""
+"""The other side: an upstream that answers whatever bytes it is told to, and listeners that nobody should reach."""
 
 from __future__ import annotations
 

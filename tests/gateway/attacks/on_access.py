@@ -1,4 +1,4 @@
-"""What callers may see and how often: policies, rows, masks, limits, other callers' things, and the gateway's own routes."""
+"""What callers may see, and how often: rows, masks, limits, other callers' things, the gateway's own routes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def cedar_in_an_argument(lab: Any) -> None:
 
 
 def cedar_in_what_is_explained(lab: Any) -> None:
-    response = lab.get("/-/policy/explain", "platform", params={"as": 'x") || true', "action": "get_shelf", "role": 'a"b'})
+    response = lab.get(
+        "/-/policy/explain", "platform", params={"as": 'x") || true', "action": "get_shelf", "role": 'a"b'}
+    )
     assert response.status_code in (200, 400)
     _refused(lab.get("/-/policy/explain?as=petra&action=get_shelf", "agent"), 403)
 
@@ -171,7 +173,14 @@ def audit_without_permission(lab: Any) -> None:
 
 
 def audit_by_an_injected_question(lab: Any) -> None:
-    for query in ("principal=x'%20OR%201=1--", "text=%25%25%25%25", "limit=1e9", "time.ge=0'%3bDROP", "nonsense=1", "limit=1&limit=2"):
+    for query in (
+        "principal=x'%20OR%201=1--",
+        "text=%25%25%25%25",
+        "limit=1e9",
+        "time.ge=0'%3bDROP",
+        "nonsense=1",
+        "limit=1&limit=2",
+    ):
         response = lab.get(f"/-/audit?{query}", "platform")
         assert response.status_code in (200, 400)
 
@@ -183,7 +192,16 @@ def own_routes_without_permission(lab: Any) -> None:
 
 
 def own_routes_that_do_not_exist(lab: Any) -> None:
-    for path in ("/-/admin", "/-/env", "/-/debug/pprof", "/-/config", "/.env", "/.git/config", "/server-status", "/actuator"):
+    for path in (
+        "/-/admin",
+        "/-/env",
+        "/-/debug/pprof",
+        "/-/config",
+        "/.env",
+        "/.git/config",
+        "/server-status",
+        "/actuator",
+    ):
         _refused(lab.get(path, "nobody"), 403, 404)
 
 
@@ -218,7 +236,16 @@ def limit_by_a_forwarded_address(lab: Any) -> None:
 
 def limit_by_spelling(lab: Any) -> None:
     served = 0
-    for path in ("/metered", "/metered?", "/metered#x", "/%6detered", "/metered%20", "/Metered", "/./metered", "/metered?a"):
+    for path in (
+        "/metered",
+        "/metered?",
+        "/metered#x",
+        "/%6detered",
+        "/metered%20",
+        "/Metered",
+        "/./metered",
+        "/metered?a",
+    ):
         served += sum(lab.get(path, "metered").status_code == 200 for _ in range(3))
     assert served <= 3
 
@@ -258,7 +285,9 @@ def limit_headers_that_inject(lab: Any) -> None:
 
 def guesses_of_credentials(lab: Any) -> None:
     with httpx.Client(base_url=lab.gateway.url, timeout=20) as client:
-        answers = [client.get("/metered", headers={"authorization": f"Bearer figway_{n}"}).status_code for n in range(700)]
+        answers = [
+            client.get("/metered", headers={"authorization": f"Bearer figway_{n}"}).status_code for n in range(700)
+        ]
     assert set(answers) <= {401, 429}
     assert 429 in answers or len(answers) == answers.count(401)
 

@@ -150,7 +150,9 @@ def chunks_of_one_byte(lab: Any) -> None:
     text = _text(lab, title="drip " + "x" * 60).encode()
     head = b"POST /tasks HTTP/1.1\r\nHost: x\r\nAuthorization: %b\r\nContent-Type: application/json\r\n"
     head = head % lab.keys["agent"].encode() + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-    answer = lab.raw(head + b"".join(b"1;%b\r\n%c\r\n" % (b"e" * 100, each) for each in text) + b"0\r\n\r\n", patience=3)
+    answer = lab.raw(
+        head + b"".join(b"1;%b\r\n%c\r\n" % (b"e" * 100, each) for each in text) + b"0\r\n\r\n", patience=3
+    )
     assert b" 202 " in answer or b" 4" in answer[:14]
 
 
@@ -158,7 +160,12 @@ def chunks_of_one_byte(lab: Any) -> None:
 
 
 def members_nobody_declared(lab: Any) -> None:
-    for name, value in (("created_by", "petra"), ("task_status", "A"), ("__proto__", {"priority": "urgent"}), ("id", "X")):
+    for name, value in (
+        ("created_by", "petra"),
+        ("task_status", "A"),
+        ("__proto__", {"priority": "urgent"}),
+        ("id", "X"),
+    ):
         _refused(lab.post(_GROUP, lab.task(**{name: value})), 400)
 
 

@@ -40,7 +40,8 @@ def heads_that_drip(lab: Any) -> None:
 
 
 def bodies_that_drip(lab: Any) -> None:
-    head = b"POST /tasks HTTP/1.1\r\nHost: x\r\nAuthorization: %b\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n"
+    head = b"POST /tasks HTTP/1.1\r\nHost: x\r\nAuthorization: %b\r\n"
+    head += b"Content-Type: application/json\r\nContent-Length: 500\r\n\r\n"
     with ExitStack() as stack:
         slow = [stack.enter_context(_connected(lab)) for _ in range(100)]
         for each in slow:

@@ -77,7 +77,13 @@ def xpath_in_an_id(lab: Any) -> None:
 
 
 def sql_in_a_key(lab: Any) -> None:
-    for text in ("x' OR '1'='1", "x'; DROP TABLE stock; --", "x' UNION SELECT secret FROM canary --", 'x" OR ""="', "\\' OR 1=1 #"):
+    for text in (
+        "x' OR '1'='1",
+        "x'; DROP TABLE stock; --",
+        "x' UNION SELECT secret FROM canary --",
+        'x" OR ""="',
+        "\\' OR 1=1 #",
+    ):
         _refused(lab.get(f"/shelves/{quote(text, safe='')}", "platform"), 404, 422)
 
 
@@ -96,7 +102,15 @@ def sql_in_a_pattern(lab: Any) -> None:
 
 
 def sql_in_a_sort(lab: Any) -> None:
-    for text in ("sku;DROP TABLE stock", "(SELECT secret FROM canary)", "sku--", '"sku"', "rowid", "sku COLLATE NOCASE", "1"):
+    for text in (
+        "sku;DROP TABLE stock",
+        "(SELECT secret FROM canary)",
+        "sku--",
+        '"sku"',
+        "rowid",
+        "sku COLLATE NOCASE",
+        "1",
+    ):
         _refused(lab.get("/shelves", "platform", params={"sort": text}), 400, 422)
 
 

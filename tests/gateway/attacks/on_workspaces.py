@@ -21,7 +21,12 @@ paths:
       x-gateway: {effect: read, legacy: {upstream: lab, operation: item.get, input: {sku: INPUT}, output: "OUTPUT"}}
 """
 _SOAP = "upstreams: {lab: {kind: lab}, s: {kind: soap, wsdl: s.wsdl, address: 'http://127.0.0.1:1/'}}"
-_WSDL = '<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:x="http://www.w3.org/2001/XMLSchema" targetNamespace="u">%s</definitions>'
+_WSDL = (
+    '<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:x="http://www.w3.org/2001/XMLSchema" '
+    'targetNamespace="u">%s</definitions>'
+)
+_ISSUER = "upstreams: {lab: {kind: lab}}\nidentity: {issuers: [{issuer: '%s', audience: a}]}"
+_FILES = "upstreams: {lab: {kind: lab}, f: {kind: files, root: /nowhere, datasets: {d: %s}}}"
 
 
 def _checked(lab: Any, code: int | None = 1, **changes: str | bytes) -> str:
@@ -65,7 +70,11 @@ def aliases_in_a_contract(lab: Any) -> None:
         members = ", ".join(f"m{m}: *s{n - 1}" for m in range(9))
         schemas.append(f"    s{n}: &s{n} {{type: object, properties: {{{members}}}}}")
     contract = _CONTRACT.replace("SCHEMA", "{type: string}").replace("INPUT", "path.id").replace("OUTPUT", "@")
-    text = contract.replace("REPLY", '{$ref: "#/components/schemas/s11"}') + "components:\n  schemas:\n" + "\n".join(schemas)
+    text = (
+        contract.replace("REPLY", '{$ref: "#/components/schemas/s11"}')
+        + "components:\n  schemas:\n"
+        + "\n".join(schemas)
+    )
     _checked(lab, None, **{"openapi__x.yaml": text})
 
 
@@ -75,7 +84,12 @@ def alias_of_itself(lab: Any) -> None:
 
 def tags_that_make_objects(lab: Any) -> None:
     marker = lab.gateway.folder.parent / "made-by-a-tag"
-    for tag in ("!!python/object/apply:os.system", "!!python/object/new:subprocess.Popen", "!!python/name:os.system", "!include"):
+    for tag in (
+        "!!python/object/apply:os.system",
+        "!!python/object/new:subprocess.Popen",
+        "!!python/name:os.system",
+        "!include",
+    ):
         _checked(lab, **{"gateway.yaml": f"upstreams: {tag} ['touch {marker}']"})
     assert not marker.exists()
 
@@ -107,7 +121,13 @@ def reference_over_http(lab: Any) -> None:
 
 
 def reference_to_a_file(lab: Any) -> None:
-    for place in (f"file://{lab.canary_file}", str(lab.canary_file), "../../canary.txt", "..\\..\\canary.txt", "/dev/zero"):
+    for place in (
+        f"file://{lab.canary_file}",
+        str(lab.canary_file),
+        "../../canary.txt",
+        "..\\..\\canary.txt",
+        "/dev/zero",
+    ):
         said = _checked(lab, REPLY=f"{{$ref: '{place}'}}")
         assert "canary-file-text" not in said
 
@@ -148,7 +168,10 @@ def expression_that_calls(lab: Any) -> None:
 
 def wsdl_import_over_http(lab: Any) -> None:
     place = f"{lab.canary.url}/evil.wsdl"
-    document = _WSDL % f'<import namespace="v" location="{place}"/><types><x:schema><x:import namespace="w" schemaLocation="{place}"/></x:schema></types>'
+    document = (
+        _WSDL % f'<import namespace="v" location="{place}"/>'
+        f'<types><x:schema><x:import namespace="w" schemaLocation="{place}"/></x:schema></types>'
+    )
     _checked(lab, **{"gateway.yaml": _SOAP, "s.wsdl": document})
 
 
@@ -184,13 +207,20 @@ def wsdl_outside_the_workspace(lab: Any) -> None:
 def copybook_outside_the_workspace(lab: Any) -> None:
     for place in ("../canary.txt", "/etc/passwd", str(lab.canary_file)):
         dataset = f"{{match: '*', format: copybook, copybook: '{place}', key: a}}"
-        said = _checked(lab, **{"gateway.yaml": f"upstreams: {{lab: {{kind: lab}}, f: {{kind: files, root: /nowhere, datasets: {{d: {dataset}}}}}}}"})
+        said = _checked(
+            lab,
+            **{"gateway.yaml": _FILES % dataset},
+        )
         assert "canary-file-text" not in said
         assert "root:x" not in said
 
 
 def copybook_that_explodes(lab: Any) -> None:
-    lines = ["       01 R."] + [f"         {n:02} G{n} OCCURS 9999." for n in range(2, 10)] + ["           10 A PIC X(9999)."]
+    lines = (
+        ["       01 R."]
+        + [f"         {n:02} G{n} OCCURS 9999." for n in range(2, 10)]
+        + ["           10 A PIC X(9999)."]
+    )
     dataset = "{match: '*', format: copybook, copybook: c.cpy, key: A}"
     gateway = f"upstreams: {{lab: {{kind: lab}}, f: {{kind: files, root: /nowhere, datasets: {{d: {dataset}}}}}}}"
     _checked(lab, None, **{"gateway.yaml": gateway, "c.cpy": "\n".join(lines)})
@@ -199,7 +229,10 @@ def copybook_that_explodes(lab: Any) -> None:
 def match_outside_the_root(lab: Any) -> None:
     for place in ("../*", "/etc/*", "**/../../x", "a/\0"):
         dataset = f"{{match: {json.dumps(place)}, format: csv, key: a}}"
-        _checked(lab, **{"gateway.yaml": f"upstreams: {{lab: {{kind: lab}}, f: {{kind: files, root: /nowhere, datasets: {{d: {dataset}}}}}}}"})
+        _checked(
+            lab,
+            **{"gateway.yaml": _FILES % dataset},
+        )
 
 
 def links_in_the_workspace(lab: Any) -> None:
@@ -213,7 +246,11 @@ def links_in_the_workspace(lab: Any) -> None:
 
 def policy_that_is_deep(lab: Any) -> None:
     texts = ["!" * 5_000 + "true", "(" * 5_000 + "true" + ")" * 5_000, "[" * 1_000 + "]" * 1_000 + " == 1"]
-    texts += [" && ".join(["true"] * 20_000), " && ".join(["true"] * 3_000), "if true then " * 900 + "true" + " else true" * 900]
+    texts += [
+        " && ".join(["true"] * 20_000),
+        " && ".join(["true"] * 3_000),
+        "if true then " * 900 + "true" + " else true" * 900,
+    ]
     for text in texts:
         _checked(lab, None, **{"policies__access.cedar": f"permit (principal, action, resource) when {{ {text} }};"})
 
@@ -225,20 +262,32 @@ def row_predicate_that_injects(lab: Any) -> None:
 
 
 def secret_that_is_literal(lab: Any) -> None:
-    said = _checked(lab, **{"gateway.yaml": "upstreams: {lab: {kind: lab}, h: {kind: http, base_url: 'http://127.0.0.1:1', auth: {bearer: hunter2-literal}}}"})
-    assert "hunter2-literal" not in said
+    said = _checked(
+        lab,
+        **{"gateway.yaml": "upstreams: {h: {kind: http, base_url: 'http://127.0.0.1:1', auth: {bearer: hunter2}}}"},
+    )
+    assert "hunter2" not in said
 
 
 def reference_to_anything(lab: Any) -> None:
     """What a reference resolves to isn't told, even where it is no good."""
     for reference in (f"file:{lab.canary_file}", "env:FIGWAY_PLANTED"):
-        said = _checked(lab, None, **{"gateway.yaml": f"upstreams: {{lab: {{kind: lab}}, h: {{kind: http, base_url: '{reference}'}}}}"})
+        said = _checked(
+            lab,
+            None,
+            **{"gateway.yaml": f"upstreams: {{lab: {{kind: lab}}, h: {{kind: http, base_url: '{reference}'}}}}"},
+        )
         assert "canary-file-text" not in said
 
 
 def issuer_inside_the_network(lab: Any) -> None:
     for place in ("http://169.254.169.254", "file:///etc/passwd", "http://intranet", "https://user:pw@id.example.com"):
-        _checked(lab, **{"gateway.yaml": f"upstreams: {{lab: {{kind: lab}}}}\nidentity: {{issuers: [{{issuer: '{place}', audience: a}}]}}"})
+        _checked(
+            lab,
+            **{
+                "gateway.yaml": _ISSUER % place,
+            },
+        )
 
 
 def number_in_a_limit(lab: Any) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 _HERE = Path(__file__).parent
 
@@ -24,6 +25,14 @@ def _attacks(name: str) -> list[Callable[[Any], None]]:
 
 MODULES = sorted(path.stem for path in _HERE.glob("on_*.py") if path.stem != "on_framing")
 ATTACKS = [pytest.param(each, id=f"{name[3:]}-{each.__name__}") for name in MODULES for each in _attacks(name)]
+
+
+def test_the_table_names_every_attack() -> None:
+    table = yaml.safe_load((_HERE / "attacks.yaml").read_text())
+    written = {name: set(surface["techniques"]) for name, surface in table.items()}
+    made = {path.stem[3:]: {each.__name__ for each in _attacks(path.stem)} for path in _HERE.glob("on_*.py")}
+    assert written == made
+    assert sum(map(len, made.values())) >= 150
 
 
 @pytest.mark.parametrize("attack", ATTACKS)

@@ -13,7 +13,9 @@ assert _spec is not None
 assert _spec.loader is not None
 on_framing = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(on_framing)
-ATTACKS = [each for name, each in vars(on_framing).items() if callable(each) and not name.startswith("_") and name != "Any"]
+ATTACKS = [
+    each for name, each in vars(on_framing).items() if callable(each) and not name.startswith("_") and name != "Any"
+]
 
 
 @pytest.mark.parametrize("through", on_framing.THROUGH)

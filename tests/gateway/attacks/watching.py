@@ -1,4 +1,4 @@
-"""What is looked at after every attack: canaries, secrets wherever something is told, memory, and a call that is served."""
+"""What is looked at after every attack: canaries, secrets wherever something is told, memory, a good call."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ class Audit:
         for path in self._folder.glob("log-*.db"):
             with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
                 query = "SELECT number, body FROM segments WHERE number > ? ORDER BY number"
-                for self._read, body in connection.execute(query, (self._read,)).fetchall():
+                for number, body in connection.execute(query, (self._read,)).fetchall():
+                    self._read = number
                     bodies.append(bytes(body))
         return b"\n".join(bodies)
 
@@ -117,7 +118,9 @@ def rows(path: Path) -> str:
     """A digest of all tables of a SQLite file."""
     digest = sha256()
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall():
+        for (name,) in connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+        ).fetchall():
             digest.update(name.encode())
             for row in connection.execute(f'SELECT * FROM "{name}"'):
                 digest.update(repr(row).encode())

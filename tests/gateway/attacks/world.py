@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import socket
 import sqlite3
 import ssl
@@ -22,27 +21,10 @@ from types import ModuleType
 from typing import Any
 
 import httpx
-import yaml
 
-from gateway.cli.key import Desk
 from gateway.demo.estate import Estate
 
 _ROOT = Path(__file__).parents[3]
-_POLICY = """
-permit (principal in Role::"platform", action, resource);
-permit (principal in Role::"agent", action in Action::"read", resource);
-permit (principal in Role::"agent", action == Action::"create_task", resource);
-permit (principal in Role::"agent", action == Action::"post_hostile", resource);
-@rows("warehouse = 'HALDEN'") @mask("unit_price, reserved")
-permit (principal in Role::"partner", action in Action::"read", resource in Group::"shelves");
-permit (principal == User::"quote\\"er", action == Action::"get_metered", resource);
-permit (principal in Role::"scraper", action == Action::"gateway:read_metrics", resource);
-"""
-_LIMITS = """
-rules:
-  - {match: {agent: "*"}, rate: 1000/s, burst: 5000, concurrency: 300}
-  - {match: {principal: "*", agent: "*", route: get_metered}, rate: 1/h, burst: 3}
-"""
 HEALTHY = "/inventory/"
 SOAPS = 6
 _TLS = ssl.create_default_context()  # made once: each takes as long as a hundred calls
@@ -112,16 +94,15 @@ class Lab:
     def raw(self, request: bytes, port: int | None = None, patience: float = 0.5, late: bytes = b"") -> bytes:
         """Bytes as they are; answers what came back until it ended or `patience` seconds were silent."""
         answer = b""
-        with socket.create_connection(("127.0.0.1", port or self.gateway.port), timeout=10) as connection:
-            with suppress(ConnectionError):
-                connection.sendall(request)
-                if late:
-                    time.sleep(0.05)
-                    connection.sendall(late)
-                connection.settimeout(patience)
-                with suppress(TimeoutError):
-                    while chunk := connection.recv(65536):
-                        answer += chunk
+        address = ("127.0.0.1", port or self.gateway.port)
+        with suppress(ConnectionError, TimeoutError), socket.create_connection(address, timeout=10) as connection:
+            connection.sendall(request)
+            if late:
+                time.sleep(0.05)
+                connection.sendall(late)
+            connection.settimeout(patience)
+            while chunk := connection.recv(65536):
+                answer += chunk
         self.seen.append(answer)
         return answer
 
@@ -134,7 +115,12 @@ class Lab:
 
     def task(self, **changes: Any) -> dict[str, Any]:
         """The body of a follow-up task, good unless a change says otherwise."""
-        good = {"customer_id": self.samples["customer_id"], "title": "Call", "due_date": "2027-01-15", "priority": "low"}
+        good = {
+            "customer_id": self.samples["customer_id"],
+            "title": "Call",
+            "due_date": "2027-01-15",
+            "priority": "low",
+        }
         return {**good, **changes}
 
     def poisoned(self, answer: bytes | Any, name: str, path: str = "/hostile/{}", **options: Any) -> httpx.Response:
@@ -192,55 +178,6 @@ class _Estate:
         self._loop.close()
 
 
-def _workspace(folder: Path, running: ModuleType, issuer: str) -> None:
-    shutil.copytree(_ROOT / "openapi", folder / "openapi", dirs_exist_ok=True)
-    document = yaml.safe_load((_ROOT / "gateway.yaml").read_text())
-    document["upstreams"] |= {
-        "lab": {"kind": "lab", "journal": str(folder / "journal.txt")},
-        "hostile": {"kind": "http", "base_url": "env:HOSTILE_URL", "auth": {"bearer": "env:HOSTILE_TOKEN"}, "deadline": "2s", "max_body": 2**21},
-    }  # fmt: skip
-    document["upstreams"] |= {
-        f"hostile_soap{number}": {"kind": "soap", "wsdl": "openapi/sources/crm/crm.wsdl", "address": "env:HOSTILE_SOAP", "auth": {"wsse": {"username": "figway", "password": "env:HOSTILE_TOKEN"}}, "deadline": "2s", "max_body": 2**21}
-        for number in range(SOAPS)
-    }  # fmt: skip
-    document["identity"] = {
-        "issuers": [{"issuer": issuer, "audience": "figway", "introspection": {"url": f"{issuer}/introspect", "client_id": "figway", "client_secret": "env:CLIENT_SECRET"}}],
-        "proxy": {"trusted": ["127.0.0.2/32"], "roles": ["platform"]},
-    }  # fmt: skip
-    document["defaults"]["deadline"] = "4s"
-    contract = yaml.safe_load((Path(__file__).parent / "attack.yaml").read_text())
-    # The same thing several times, as each has a breaker that leaves it alone after ten failures.
-    one = json.dumps(contract["paths"].pop("/soap/{customer_id}"))
-    for number in range(SOAPS):
-        again = one.replace("get_soap", f"get_soap{number}").replace("hostile_soap", f"hostile_soap{number}")
-        contract["paths"][f"/soap{number}/{{customer_id}}"] = json.loads(again)
-    files = {"gateway.yaml": yaml.safe_dump(document), "openapi/attack.yaml": yaml.safe_dump(contract)}
-    running.write_workspace(folder, {**files, "policies/access.cedar": _POLICY, "policies/limits.yaml": _LIMITS})
-
-
-def _keys(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
-    callers: dict[str, dict[str, Any]] = {
-        "agent": {"roles": ["agent"], "principal": "ada", "agent": "bot"},
-        "other": {"roles": ["agent"], "principal": "otto", "agent": "bot"},
-        "platform": {"roles": ["platform"], "principal": "petra"},
-        "partner": {"roles": ["partner"], "principal": "paul"},
-        "nobody": {"roles": [], "principal": "nils"},
-        "scraper": {"roles": ["scraper"], "principal": "sam"},
-        "metered": {"roles": ["agent"], "principal": "mia", "agent": "meter"},
-        "metered_too": {"roles": ["agent"], "principal": "mia", "agent": "meter"},
-        "narrowed": {"roles": ["platform"], "principal": "petra", "scopes": ["get_inventory"]},
-        "revoked": {"roles": ["platform"], "principal": "rita"},
-        "injecting": {"roles": ["agent"], "principal": 'x", action, resource); permit (principal, action, resource); //'},
-    }
-    keys, ids = {}, {}
-    with Desk.open(folder) as desk:
-        for name, caller in callers.items():
-            text, made = desk.create(expires=None, **caller)
-            keys[name], ids[name] = f"Bearer {text}", text.split("_")[1]
-        desk.revoke(ids["revoked"])
-    return keys, ids
-
-
 @contextmanager
 def world(folder: Path, running: ModuleType, modules: Any) -> Iterator[Lab]:
     """All of it, up."""
@@ -258,13 +195,14 @@ def world(folder: Path, running: ModuleType, modules: Any) -> Iterator[Lab]:
             erp.execute("INSERT INTO canary VALUES ('canary-table-text-77b2')")
         erp.close()
         place = folder / "workspace"
-        _workspace(place, running, issuer.url)
-        keys, ids = _keys(place)
+        modules.workspace.write(place, running, issuer.url)
+        keys, ids = modules.workspace.make_keys(place)
         environment = {
             **estate.estate.environment(),
             "HOSTILE_URL": hostile.url, "HOSTILE_SOAP": f"{hostile.url}/soap", "HOSTILE_TOKEN": "hostile-token-91ac",
             "CLIENT_SECRET": "s3cret", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200",
-            "OTEL_TRACES_SAMPLER": "always_on", "OTEL_BLRP_SCHEDULE_DELAY": "200", "FIGWAY_PLANTED": "planted-environment-0e3b",
+            "OTEL_TRACES_SAMPLER": "always_on", "OTEL_BLRP_SCHEDULE_DELAY": "200",
+            "FIGWAY_PLANTED": "planted-environment-0e3b",
         }  # fmt: skip
         gateway = stack.enter_context(running.serving(place, extra=environment))
         (folder / "proxies").mkdir()
@@ -272,7 +210,11 @@ def world(folder: Path, running: ModuleType, modules: Any) -> Iterator[Lab]:
         ports = stack.enter_context(modules.proxies.proxies(folder / "proxies", gateway.port))
         secrets = {name: environment[name].encode() for name in ("CRM_PASSWORD", "CRM_NEXT_TOKEN", "HOSTILE_TOKEN")}
         secrets |= {f"key of {name}": text.removeprefix("Bearer ").encode() for name, text in keys.items()}
-        secrets |= {"file": b"canary-file-text-5d1f", "table": b"canary-table-text-77b2", "env": b"planted-environment-0e3b"}
+        secrets |= {
+            "file": b"canary-file-text-5d1f",
+            "table": b"canary-table-text-77b2",
+            "env": b"planted-environment-0e3b",
+        }
         secrets |= {"pepper": _pepper(place)}
         checker = stack.enter_context(_checker(running))
         yield Lab(
