@@ -68,7 +68,7 @@ def idempotency(route: Route, operations: Operations, sights: Sights, *, tells: 
         intent, sight = intent_of(call), sights.of(call.principal, route.operation_id)
         if key is not None:
             intent = _keyed(call, intent, key, resume_after)
-        begun = await operations.begin(intent)
+        begun = (await operations.begin(intent))._replace(promised=later is not None)
         if not begun.taken:
             call.noted["operation_id"] = begun.operation.id
             return _again(begun, sight)

@@ -43,6 +43,8 @@ _INSERT = f"INSERT INTO operations ({_COLUMNS}) VALUES ({', '.join('?' * 13)})" 
 _BY_KEY = f"SELECT {_COLUMNS} FROM operations WHERE key = ?"  # noqa: S608 - constant columns
 _BY_ID = f"SELECT {_COLUMNS} FROM operations WHERE id = ?"  # noqa: S608 - constant columns
 _END = "UPDATE operations SET state = ?, outcome = ?, updated = ? WHERE id = ?"
+_REFUSE = """UPDATE operations SET state = 'failed', key = NULL, fingerprint = NULL, outcome = ?, updated = ?
+    WHERE id = ?"""
 _ABANDON = "UPDATE operations SET state = 'unknown', updated = ? WHERE owner = ? AND state = 'running'"
 _TAKE = "UPDATE operations SET state = 'running', owner = ?, updated = ? WHERE id = ?"
 _EXPIRED = """DELETE FROM operations WHERE rowid IN (
@@ -125,6 +127,10 @@ class OperationFile:
     def end(self, id: str, state: OperationState, outcome: bytes | None) -> None:
         """Notes how an operation ended."""
         self._connection.execute(_END, (state.value, outcome, time.time(), id))
+
+    def refuse(self, id: str, outcome: bytes) -> None:
+        """Takes an intent back, but keeps for who was promised an answer why nothing was sent. Its key is free."""
+        self._connection.execute(_REFUSE, (outcome, time.time(), id))
 
     def forget(self, id: str) -> None:
         """Takes an intent back: nothing was sent."""

@@ -84,6 +84,10 @@ class Ledger:
         """Notes how an operation ended; returns when it's on the disk, or after a while: then it's done later."""
         await self._settled(lambda: self._file.end(id, state, outcome), id)
 
+    async def refuse(self, id: str, outcome: bytes) -> None:
+        """Takes an intent back, and keeps why nothing was sent."""
+        await self._settled(lambda: self._file.refuse(id, outcome), id)
+
     async def forget(self, id: str) -> None:
         """Takes an intent back, since nothing was sent."""
         await self._settled(lambda: self._file.forget(id), id)

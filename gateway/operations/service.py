@@ -83,24 +83,33 @@ class Operations:
                 raise
             # A composite's steps are kept each by itself: sent again, it goes on where it failed.
             if composite or isinstance(problem, _NOTHING_SENT) or not call.upstream_calls:
-                await self._release(begun)
+                await self._release(begun, composite and bool(call.upstream_calls), outcome.of_problem(problem, sight))
                 raise
             await ledger.end(id, OperationState.UNKNOWN)
             raise told_unknown(problem, id) from problem
         except Exception:
             if composite or not call.upstream_calls:
-                await self._release(begun)
+                await self._release(
+                    begun,
+                    composite and bool(call.upstream_calls),
+                    outcome.of_problem(InternalError("The gateway failed."), sight),
+                )
             else:
                 await ledger.end(id, OperationState.UNKNOWN)
             raise
         await ledger.end(id, OperationState.SUCCEEDED, kept)
         return reply
 
-    async def _release(self, begun: Begun) -> None:
-        if begun.resumed:
-            await self._ledger.end(begun.operation.id, OperationState.UNKNOWN)
+    async def _release(self, begun: Begun, parts: bool, told: bytes) -> None:
+        """Gives the key back. Who may have been told to ask later finds the operation all the same; of one with `parts`
+        that were called, they know what was done."""
+        id = begun.operation.id
+        if begun.resumed or (begun.promised and parts):
+            await self._ledger.end(id, OperationState.UNKNOWN)
+        elif begun.promised:
+            await self._ledger.refuse(id, told)
         else:
-            await self._ledger.forget(begun.operation.id)
+            await self._ledger.forget(id)
 
     def _ended(self, task: asyncio.Task[Reply]) -> None:
         del self._running[task]

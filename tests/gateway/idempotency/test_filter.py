@@ -217,7 +217,8 @@ def test_a_call_may_be_answered_later(lab: Any) -> None:
     assert accepted.headers["preference-applied"] == "respond-async"
     id = accepted.json()["id"]
     assert accepted.headers["location"] == f"/-/operations/{id}"
-    assert lab.operation(id).json()["state"] == "running"
+    document = lab.operation(id).json()
+    assert document["state"] == "running", document
     document = until_ended(lab, id)
     assert (document["state"], document["reply"]["status"]) == ("succeeded", 201)
     assert document["reply"]["body"] == {"sku": "s", "name": "put", "on_hand": 1}
@@ -231,6 +232,22 @@ def test_answered_later_needs_no_key_and_tells_of_failures(lab: Any) -> None:
     assert (document["state"], document["problem"]["type"]) == ("failed", "urn:figway:problem:conflict")
     id = lab.post({"n": 20, "error": "UnknownOutcome"}, prefer="respond-async").json()["id"]
     assert until_ended(lab, id)["state"] == "unknown"
+
+
+def test_a_late_answer_tells_what_was_never_sent_too(lab: Any) -> None:
+    accepted = lab.post({"n": 29, "refuse": "Unavailable"}, "key-29", prefer="respond-async")
+    document = until_ended(lab, accepted.headers["figway-lineage"])
+    assert (document["state"], document["problem"]["status"]) == ("failed", 503)
+    # The key is free: it takes even another body.
+    assert lab.post({"n": "29-again"}, "key-29").status_code == 201
+
+
+def test_a_late_answer_tells_of_a_composite_that_failed(lab: Any) -> None:
+    accepted = lab.post({"n": 30, "refuse": "Unavailable"}, "key-30", "/pairs", prefer="respond-async")
+    assert until_ended(lab, accepted.headers["figway-lineage"])["state"] == "unknown"
+    # It goes on where it failed.
+    lab.post({"n": 30, "refuse": "Unavailable"}, "key-30", "/pairs")
+    assert [each["sku"] for each in lab.effects(30)] == ["one"]
 
 
 def test_how_a_call_ended_that_was_answered_before_is_recorded_too(lab: Any) -> None:
