@@ -67,7 +67,7 @@ def write(folder: Path, running: ModuleType, issuer: str) -> None:
         again = one.replace("get_soap", f"get_soap{number}").replace("hostile_soap", f"hostile_soap{number}")
         contract["paths"][f"/soap{number}/{{customer_id}}"] = json.loads(again)
     files = {"gateway.yaml": yaml.safe_dump(document), "openapi/attack.yaml": yaml.safe_dump(contract)}
-    running.writewrite(folder, {**files, "policies/access.cedar": _POLICY, "policies/limits.yaml": _LIMITS})
+    running.write_workspace(folder, {**files, "policies/access.cedar": _POLICY, "policies/limits.yaml": _LIMITS})
 
 
 def make_keys(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
