@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -98,12 +98,8 @@ class Application:
             means.audit.close()
             raise
         self.control.detach()
-        await means.governance.operations.finish()
-        await runtime.stop()
-        await means.governance.verifier.close()
-        await means.governance.limiter.close()
         try:
-            close_means(means)
+            await stop(runtime)
         except AuditError as error:
             await send({"type": "lifespan.shutdown.failed", "message": str(error)})
         else:
@@ -114,10 +110,7 @@ class Application:
         try:
             await runtime.start(fresh=self._watch)
         except (InvalidWorkspace, StoreError):
-            await runtime.stop()
-            await means.governance.verifier.close()
-            await means.governance.limiter.close()
-            close_means(means)
+            await stop(runtime)
             raise
         if self._watch:
             runtime.supervise(runtime.watch)
@@ -157,6 +150,17 @@ def make_means(workspace: Path, settings: Settings) -> Means:
         telemetry=Telemetry.open(folder.path / "metrics", os.environ),
         snapshots=stored(state, folder.path / "cache", os.environ),
     )
+
+
+async def stop(runtime: Runtime) -> None:
+    """Lets what is under way end, then closes everything, whatever fails on the way; raises what failed last."""
+    means = runtime.means
+    async with AsyncExitStack() as closing:
+        closing.callback(close_means, means)
+        closing.push_async_callback(means.governance.limiter.close)
+        closing.push_async_callback(means.governance.verifier.close)
+        closing.push_async_callback(runtime.stop)
+        closing.push_async_callback(means.governance.operations.finish)
 
 
 def close_means(means: Means) -> None:
