@@ -32,7 +32,7 @@ def test_other_rings_stay_the_folders_own(tmp_path: Path) -> None:
     assert rings.own() == ["pepper"]
 
 
-@pytest.mark.parametrize("text", ["", "short", _key()[:-2], _key() + _key(), f"{_key()};{_key()}"])
+@pytest.mark.parametrize("text", ["", "short", "A" * 42, "A" * 86, "A" * 43 + ";" + "A" * 43])
 def test_what_is_no_key_is_refused_without_being_shown(tmp_path: Path, text: str) -> None:
     with pytest.raises(KeyFileError, match=r"keys\.audit in gateway\.yaml must be 32 random bytes") as raised:
         Keyrings(tmp_path, {"audit": text})["audit"]
