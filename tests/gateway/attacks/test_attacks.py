@@ -24,7 +24,12 @@ def _attacks(name: str) -> list[Callable[[Any], None]]:
 
 
 MODULES = sorted(path.stem for path in _HERE.glob("on_*.py") if path.stem != "on_framing")
-ATTACKS = [pytest.param(each, id=f"{name[3:]}-{each.__name__}") for name in MODULES for each in _attacks(name)]
+FOUND = [(name, each) for name in MODULES for each in _attacks(name)]
+# Each takes a third of a second: every other one is for the slow tests.
+ATTACKS = [
+    pytest.param(each, id=f"{name[3:]}-{each.__name__}", marks=[pytest.mark.slow] if number % 2 else [])
+    for number, (name, each) in enumerate(FOUND)
+]
 
 
 def test_the_table_names_every_attack() -> None:
