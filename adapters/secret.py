@@ -27,10 +27,33 @@ class Reference(str):
         return f"Reference({self.ref!r})"
 
 
+_SHORTEST, _MOST_KNOWN = 6, 4096
+_known: dict[str, None] = {}
+
+
+def without_secrets(text: str) -> str:
+    """A text that an upstream had a hand in, without the secrets that this process was configured with: a system may
+    say in its errors what it was shown."""
+    for secret in tuple(_known):
+        if secret in text:
+            text = text.replace(secret, "…")
+    return text
+
+
+def _remember(secret: str) -> None:
+    """Shorter ones stand in any text; of too many, the oldest are forgotten."""
+    if len(secret) >= _SHORTEST:
+        _known.pop(secret, None)
+        if len(_known) >= _MOST_KNOWN:
+            del _known[next(iter(_known))]
+        _known[secret] = None
+
+
 def _referenced(value: Any) -> SecretStr:
     if isinstance(value, SecretStr):
         return value
     if isinstance(value, Reference):
+        _remember(str.__str__(value))
         return SecretStr(str.__str__(value))
     raise ValueError("a secret must be a reference (env:NAME, file:/path or vault:path#key), not a literal")
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from adapters import errors as adapter
+from adapters.secret import without_secrets
 from gateway.errors import (
     BadUpstreamReply,
     Conflict,
@@ -27,8 +28,15 @@ def problem_of(error: adapter.AdapterError, *, writes: bool) -> Problem:
     for kind, build in _BUILDERS:
         if isinstance(error, kind):
             problem: Problem = build(error, writes)
-            return problem
+            return _reticent(problem)
     return InternalError("The adapter failed in a way it doesn't declare.", note=error.detail)
+
+
+def _reticent(problem: Problem) -> Problem:
+    """The problem, with nothing in it of the secrets that the upstream was shown."""
+    problem.detail, problem.note = without_secrets(problem.detail), without_secrets(problem.note)
+    problem.errors = tuple({name: without_secrets(text) for name, text in each.items()} for each in problem.errors)
+    return problem
 
 
 def _unknown(error: Any, writes: bool) -> Problem:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -58,7 +58,7 @@ from gateway.migration.thaw import keep_thawed
 from gateway.migration.writing import Gate
 from gateway.operations.service import Operations
 from gateway.routing.model import InvalidWorkspace
-from gateway.routing.stores import audit_url, limits_url, state_url
+from gateway.routing.stores import audit_url, given_keys, limits_url, state_url
 from gateway.runtime import Means, Runtime
 from gateway.serving import Governance
 from gateway.settings import Settings
@@ -123,13 +123,8 @@ class Application:
             means.audit.close()
             raise
         self.control.detach()
-        await means.governance.operations.finish()
-        await means.governance.outbox.finish(_LAST_WRITES)
-        await runtime.stop()
-        await means.governance.verifier.close()
-        await means.governance.limiter.close()
         try:
-            close_means(means)
+            await stop(runtime)
         except AuditError as error:
             await send({"type": "lifespan.shutdown.failed", "message": str(error)})
         else:
@@ -140,10 +135,7 @@ class Application:
         try:
             await runtime.start(fresh=self._watch)
         except (InvalidWorkspace, StoreError):
-            await runtime.stop()
-            await means.governance.verifier.close()
-            await means.governance.limiter.close()
-            close_means(means)
+            await stop(runtime)
             raise
         if self._watch:
             runtime.supervise(runtime.watch)
@@ -184,7 +176,7 @@ def make_means(workspace: Path, settings: Settings) -> Means:
     folder = StateFolder.of(workspace, settings.state)
     state = open_state(state_url(workspace), workspace, folder)
     offload, shared = Offload(), Shared.open(folder.shared)
-    rings = Keyrings(folder.keys)
+    rings = Keyrings(folder.keys, given_keys(workspace))
     keys = KeyVerifier(state, rings["pepper"], shared, offload)
     development = DevelopmentKey(rings[NAME]) if settings.dev else None
     verifier = CallerVerifier(keys, Fetcher(), development)
@@ -209,6 +201,18 @@ def make_means(workspace: Path, settings: Settings) -> Means:
         approvals=Approvals(folder.approvals),
         webhooks=Webhooks(),
     )
+
+
+async def stop(runtime: Runtime) -> None:
+    """Lets what is under way end, then closes everything, whatever fails on the way; raises what failed last."""
+    means = runtime.means
+    async with AsyncExitStack() as closing:
+        closing.callback(close_means, means)
+        closing.push_async_callback(means.governance.limiter.close)
+        closing.push_async_callback(means.governance.verifier.close)
+        closing.push_async_callback(runtime.stop)
+        closing.push_async_callback(means.governance.outbox.finish, _LAST_WRITES)
+        closing.push_async_callback(means.governance.operations.finish)
 
 
 def close_means(means: Means) -> None:

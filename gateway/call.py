@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -160,6 +161,8 @@ class Call:
     idempotency_key: str | None = None
     """By what an upstream may know this write again: made of the caller's `Idempotency-Key`, the route and who asks,
     so that callers who choose the same key don't get each other's replies. None: the caller gave none."""
+    later: asyncio.Task[Reply] | None = field(default=None, repr=False)
+    """What goes on after the call was answered (`Prefer: respond-async`), and how it ends."""
     resuming: bool = False
     """The write's outcome is unknown: an upstream that can tell is asked before it's sent again."""
     looking: bool = False

@@ -9,14 +9,16 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 
-from adapters.contract import Json
+from adapters.contract import Effect, Json
 from gateway.call import Call, Reply
-from gateway.errors import BadUpstreamReply, InvalidRequest, Problem
+from gateway.errors import BadUpstreamReply, InvalidRequest, Problem, UnknownOutcome
 from gateway.pipeline import Handler
 from gateway.routing.model import Composite, MappingFailed, Route, Step
 from gateway.routing.scope import is_given, scope_builder
 
 _OMITTED = object()
+# How a write's call of its upstream ends when something was changed, or may have been: one that is cancelled goes on.
+_DONE = frozenset({"ok", "cancelled", "UnknownOutcome"})
 
 
 def compose(route: Route, routes: Mapping[str, Route], handlers: Mapping[str, Handler]) -> Handler:
@@ -28,7 +30,12 @@ def compose(route: Route, routes: Mapping[str, Route], handlers: Mapping[str, Ha
 
     async def handler(call: Call) -> Reply:
         run = _Run(composite, call, scope(call), routes, handlers)
-        await run.all()
+        try:
+            await run.all()
+        except Problem as problem:
+            if run.changed and call.idempotency_key is None and not isinstance(problem, UnknownOutcome):
+                raise _half_done(problem) from problem
+            raise
         try:
             body = composite.output(run.results)
         except MappingFailed as error:
@@ -55,6 +62,8 @@ class _Run:
         self.oldest: datetime | None = None
         self.served_by: str | None = None
         self.warnings: list[str] = []
+        self.changed = False
+        """Whether a part has changed something, or may have."""
 
     async def all(self) -> None:
         """Runs every step; the first failure that isn't allowed for ends the others."""
@@ -75,13 +84,18 @@ class _Run:
         done[step.name].set()
 
     async def _step(self, step: Step) -> Json:
+        made = self._step_call(step)
         try:
-            reply = await self._handlers[step.route](self._step_call(step))
+            reply = await self._handlers[step.route](made)
         except Problem as problem:
+            _note_denied(made)
             if step.on_error == "fail":
                 raise _told(step, problem) from problem
             self.warnings.append(f"The part '{step.name}' is missing: {problem.title.lower()}.")
             return step.default if step.on_error == "default" else _OMITTED
+        finally:
+            self._call.upstream_calls += made.upstream_calls
+            self.changed = self.changed or (made.writes and any(each.outcome in _DONE for each in made.upstream_calls))
         self._note(reply)
         return reply.body
 
@@ -103,10 +117,13 @@ class _Run:
             traceparent=call.traceparent,
             path={},
             raw_headers=call.raw_headers,
-            upstream_calls=call.upstream_calls,
             parent=call,
             batch=call.batch,
             step=step.name,
+            route=route.path,
+            effect=route.effect.value,
+            writes=route.effect is not Effect.READ,
+            peer=call.peer,
             subject_token=call.subject_token,
         )
         self._place(made, route, self._input(step))
@@ -128,6 +145,24 @@ class _Run:
             if parameter.name in input:
                 places[parameter.where][parameter.name] = input.pop(parameter.name)
         call.body = input.pop("body") if set(input) == {"body"} else input
+
+
+def _note_denied(made: Call) -> None:
+    """Has the audit tell which part was denied, and by what: of a part there is no record of its own."""
+    if made.decision == "deny":
+        whole = made
+        while whole.parent is not None:
+            whole = whole.parent
+        whole.noted.setdefault("denied", {})[made.operation] = list(made.policies)
+
+
+def _half_done(problem: Problem) -> UnknownOutcome:
+    """Some of it was done. Without a key there is no way to go on where it failed, so nobody should just try again."""
+    return UnknownOutcome(
+        "A part of the change failed when another had been made, or may have been.",
+        fix="Read the entities to learn what became of it. With an Idempotency-Key such a call can be sent again.",
+        note=problem.note or problem.detail,
+    )
 
 
 def _told(step: Step, problem: Problem) -> Problem:

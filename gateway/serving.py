@@ -33,6 +33,7 @@ from gateway.migration.writing import Gate, Writes
 from gateway.operations.service import Operations
 from gateway.pipeline import Filter, Handler, chain
 from gateway.policy.decide import Policies
+from gateway.policy.sight import Sights
 from gateway.routing.audit_schema import Audit
 from gateway.routing.groups import Side
 from gateway.routing.model import Compiled, Route
@@ -82,7 +83,7 @@ class Governance:
 def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], governance: Governance) -> Serving:
     """Compiles every route into its handler and its place in the table."""
     policies = Policies(compiled.rules, governance.keyrings["tokens"].current.secret)
-
+    sights = Sights(policies, compiled)
     limits = limited(compiled, governance.limiter)
     keeps = keeps_of(compiled, governance.audit)
 
@@ -95,7 +96,7 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
     def keeping(route: Route) -> list[Filter]:
         filters: list[Filter] = [authorize_call(policies, route)] if policies.waits_for(route) else []
         if route.effect is not Effect.READ:
-            filters.append(_keeping_write(route, governance.operations, writes))
+            filters.append(_keeping_write(route, governance.operations, sights, writes))
         # What is kept of a write may be asked for again, so it is kept as the caller may see it.
         return [*filters, redact(route)] if policies.narrowed(route) else filters
 
@@ -157,10 +158,11 @@ def handlers(
     return made
 
 
-def _keeping_write(route: Route, operations: Operations, writes: Writes) -> Filter:
+def _keeping_write(route: Route, operations: Operations, sights: Sights, writes: Writes) -> Filter:
     return idempotency(
         route,
         operations,
+        sights,
         tells=writes.tells(route),
         deadline=writes.deadline(route),
         side=writes.first(route),

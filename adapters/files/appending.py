@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 
 from adapters.contract import Json
-from adapters.errors import Conflict, Invalid
+from adapters.errors import Conflict, FieldError, Invalid, pointer
 from adapters.files.dataset import Description
 from adapters.files.formats import Record, at
 from adapters.files.generation import Generation
 from adapters.files.owner import kept, refusal, signed
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def prepared(
@@ -21,6 +24,8 @@ def prepared(
     if owner is not None:
         input = signed(input, description.config.owner, owner)
     data, faults = description.format.encode(input)
+    if description.config.format == "copybook":
+        faults = [*faults, *_controls(input, "")]
     if faults:
         raise refusal(description, faults)
     name = description.template.name(input)
@@ -30,6 +35,16 @@ def prepared(
     if generation.find(at(value, description.config.key)) is not None:
         raise Conflict("a record of that key exists already")
     return name, data
+
+
+def _controls(value: Json, where: str) -> Iterator[FieldError]:
+    """The texts with control characters: programs that read a record by lines, or print it, would take them for more
+    than text. A quoted text of CSV may have them."""
+    if isinstance(value, str) and _CONTROL.search(value):
+        yield FieldError(where, "must hold no control character")
+    elif isinstance(value, Mapping | list):
+        for name, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _controls(inner, where + pointer(str(name)))
 
 
 def decoded(description: Description, data: bytes) -> dict[str, Json]:

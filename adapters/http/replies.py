@@ -13,6 +13,7 @@ import orjson
 
 from adapters.client import HttpReply
 from adapters.contract import Effect, Json
+from adapters.depth import deeper_than
 from adapters.errors import (
     AdapterError,
     BadReply,
@@ -28,6 +29,7 @@ from adapters.errors import (
 )
 
 _IN_A_THREAD = 64 * 1024
+_MOST_DEPTH = 128
 _MOST_ERRORS, _LONGEST_ERROR = 32, 200
 # A double holds 15 digits as written and orjson keeps 64-bit integers: only a longer run can lose something.
 _DIGITS = bytes(ord("0") if byte in b"0123456789." else ord(" ") for byte in range(256))
@@ -56,6 +58,8 @@ def decoded(body: bytes) -> Json:
             value = json.loads(body, parse_float=_exact, parse_int=_integer, parse_constant=_refused)
     except (ValueError, RecursionError) as error:
         raise BadReply("The upstream's reply isn't valid JSON.", detail=str(error)) from error
+    if deeper_than(body, value, _MOST_DEPTH):
+        raise BadReply(f"The upstream's reply has more than {_MOST_DEPTH} levels of arrays and objects.")
     return value
 
 

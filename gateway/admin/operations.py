@@ -14,6 +14,7 @@ from gateway.call import Principal
 from gateway.errors import Forbidden, NotFound
 from gateway.operations.outcome import shown
 from gateway.operations.record import OperationState, StoredOperation, caller_digest
+from gateway.policy.sight import Sights
 
 _PERMISSION = "gateway:read_operations"
 
@@ -26,7 +27,10 @@ async def _operation(control: Control, request: Request) -> Response:
         # Somebody else's operation is told apart from none by nobody.
         raise NotFound("There is no such operation of yours.", fix="An operation is kept for a day after its end.")
     headers = {"retry-after": "1"} if found.state is OperationState.RUNNING else {}
-    return JSONResponse(_document(found, own=own), headers={**headers, "cache-control": "no-store"})
+    return JSONResponse(
+        _document(found, _sight(control, principal, found) if own else None),
+        headers={**headers, "cache-control": "no-store"},
+    )
 
 
 def _may_see(control: Control, principal: Principal) -> bool:
@@ -37,8 +41,14 @@ def _may_see(control: Control, principal: Principal) -> bool:
     return True
 
 
-def _document(found: StoredOperation, *, own: bool) -> dict[str, Any]:
-    """The operation for whoever may see it; the reply only for its owner, whose rights shaped it."""
+def _sight(control: Control, principal: Principal, found: StoredOperation) -> str:
+    serving = control.serving()
+    return Sights(serving.policies, serving.compiled).of(principal, found.route)
+
+
+def _document(found: StoredOperation, sight: str | None) -> dict[str, Any]:
+    """The operation for whoever may see it; the reply only for its owner (others have no `sight`), whose rights shaped
+    it, while those are the same."""
     members: dict[str, Any] = {
         "id": found.id,
         "route": found.route,
@@ -49,7 +59,7 @@ def _document(found: StoredOperation, *, own: bool) -> dict[str, Any]:
         "created": _instant(found.created),
         "updated": _instant(found.updated),
     }
-    return {**members, **(shown(found.outcome) if own else {})}
+    return {**members, **({} if sight is None else shown(found.outcome, sight))}
 
 
 def _instant(seconds: float) -> str:

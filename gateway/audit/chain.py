@@ -24,12 +24,14 @@ def start(writer: str) -> Head:
 
 def link(previous: bytes, number: int, first: int, count: int, time: int, body: bytes) -> bytes:
     """The hash of a segment behind the one whose hash is `previous`."""
-    return sha256(previous + _HEADER.pack(number, first, count, time) + body).digest()
+    hash = sha256(previous + _HEADER.pack(number, first, count, time))
+    hash.update(body)
+    return hash.digest()
 
 
 def segment(head: Head, lines: Sequence[bytes], time: int) -> Segment:
     """The next segment behind `head`: `lines` hold no line feed, `time` is in microseconds."""
-    body = b"\n".join(lines) + b"\n"
+    body = b"\n".join((*lines, b""))
     number, first, count = head.segment + 1, head.size, len(lines)
     return Segment(number, first, count, time, body, link(head.hash, number, first, count, time, body))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -19,6 +20,8 @@ from gateway.audit.sink import AuditError
 from gateway.audit.subjects import Subjects
 from gateway.audit.verify import Place
 from gateway.store.place import StateFolder
+
+logger = logging.getLogger("figway")
 
 EMBEDDED = "embedded:"
 
@@ -46,7 +49,8 @@ def reader_of(url: str, folder: StateFolder, keys: AuditKeys) -> Reader:
 
 
 def unsealing(folder: StateFolder, keys: AuditKeys) -> Unseal:
-    """What opens the sealed values of a record: those of an erased person read as `{"erased": true}`."""
+    """What opens the sealed values of a record. Those of an erased person read as `{"erased": true}`; what can't be
+    opened, as it was changed, as `{"unreadable": true}`: one such record hides no other."""
     lock = threading.Lock()
 
     def unseal(record: dict[str, Any]) -> dict[str, Any]:
@@ -54,7 +58,11 @@ def unsealing(folder: StateFolder, keys: AuditKeys) -> Unseal:
         if not isinstance(arguments, dict) or "sealed" not in arguments:
             return record
         with lock, closing(Subjects(folder.audit / "subjects.db")) as subjects:
-            opened = subjects.open(arguments["sealed"], record["id"])
+            try:
+                opened = subjects.open(arguments["sealed"], record["id"])
+            except AuditError as error:
+                logger.error("%s", error)
+                opened = {"unreadable": True}
         return {**record, "arguments": {**arguments, "sealed": {"erased": True} if opened is None else opened}}
 
     return unseal

@@ -26,9 +26,8 @@ from gateway.audit.verify import verify as verify_places
 from gateway.cli.audit_table import show
 from gateway.cli.common import FINDING, OK, USAGE, fail, json_option, print_json, workspace_option
 from gateway.cli.key import sentences
-from gateway.cli.recording import audit_reader, note_change
+from gateway.cli.recording import audit_reader, note_change, rings_of
 from gateway.identity.audit_keys import audit_keys
-from gateway.identity.keyrings import Keyrings
 from gateway.routing.stores import audit_url
 from gateway.routing.units import seconds
 from gateway.settings import Settings
@@ -138,7 +137,7 @@ def erase(workspace: Path, as_json: bool, subject: str, yes: bool) -> None:
         fail(f"this destroys the key of '{subject}' for good: say --yes to do it", USAGE)
     with sentences():
         folder = _state(workspace)
-        hasher = audit_keys(Keyrings(folder.keys)).hasher
+        hasher = audit_keys(rings_of(workspace, folder)).hasher
         with closing(Subjects(folder.audit / "subjects.db")) as subjects:
             # The record comes first: an erasure is never without one. It names the person by a hash.
             note_change(workspace, folder, "audit_erase", f"subject:{hasher(subject)}")

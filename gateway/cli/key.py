@@ -14,9 +14,9 @@ import click
 
 from gateway.audit.file import AuditError
 from gateway.cli.common import fail, json_option, print_json, workspace_option
-from gateway.cli.recording import note_change
+from gateway.cli.recording import note_change, rings_of
 from gateway.identity import keys
-from gateway.identity.signing import KeyFileError, load_or_create
+from gateway.identity.signing import KeyFileError
 from gateway.routing.stores import state_url
 from gateway.routing.units import seconds
 from gateway.settings import InvalidSetting, Settings
@@ -122,7 +122,7 @@ class Desk:
 
     def create(self, *, expires: datetime | None, **who: Any) -> tuple[str, StoredKey]:
         """Makes a key; `who` is what `gateway.identity.keys.create` takes."""
-        pepper = load_or_create(self.folder.keys, "pepper")
+        pepper = rings_of(self.workspace, self.folder)["pepper"].current
         text, key = keys.create(self.state, pepper, expires=expires, **who)
         self.announce("key_create", f"key:{key.id}")
         return text, key

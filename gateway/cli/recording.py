@@ -14,7 +14,7 @@ from gateway.audit.record import Record
 from gateway.call import new_id
 from gateway.identity.audit_keys import audit_keys
 from gateway.identity.keyrings import Keyrings
-from gateway.routing.stores import audit_url
+from gateway.routing.stores import audit_url, given_keys
 from gateway.store.place import StateFolder
 
 
@@ -28,13 +28,18 @@ def note_change(workspace: Path, folder: StateFolder, operation: str, changed: s
         principal=f"host:{operator()}",
         decision="allow",
     )
-    with closing(open_log(audit_url(workspace), folder, audit_keys(Keyrings(folder.keys)))) as audit:
+    with closing(open_log(audit_url(workspace), folder, audit_keys(rings_of(workspace, folder)))) as audit:
         audit.append(record)
 
 
 def audit_reader(workspace: Path, folder: StateFolder) -> Reader:
     """A reader of the workspace's audit; raises `StoreError` or `KeyFileError`."""
-    return reader_of(audit_url(workspace), folder, audit_keys(Keyrings(folder.keys)))
+    return reader_of(audit_url(workspace), folder, audit_keys(rings_of(workspace, folder)))
+
+
+def rings_of(workspace: Path, folder: StateFolder) -> Keyrings:
+    """The workspace's keyrings; raises `StoreError`. Blocks."""
+    return Keyrings(folder.keys, given_keys(workspace))
 
 
 def operator() -> str:

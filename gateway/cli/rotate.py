@@ -8,7 +8,8 @@ import click
 
 from gateway.cli.common import fail, json_option, print_json, workspace_option
 from gateway.cli.key import Desk, sentences
-from gateway.identity.signing import Keyring, ring_names
+from gateway.cli.recording import rings_of
+from gateway.identity.signing import Keyring
 
 
 @click.command(
@@ -25,10 +26,11 @@ def rotate(workspace: Path, as_json: bool, every: bool, name: str | None) -> Non
     if every == (name is not None):
         raise click.UsageError("give the name of a key, or --all")
     with sentences(), Desk.open(workspace) as desk:
-        known = ring_names(desk.folder.keys)
-        if name is not None and name not in known:
+        rings = rings_of(workspace, desk.folder)
+        known = rings.own()
+        if name is not None and name not in {*known, *rings.given}:
             fail(f"there is no key '{name}' in {desk.folder.keys}: there are {', '.join(known) or 'none'}")
-        rotated = {each: _rotated(desk, each) for each in (known if name is None else [name])}
+        rotated = {each: _rotated(desk, rings[each]) for each in (known if name is None else [name])}
     if as_json:
         print_json([{"name": each, "id": id} for each, id in rotated.items()])
         return
@@ -36,7 +38,7 @@ def rotate(workspace: Path, as_json: bool, every: bool, name: str | None) -> Non
         click.echo(f"{each} is signed by key {id} from now on")
 
 
-def _rotated(desk: Desk, name: str) -> str:
-    id = Keyring.open(desk.folder.keys, name).rotate().id
-    desk.announce("key_rotate", f"{name}:{id}")
+def _rotated(desk: Desk, ring: Keyring) -> str:
+    id = ring.rotate().id
+    desk.announce("key_rotate", f"{ring.name}:{id}")
     return id

@@ -24,6 +24,7 @@ from gateway.operations.outcome import reply_of
 from gateway.operations.record import Begun, Intent, OperationState
 from gateway.operations.service import Operations, intent_of, told_unknown
 from gateway.pipeline import Around, Handler
+from gateway.policy.sight import Sights
 from gateway.routing.model import Route
 
 MOST_KEY = 255
@@ -49,7 +50,14 @@ def key_of(header: bytes) -> bytes:
 
 
 def idempotency(
-    route: Route, operations: Operations, *, tells: bool, deadline: float, side: str = "", needs_key: bool = False
+    route: Route,
+    operations: Operations,
+    sights: Sights,
+    *,
+    tells: bool,
+    deadline: float,
+    side: str = "",
+    needs_key: bool = False,
 ) -> Around:
     """A filter for writes: one with a key, or to be answered later, is kept before it's sent; of any other it's kept
     only that its outcome is unknown. `tells`: the upstream can say what became of a write; `deadline` in seconds.
@@ -71,22 +79,25 @@ def idempotency(
                 if problem.operation is not None:
                     raise
                 raise await operations.note_unknown(call, problem) from problem
+        assert call.principal is not None
         intent = replace(intent_of(call), side=side, snapshot=call.snapshot)
+        sight = sights.of(call.principal, route.operation_id)
         if key is not None:
             intent = _keyed(call, intent, key, resume_after)
-        begun = await operations.begin(intent)
+        begun = (await operations.begin(intent))._replace(promised=later is not None)
         if not begun.taken:
-            call.noted["operation"] = begun.operation.id
-            return _again(begun)
+            call.noted["operation_id"] = begun.operation.id
+            return _again(begun, sight)
         call.resuming, call.kept = begun.resumed and tells, begun.operation.id
         if begun.resumed and side:
             call.pinned = begun.operation.side or "legacy"
-        task = operations.run(call, begun, rest(call), composite)
+        task = operations.run(call, begun, rest(call), sight, composite)
         if later is None:
             return await asyncio.shield(task)
         done, _ = await asyncio.wait((task,), timeout=later)
         if done:
             return task.result()
+        call.later = task
         operations.record_late(task, call)
         return _accepted(begun)
 
@@ -135,8 +146,8 @@ def _no_body(_: Any) -> str:
     return "no body"
 
 
-def _again(begun: Begun) -> Reply:
-    """What a request with a known key is answered."""
+def _again(begun: Begun, sight: str) -> Reply:
+    """What a request with a known key is answered: the reply that was kept, if the caller may still see as much."""
     found = begun.operation
     if not begun.same:
         raise IdempotencyMismatch(
@@ -150,7 +161,7 @@ def _again(begun: Begun) -> Reply:
     if found.state is OperationState.UNKNOWN:
         problem: Problem = UnknownOutcome("What became of the first request with this key isn't known.")
         raise told_unknown(problem, found.id)
-    return reply_of(found.outcome, found.id)
+    return reply_of(found.outcome, found.id, sight)
 
 
 def _accepted(begun: Begun) -> Reply:

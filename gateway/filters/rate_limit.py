@@ -10,7 +10,8 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from typing import Any
 
 from adapters.contract import Json
 from gateway.call import Call, Reply
@@ -118,6 +119,7 @@ class _Around:
     def __init__(self, gate: _Gate, limiter: Limiter, cost: int, measured: Expression | None) -> None:
         self._gate, self._limiter = gate, limiter
         self._cost, self._measured = cost, measured
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def __call__(self, call: Call, rest: Handler) -> Reply:
         entry = self._gate.entry(call)
@@ -126,12 +128,29 @@ class _Around:
         taken = _HERE if self._gate.at_once(call, entry.buckets) else await self._gate.taken(call, entry)
         try:
             reply = await rest(call)
-            if self._measured is not None:
+            if call.later is None and self._measured is not None:
                 await self._settle(call, entry, taken, reply.body)
             return reply
         finally:
+            if call.later is not None:
+                self._spawn(self._after(call.later, call, entry, taken))
+            elif entry.holds:
+                self._limiter.release(entry.holds, taken)
+
+    async def _after(self, later: asyncio.Task[Reply], call: Call, entry: Entry, taken: Taken) -> None:
+        """The same for a call that was answered before it has ended: until then it holds what it took."""
+        try:
+            await asyncio.wait((later,))
+            if self._measured is not None and not later.cancelled() and later.exception() is None:
+                await self._settle(call, entry, taken, later.result().body)
+        finally:
             if entry.holds:
                 self._limiter.release(entry.holds, taken)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     async def _settle(self, call: Call, entry: Entry, taken: Taken, body: Json) -> None:
         assert self._measured is not None

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import jsonschema_rs
-import orjson
 
 from adapters.contract import Effect, Json, JsonSchema
 from adapters.errors import pointer
@@ -19,6 +18,7 @@ from gateway.errors import (
     UnknownOutcome,
     UnsupportedMediaType,
 )
+from gateway.filters.json_body import json_body
 from gateway.filters.parameters import QueryReader, reader
 from gateway.filters.shape import trimmer
 from gateway.pipeline import Stage
@@ -117,6 +117,7 @@ def _isolated(schema: JsonSchema, name: str) -> JsonSchema:
 
 async def _read_body(call: Call, body: Body) -> Json:
     content_type = call.raw_headers.get(b"content-type")
+    _check_whole(call.raw_headers)
     raw = await call.read_body() if call.read_body is not None else b""
     if not raw:
         if body.required:
@@ -126,11 +127,15 @@ async def _read_body(call: Call, body: Body) -> Json:
         raise UnsupportedMediaType(
             "The body's media type isn't one that this route takes.", fix=f"Send {', '.join(body.media)}."
         )
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        detail = f"The body isn't JSON: {error.msg} at line {error.lineno}, column {error.colno}."
-        raise BadRequest(detail, fix="Send valid JSON in UTF-8.") from error
+    return json_body(raw)
+
+
+def _check_whole(headers: Mapping[bytes, bytes]) -> None:
+    """Raises for a body that isn't the representation itself: compressed, or a part of it (RFC 9110 §8.4, §14.5)."""
+    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        raise UnsupportedMediaType("The body is encoded, which no route takes.", fix="Leave Content-Encoding out.")
+    if b"content-range" in headers:
+        raise BadRequest("The body is only a part, which no route takes.", fix="Send it whole.")
 
 
 def _is_json(content_type: bytes, body: Body) -> bool:

@@ -38,7 +38,9 @@ class SigningKey:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class Kept:
+    """A key of a ring, and until when it verifies."""
+
     key: SigningKey
     until: float
     """Seconds since the epoch from which it verifies no more."""
@@ -51,7 +53,7 @@ class Keyring:
     A file that holds one key, `{"id", "key"}`, is read too, and written anew in this form.
     """
 
-    def __init__(self, path: Path, kept: tuple[_Kept, ...]) -> None:
+    def __init__(self, path: Path, kept: tuple[Kept, ...]) -> None:
         self._path = path
         self._set(kept)
 
@@ -106,20 +108,15 @@ class Keyring:
         with _described(self._path), _locked(self._path.parent):
             newest, *older = _read(self._path)[0]
             life = LIVES.get(self.name, inf)
-            retired = _Kept(newest.key, now + life, now)
+            retired = Kept(newest.key, now + life, now)
             kept = (_fresh(), retired, *(each for each in older if each.until > now))
             _write(self._path, kept)
         self._set(kept)
         return self._current
 
-    def _set(self, kept: tuple[_Kept, ...]) -> None:
+    def _set(self, kept: tuple[Kept, ...]) -> None:
         self._kept = {each.key.id: each for each in kept}
         self._current = kept[0].key
-
-
-def load_or_create(folder: Path, name: str) -> SigningKey:
-    """The current key of the ring called `name`; raises `KeyFileError`. Blocks."""
-    return Keyring.open(folder, name).current
 
 
 def ring_names(folder: Path) -> list[str]:
@@ -127,8 +124,8 @@ def ring_names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("[a-z]*.json"))
 
 
-def _fresh() -> _Kept:
-    return _Kept(SigningKey(secrets.token_hex(4), secrets.token_bytes(_BYTES)), inf, None)
+def _fresh() -> Kept:
+    return Kept(SigningKey(secrets.token_hex(4), secrets.token_bytes(_BYTES)), inf, None)
 
 
 def _create(path: Path) -> None:
@@ -143,13 +140,13 @@ def _create(path: Path) -> None:
     _sync(path.parent)
 
 
-def _write(path: Path, kept: tuple[_Kept, ...]) -> None:
+def _write(path: Path, kept: tuple[Kept, ...]) -> None:
     """Replaces a ring's file at once: who reads meanwhile sees the old one or the new."""
     _draft(path, kept).replace(path)
     _sync(path.parent)
 
 
-def _draft(path: Path, kept: tuple[_Kept, ...]) -> Path:
+def _draft(path: Path, kept: tuple[Kept, ...]) -> Path:
     keys = [
         {"id": each.key.id, "key": urlsafe_b64encode(each.key.secret).decode(), "retired": each.retired}
         for each in kept
@@ -190,7 +187,7 @@ def _described(path: Path) -> Iterator[None]:
         raise KeyFileError(f"the key {path} can't be read or made: {error.strerror}") from error
 
 
-def _read(path: Path) -> tuple[tuple[_Kept, ...], bool]:
+def _read(path: Path) -> tuple[tuple[Kept, ...], bool]:
     """A ring's keys, and whether its file has the form with one key."""
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise KeyFileError(f"{path} may be read by others: run 'chmod 600 {path}'")
@@ -205,10 +202,10 @@ def _read(path: Path) -> tuple[tuple[_Kept, ...], bool]:
     return kept, old
 
 
-def _parsed(path: Path, member: Mapping[str, Any]) -> _Kept:
+def _parsed(path: Path, member: Mapping[str, Any]) -> Kept:
     key = SigningKey(str(member["id"]), urlsafe_b64decode(member["key"]))
     if len(key.secret) != _BYTES:
         raise KeyFileError(f"{path} holds a key of {len(key.secret)} bytes; it must be {_BYTES}")
     retired = member.get("retired")
     until = inf if retired is None else float(retired) + LIVES.get(path.stem, inf)
-    return _Kept(key, until, retired)
+    return Kept(key, until, retired)

@@ -46,6 +46,7 @@ _MOST_TARGET = 8 * 1024
 _MOST_NOTED = 1024
 _CLIENT_LEFT = 499
 _DENIED = (401, 403)
+_NO_TRIAL = "Leave 'Prefer: dry-run' out to make the change."
 _WAIT = re.compile(rb"(?:^|[,;\s])wait=\"?([0-9]{1,6})")
 
 
@@ -162,10 +163,7 @@ class HttpIngress:
         self._admit(call)
         call.deadline += endpoint.deadline
         if b"prefer" in headers:
-            call.batch = b"respond-async" in headers[b"prefer"].lower()
-            # A write that may be answered later goes on when its caller waits no more.
-            if not (call.batch and call.writes):
-                call.deadline = min(call.deadline, _shortened(headers[b"prefer"], call.deadline - endpoint.deadline))
+            _prefer(call, headers[b"prefer"].lower(), call.deadline - endpoint.deadline)
         if not endpoint.takes_body:
             return endpoint.handler, None
         body = BodyReader(call, endpoint.max_body, receive)
@@ -283,7 +281,18 @@ def _without_route(method: str, match: Match[Endpoint]) -> Handler:
     return options
 
 
+def _prefer(call: Call, asked: bytes, started: float) -> None:
+    """What the call's `Prefer` (RFC 7240) asks for, in small letters."""
+    if call.writes and b"dry-run" in asked:
+        # Preferences may be passed over, but not this one: who asks for a trial mustn't make the change.
+        raise BadRequest("This route can't be tried without making the change; nothing was sent.", fix=_NO_TRIAL)
+    call.batch = b"respond-async" in asked
+    # A write that may be answered later goes on when its caller waits no more.
+    if not (call.batch and call.writes):
+        call.deadline = min(call.deadline, _shortened(asked, started))
+
+
 def _shortened(prefer: bytes, started: float) -> float:
     """The deadline that `Prefer: wait=S` asks for (RFC 7240 §4.3)."""
-    wait = _WAIT.search(prefer.lower())
+    wait = _WAIT.search(prefer)
     return started + int(wait[1]) if wait else float("inf")

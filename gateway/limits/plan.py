@@ -53,8 +53,9 @@ class Entry:
 class Plan:
     """The rules for one route, and what every principal of late meets there."""
 
-    def __init__(self, applied: Sequence[_Applied], points: Points) -> None:
-        self._applied = tuple(applied)
+    def __init__(self, applied: Sequence[_Applied], points: Points, classing: Sequence[_Applied]) -> None:
+        """`classing`: the rules that say of which class calls are; a step's are the whole's, whatever counts it."""
+        self._applied, self._classing = tuple(applied), tuple(classing)
         self._points = points
         self._entries: dict[int, Entry] = {}
         self.holds = any(each.rule.concurrency for each in applied)
@@ -80,10 +81,11 @@ class Plan:
             keys = list(_keys(each.rule.match, principal))
             if keys and each.closing is not None:
                 closings.append(each.closing)
-            if keys and isinstance(each.rule.priority, str):
-                said = each.rule.priority
             if _counts(each.rule):
                 buckets += [_bucket(each, key) for key in keys]
+        for each in self._classing:
+            if isinstance(each.rule.priority, str) and next(_keys(each.rule.match, principal), None) is not None:
+                said = each.rule.priority
         points = getattr(self._points, said)
         return Entry(principal, tuple(buckets), tuple(closings), (points, self._points.batch))
 
@@ -101,7 +103,7 @@ def plans(limits: Limits, routes: Sequence[Route]) -> dict[str, tuple[Plan, Plan
         ]
         of_steps = [each for each in applied if _of_place(each.rule.match)]
         points = next((each.rule.priority for each in applied if isinstance(each.rule.priority, Points)), Points())
-        made[route.operation_id] = Plan(applied, points), Plan(of_steps, points)
+        made[route.operation_id] = Plan(applied, points, applied), Plan(of_steps, points, applied)
     return made
 
 

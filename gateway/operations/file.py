@@ -50,6 +50,8 @@ _INSERT = f"INSERT INTO operations ({_COLUMNS}) VALUES ({', '.join('?' * 15)})" 
 _BY_KEY = f"SELECT {_COLUMNS} FROM operations WHERE key = ?"  # noqa: S608 - constant columns
 _BY_ID = f"SELECT {_COLUMNS} FROM operations WHERE id = ?"  # noqa: S608 - constant columns
 _END = "UPDATE operations SET state = ?, outcome = ?, updated = ? WHERE id = ?"
+_REFUSE = """UPDATE operations SET state = 'failed', key = NULL, fingerprint = NULL, outcome = ?, updated = ?
+    WHERE id = ?"""
 _ABANDON = "UPDATE operations SET state = 'unknown', updated = ? WHERE owner = ? AND state = 'running'"
 _PIN = "UPDATE operations SET side = ?, snapshot = ? WHERE id = ?"
 _TAKE = "UPDATE operations SET state = 'running', owner = ?, updated = ? WHERE id = ?"
@@ -167,6 +169,10 @@ class OperationFile(KeptFile):
     def pin(self, id: str, side: str, snapshot: int) -> None:
         """Notes that another side does the write now: the one that had it has never heard of it."""
         self._connection.execute(_PIN, (side, snapshot, id))
+
+    def refuse(self, id: str, outcome: bytes) -> None:
+        """Takes an intent back, but keeps for who was promised an answer why nothing was sent. Its key is free."""
+        self._connection.execute(_REFUSE, (outcome, time.time(), id))
 
     def forget(self, id: str) -> None:
         """Takes an intent back: nothing was sent."""

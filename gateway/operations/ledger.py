@@ -189,6 +189,10 @@ class Ledger(Writing[OperationFile]):
         """Has a write done by another side, on the disk when this returns; raises `StoreError`."""
         await self._wait(_Job(lambda: self._file.pin(id, side, snapshot), durable=True))
 
+    async def refuse(self, id: str, outcome: bytes) -> None:
+        """Takes an intent back, and keeps why nothing was sent."""
+        await self._settled(lambda: self._file.refuse(id, outcome), id)
+
     async def forget(self, id: str) -> None:
         """Takes an intent back, since nothing was sent."""
         await self._settled(lambda: self._file.forget(id), id)

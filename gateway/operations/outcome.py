@@ -16,9 +16,10 @@ MOST_REPLY = 256 * 1024
 """A reply of more bytes isn't kept: that the write succeeded is."""
 
 
-def of_reply(reply: Reply) -> bytes | None:
-    """A reply to be kept; None: it's too big."""
+def of_reply(reply: Reply, sight: str) -> bytes | None:
+    """A reply to be kept for who has that sight (`gateway.policy.sight`); None: it's too big."""
     members: dict[str, Any] = {
+        "sight": sight,
         "status": reply.status,
         "headers": [[name.decode("latin-1"), value.decode("latin-1")] for name, value in reply.headers],
         "as_of": reply.as_of,
@@ -33,21 +34,22 @@ def of_reply(reply: Reply) -> bytes | None:
     return kept if len(kept) <= MOST_REPLY else None
 
 
-def of_problem(problem: Problem) -> bytes:
-    """A problem to be kept: what its caller was told."""
+def of_problem(problem: Problem, sight: str) -> bytes:
+    """A problem to be kept: what its caller, who has that sight, was told."""
     told = {"slug": problem.slug, "detail": problem.detail, "fix": problem.fix, "errors": problem.errors}
-    return orjson.dumps({"problem": told})
+    return orjson.dumps({"sight": sight, "problem": told})
 
 
-def reply_of(kept: bytes | None, id: str) -> Reply:
-    """The reply that was kept of operation `id`, marked as said again; raises the problem that was kept instead."""
+def reply_of(kept: bytes | None, id: str, sight: str) -> Reply:
+    """The reply that was kept of operation `id`, marked as said again; raises the problem that was kept instead.
+    Whoever has another sight than then is told no more than whether the change was made."""
     if kept is None:
-        raise Conflict(
-            "The change was made by an earlier request with this idempotency key; its answer was too big to be kept.",
-            fix="Read the entity to see the change.",
-            operation=id,
-        )
+        raise _made("its answer was too big to be kept", id)
     members = orjson.loads(kept)
+    if members["sight"] != sight:
+        if "problem" in members:
+            raise _kind(members["problem"]["slug"])("An earlier request with this idempotency key was refused.")
+        raise _made("you may not see its answer any more", id)
     mark = (b"figway-replayed", id.encode())
     if "problem" in members:
         raise _problem(members["problem"], mark)
@@ -64,11 +66,19 @@ def reply_of(kept: bytes | None, id: str) -> Reply:
     return reply
 
 
-def shown(kept: bytes | None) -> dict[str, Json]:
-    """The members `reply` or `problem` of an operation's document."""
-    if kept is None:
+def _made(why: str, id: str) -> Conflict:
+    return Conflict(
+        f"The change was made by an earlier request with this idempotency key; {why}.",
+        fix="Read the entity to see the change.",
+        operation=id,
+    )
+
+
+def shown(kept: bytes | None, sight: str) -> dict[str, Json]:
+    """The members `reply` or `problem` of an operation's document; none for who has another sight than then."""
+    members = {} if kept is None else orjson.loads(kept)
+    if not members or members["sight"] != sight:
         return {}
-    members = orjson.loads(kept)
     if "problem" in members:
         told = members["problem"]
         kind = _kind(told["slug"])

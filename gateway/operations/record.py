@@ -72,6 +72,8 @@ class Begun(NamedTuple):
     taken: bool
     resumed: bool = False
     same: bool = True
+    promised: bool = False
+    """The caller may be answered before the write has ended, and ask for its end later."""
 
 
 def caller_digest(principal: Principal) -> bytes:

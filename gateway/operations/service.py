@@ -64,41 +64,52 @@ class Operations:
         except StoreError as error:
             raise _unavailable(error) from error
 
-    def run(self, call: Call, begun: Begun, work: Awaitable[Reply], composite: bool) -> asyncio.Task[Reply]:
-        """Does the write in a task of its own, so that its end is noted even when its caller has left."""
-        task = asyncio.create_task(self._run(call, begun, work, composite))
+    def run(self, call: Call, begun: Begun, work: Awaitable[Reply], sight: str, composite: bool) -> asyncio.Task[Reply]:
+        """Does the write in a task of its own, so that its end is noted even when its caller has left. `sight`: what
+        the caller may see of the reply, which is kept with it."""
+        task = asyncio.create_task(self._run(call, begun, work, sight, composite))
         self._running[task] = call.snapshot
         task.add_done_callback(self._ended)
         return task
 
-    async def _run(self, call: Call, begun: Begun, work: Awaitable[Reply], composite: bool) -> Reply:
+    async def _run(self, call: Call, begun: Begun, work: Awaitable[Reply], sight: str, composite: bool) -> Reply:
         id, ledger = begun.operation.id, self._ledger
         try:
             reply = await work
+            kept = outcome.of_reply(reply, sight)
         except Problem as problem:
             if isinstance(problem, _REFUSED_FOR_GOOD) and not composite:
-                await ledger.end(id, OperationState.FAILED, outcome.of_problem(problem))
+                await ledger.end(id, OperationState.FAILED, outcome.of_problem(problem, sight))
                 raise
             # A composite's steps are kept each by itself: sent again, it goes on where it failed.
             if composite or isinstance(problem, _NOTHING_SENT) or not call.upstream_calls:
-                await self._release(begun)
+                await self._release(begun, composite and bool(call.upstream_calls), outcome.of_problem(problem, sight))
                 raise
             await ledger.end(id, OperationState.UNKNOWN)
             raise told_unknown(problem, id) from problem
         except Exception:
             if composite or not call.upstream_calls:
-                await self._release(begun)
+                await self._release(
+                    begun,
+                    composite and bool(call.upstream_calls),
+                    outcome.of_problem(InternalError("The gateway failed."), sight),
+                )
             else:
                 await ledger.end(id, OperationState.UNKNOWN)
             raise
-        await ledger.end(id, OperationState.SUCCEEDED, outcome.of_reply(reply))
+        await ledger.end(id, OperationState.SUCCEEDED, kept)
         return reply
 
-    async def _release(self, begun: Begun) -> None:
-        if begun.resumed:
-            await self._ledger.end(begun.operation.id, OperationState.UNKNOWN)
+    async def _release(self, begun: Begun, parts: bool, told: bytes) -> None:
+        """Gives the key back. Who may have been told to ask later finds the operation all the same; of one with `parts`
+        that were called, they know what was done."""
+        id = begun.operation.id
+        if begun.resumed or (begun.promised and parts):
+            await self._ledger.end(id, OperationState.UNKNOWN)
+        elif begun.promised:
+            await self._ledger.refuse(id, told)
         else:
-            await self._ledger.forget(begun.operation.id)
+            await self._ledger.forget(id)
 
     def _ended(self, task: asyncio.Task[Reply]) -> None:
         del self._running[task]

@@ -143,6 +143,18 @@ class Policies:
             _remember(self._decisions, key, decision, _KEPT)
         return decision
 
+    def listed(self, principal: Principal, routes: Mapping[str, Route]) -> dict[str, Decision]:
+        """The routes that `principal` may use, by operationId, with what was decided: a composite only if it may use
+        every route without which there is no answer."""
+        decisions = {name: self.decide(principal, route) for name, route in routes.items()}
+
+        def usable(name: str) -> bool:
+            needed = routes[name].compose
+            steps = () if needed is None else needed.steps
+            return decisions[name].allowed and all(usable(step.route) for step in steps if step.on_error == "fail")
+
+        return {name: decision for name, decision in decisions.items() if usable(name)}
+
     def decider(self, route: Route) -> Callable[[Principal], Decision]:
         """`decide` for one route, a look-up by the caller's identity: verifiers give the same object for every call."""
         known: dict[int, tuple[Principal, Decision]] = {}

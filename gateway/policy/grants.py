@@ -10,6 +10,7 @@ import hmac
 from base64 import b32encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from adapters.contract import Json
@@ -63,6 +64,12 @@ class Grant:
     def redacts(self) -> bool:
         """Whether some field may not be clear."""
         return bool(self.unsafe)
+
+    @cached_property
+    def spelt(self) -> str:
+        """All of it as a text, the same in every process and snapshot."""
+        views = ((view.rows and view.rows.groups, sorted(view.masked), sorted(view.tokenised)) for view in self._views)
+        return repr(sorted(map(repr, views)))
 
     def always(self) -> Plan:
         """What is left out, and what is replaced, in every row."""

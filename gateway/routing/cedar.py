@@ -14,7 +14,12 @@ from typing import Any, TypeAlias
 
 import cedarpy
 
+from adapters.depth import deeper_than
+
 # One policy at a time, so that each fault has its line: Cedar's own parser tells no position.
+_MOST_TEXT, _MOST_DEPTH, _MOST_NODES = 32_768, 64, 256
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*')
+_BRACKETS = re.compile(r"[(\[{}\])]")
 _TOKEN = re.compile(r'//[^\n]*|"(?:\\.|[^"\\])*"|;|[^/";]+|.', re.DOTALL)
 _SPACE = re.compile(r"(?:\s|//[^\n]*)*")
 
@@ -67,10 +72,19 @@ def policies_of(file: str, text: str) -> Iterator[Policy | tuple[int, str]]:
     """The policies of a file; for one that can't be read its line and what is wrong."""
     seen: set[str] = set()
     for line, written in _placed_policies(text):
+        if _too_deep(written):
+            yield line, f"the policy can't be read: it has over {_MOST_TEXT} characters, or brackets {_MOST_DEPTH} deep"
+            continue
         try:
-            nodes = json.loads(cedarpy.policies_to_json_str(written))
+            raw = cedarpy.policies_to_json_str(written).encode()
+            nodes = json.loads(raw)
+        except RecursionError:
+            nodes, raw = None, b""
         except ValueError as error:
             yield line, f"the policy can't be read: {error}"
+            continue
+        if nodes is None or deeper_than(raw, nodes, _MOST_NODES):
+            yield line, "the policy can't be read: its conditions are nested too deep; make several policies of it"
             continue
         if nodes["templates"] or not nodes["staticPolicies"]:
             yield line, "the policy can't be read: templates (?principal, ?resource) aren't taken here"
@@ -81,6 +95,17 @@ def policies_of(file: str, text: str) -> Iterator[Policy | tuple[int, str]]:
             id += "+"
         seen.add(id)
         yield Policy(id, file, line, written, node)
+
+
+def _too_deep(policy: str) -> bool:
+    """Whether a policy isn't to be parsed: Cedar's parser takes the process down with it where brackets are deep."""
+    if len(policy) > _MOST_TEXT:
+        return True
+    depth = most = 0
+    for bracket in _BRACKETS.findall(_QUOTED.sub("", policy)):
+        depth += 1 if bracket in "([{" else -1
+        most = max(most, depth)
+    return most > _MOST_DEPTH
 
 
 def _placed_policies(text: str) -> Iterator[tuple[int, str]]:

@@ -21,6 +21,8 @@ from gateway.routing.functions import arities
 from gateway.routing.model import Expression, MappingFailed
 from gateway.routing.paths import Chain, chains
 
+_LONGEST = 8192
+
 
 class BadExpression(ValueError):
     """A text that isn't JMESPath; the message says where it stops being that."""
@@ -56,13 +58,20 @@ class Mapped:
 
 def expression(source: str) -> Mapped:
     """Compiles JMESPath; raises `BadExpression`."""
+    if len(source) > _LONGEST:
+        raise BadExpression(f"the expression has more than {_LONGEST} characters")
+    try:
+        return _expression(source)
+    except RecursionError as error:
+        raise BadExpression("the expression is nested too deep") from error
+
+
+def _expression(source: str) -> Mapped:
     try:
         node = jmespath.compile(source).parsed
     except JMESPathError as error:
         sentence = " ".join(str(error).split()).partition(", for expression")[0]
         raise BadExpression(f"{source!r} isn't JMESPath: {sentence}") from error
-    except RecursionError as error:
-        raise BadExpression("the expression is nested too deep") from error
     for each in _functions(node):
         _check_call(each)
     return Mapped(source, compile_node(node), node, is_compiled(node))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from adapters import registry
 from adapters.contract import Effect
 from adapters.secret import Secret
 from gateway.routing.identity import Identity
+from gateway.routing.rings import ring_secrets
 from gateway.routing.units import Duration, Size
 from gateway.store.place import DEFAULT_URL
 
@@ -79,6 +80,15 @@ class Receiver(_Model):
     secret: Secret = Field(description="What signs the messages, by reference: a text, or whsec_ and base64.")
 
 
+RingName: TypeAlias = Literal["pepper", "cursor", "tokens", "audit", "arguments"]
+"""The gateway's own keys that an operator may give."""
+
+
+def _is_ring(value: SecretStr) -> SecretStr:
+    ring_secrets(value.get_secret_value())
+    return value
+
+
 class Gateway(_Model):
     """`gateway.yaml`: what a workspace talks to, and the defaults of its routes."""
 
@@ -90,6 +100,11 @@ class Gateway(_Model):
     stores: Stores = Field(default=Stores(), description="Where state is kept.")
     notify: tuple[Receiver, ...] = Field(
         default=(), max_length=20, description="Who is told of flips, rollbacks and approvals, by webhooks."
+    )
+    keys: dict[RingName, Annotated[Secret, AfterValidator(_is_ring)]] = Field(
+        default_factory=dict,
+        description="The gateway's own keys, given instead of made in the state folder: 32 bytes in base64url each, "
+        "several separated by commas, the one that signs first.",
     )
 
 

@@ -1,7 +1,8 @@
 """What governance costs: CPU time per request and latency of a governed route, a bare FastAPI route and raw ASGI.
 
 One worker each, 64 connections of wrk, rounds interleaved so that a noisy machine is noisy for all. The governed route
-has an API key, a policy, validation both ways and an audit record on disk; its adapter answers from memory.
+has an API key, a policy, limits, validation both ways, an audit record on disk, metrics, and spans that a collector
+gets: of every twentieth call, or of every call. Its adapter answers from memory.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -64,6 +67,11 @@ paths:
 """
 POLICY = """
 permit (principal in Role::"reader", action in Action::"read", resource);
+"""
+
+LIMITS = """
+rules:
+  - {match: {principal: "*"}, rate: 1000000/s, burst: 1000000}
 """
 
 RAW = """
@@ -172,12 +180,39 @@ def _asgi(name: str, source: str, folder: Path) -> Iterator[Server]:
         yield Server(name, pid, port)
 
 
+class _Sink(BaseHTTPRequestHandler):
+    """A collector that takes everything."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
 @contextmanager
-def _governed(folder: Path) -> Iterator[Server]:
+def _collector() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Sink) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@contextmanager
+def _governed(folder: Path, name: str, collector: str, ratio: float) -> Iterator[Server]:
     figway = [sys.executable, "-m", "gateway"]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent / "plugin"), "FIGWAY_LOG": "warning"}
-    for name, text in (("gateway.yaml", GATEWAY), ("openapi/shelf.yaml", CONTRACT), ("policies/access.cedar", POLICY)):
-        path = folder / name
+    environment |= {
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{collector}/v1/traces",
+        "OTEL_TRACES_SAMPLER_ARG": f"{ratio}",
+    }
+    files = {"gateway.yaml": GATEWAY, "openapi/shelf.yaml": CONTRACT, "policies/access.cedar": POLICY}
+    for file, text in {**files, "policies/limits.yaml": LIMITS}.items():
+        path = folder / file
         path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text(text)
     create = [*figway, "key", "create", "--principal", "bench", "--role", "reader", "--json", "--workspace", folder]
@@ -185,16 +220,17 @@ def _governed(folder: Path) -> Iterator[Server]:
     assert key is not None
     port = _free_port()
     with _process([*figway, "serve", "--port", str(port), "--workspace", str(folder)], port, env=environment) as pid:
-        yield Server("governed", pid, port, f"Authorization: Bearer {key[0]}")
+        yield Server(name, pid, port, f"Authorization: Bearer {key[0]}")
 
 
 def measure() -> list[dict[str, object]]:
     """The figures: CPU time per request in µs, p50 and p99 in ms, and their ratios to the bare FastAPI route."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        (folder / "workspace").mkdir()
+        collector = stack.enter_context(_collector())
         servers = [
-            stack.enter_context(_governed(folder / "workspace")),
+            stack.enter_context(_governed(folder / "five", "governed, 5 % of spans", collector, 0.05)),
+            stack.enter_context(_governed(folder / "all", "governed, every span", collector, 1.0)),
             stack.enter_context(_asgi("bare_fastapi", BARE, folder)),
             stack.enter_context(_asgi("raw_asgi", RAW, folder)),
         ]
@@ -203,12 +239,12 @@ def measure() -> list[dict[str, object]]:
         for _ in range(ROUNDS):
             for server in servers:
                 server.round()
-    governed, bare, raw = servers
+    governed, traced, bare, raw = servers
     return [
-        *(_figure(each, "CPU per request", "cpu", "µs", bare) for each in (governed, bare, raw)),
-        _figure(governed, "CPU per request", "cpu", "µs", raw),
-        *(_figure(each, "p50, 64 connections", "p50", "ms", bare) for each in (governed, bare, raw)),
-        *(_figure(each, "p99, 64 connections", "p99", "ms", bare) for each in (governed, bare, raw)),
+        *(_figure(each, "CPU per request", "cpu", "µs", bare) for each in servers),
+        *(_figure(each, "CPU per request", "cpu", "µs", raw) for each in (governed, traced)),
+        *(_figure(each, "p50, 64 connections", "p50", "ms", bare) for each in servers),
+        *(_figure(each, "p99, 64 connections", "p99", "ms", bare) for each in servers),
     ]
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters.contract import Context, Effect, Json, Result
+from gateway.bulkhead import AGENT
 from gateway.call import Call, Principal
 from gateway.dispatch import dispatch
 from gateway.routing.model import Binding, Route
@@ -33,4 +34,4 @@ async def test_the_context_tells_what_the_binding_declares(effect: Effect) -> No
     deadline = time.monotonic() + 5
     call = Call("1", "search", 1, "POST", "/search", deadline, "00-trace", {}, principal=Principal("ann", "bot"))
     await dispatch(route, {"crm": upstream})(call)
-    assert upstream.seen == [(effect, Context(deadline, "00-trace", None, "ann", "bot", effect))]
+    assert upstream.seen == [(effect, Context(deadline, "00-trace", None, "ann", "bot", effect, priority=AGENT))]

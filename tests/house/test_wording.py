@@ -32,7 +32,7 @@ def forbidden_words(tree: Path) -> list[str]:
 
 
 def _texts(tree: Path) -> Iterator[Path]:
-    yield from (path for path in sorted(tree.iterdir()) if path.is_file() and _is_text(path))
+    yield from (path for path in sorted(tree.iterdir()) if path.is_file() and path.name != ".git" and _is_text(path))
     for place in PLACES:
         for path in sorted((tree / place).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts and _is_text(path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,11 +16,24 @@ import pytest
 
 from gateway.cli.key import Desk
 
+SERVICE = Path(__file__).parents[2] / "adapters/soap/service"
 GATEWAY = """
 upstreams:
   shop: {kind: odbc, dsn: env:ACCESS_DSN, read_only: false}
   lab: {kind: lab}
+  orders: {kind: soap, wsdl: openapi/sources/orders/orders.wsdl, address: "{soap}", time_zone: UTC}
+  drop:
+    kind: files
+    root: "{drop}"
+    datasets:
+      stock: {match: stock.csv, format: csv, key: sku, options: {columns: {sku: text, region: text, on_hand: integer}}}
 """
+# One record can't be decoded, which is a warning to who sees all.
+STOCK = (
+    "sku,region,on_hand\n"
+    + "".join(f"S{number:02},{('north', 'south', 'NORTH')[number % 3]},{number}\n" for number in range(30))
+    + "S99,north,many\n"
+)
 TABLES = """
 tables:
   customers:
@@ -36,6 +51,16 @@ permit (principal in Role::"all", action, resource);
 @id("north")
 @rows("region = principal.tenant")
 permit (principal in Role::"narrow", action, resource in Group::"customers");
+
+@rows("region = principal.tenant")
+permit (principal in Role::"narrow", action, resource in Group::"stock");
+
+@rows("id < 100 and customer.name != 'nobody'")
+permit (principal in Role::"narrow", action == Action::"get_order", resource);
+@rows("quantity in [2, 4] or price > 100")
+permit (principal in Role::"narrow", action == Action::"list_lines", resource);
+@mask("customer.email")
+permit (principal in Role::"masked", action == Action::"get_order", resource);
 
 @rows("on_hand >= 990")
 permit (principal in Role::"narrow", action == Action::"list_items", resource);
@@ -63,6 +88,8 @@ permit (principal in Role::"tokens", action == Action::"get_overview", resource)
 permit (principal in Role::"mixed", action in Action::"read", resource in Group::"customers");
 @mask("email, balance")
 permit (principal in Role::"mixed", action in Action::"read", resource in Group::"customers");
+
+permit (principal in Role::"looker", action == Action::"get_overview", resource);
 
 @id("small")
 permit (principal in Role::"payer", action == Action::"pay", resource)
@@ -137,19 +164,40 @@ def make_key(folder: Path, roles: Sequence[str], **who: Any) -> str:
 
 
 @pytest.fixture(scope="package")
-def world(tmp_path_factory: pytest.TempPathFactory, running: ModuleType, postgres: Any) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("access")
+def soap(servers: ModuleType) -> Iterator[str]:
+    """PHP's SoapServer: order 404 isn't there, any other is; a list is as long as it is asked for."""
+    port = servers.free_port()
+    command = ["php", "-S", f"127.0.0.1:{port}", "server.php"]
+    process = subprocess.Popen(command, cwd=SERVICE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 20
+        with socket.socket() as probe:
+            while probe.connect_ex(("127.0.0.1", port)):
+                assert time.monotonic() < until, "PHP's server doesn't start"
+                assert process.poll() is None, "PHP's server ended: apt-get install php-cli php-soap php-xml"
+                time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="package")
+def world(tmp_path_factory: pytest.TempPathFactory, running: ModuleType, postgres: Any, soap: str) -> Iterator[World]:
+    folder, drop = tmp_path_factory.mktemp("access"), tmp_path_factory.mktemp("drop")
+    (drop / "stock.csv").write_text(STOCK)
     files = {
-        "gateway.yaml": GATEWAY,
+        "gateway.yaml": GATEWAY.replace("{drop}", str(drop)).replace("{soap}", soap),
         "openapi/shop.yaml": Path(__file__).with_name("shop.yaml").read_text(),
         "openapi/sources/shop/tables.yaml": TABLES,
+        **{f"openapi/sources/orders/{name}": (SERVICE / name).read_text() for name in ("orders.wsdl", "orders.xsd")},
         "policies/access.cedar": POLICY,
         "policies/trial/strict.cedar": 'forbid (principal in Role::"masked", action, resource);',
     }
     running.write_workspace(folder, files)
     keys = {
         name: make_key(folder, [name], tenant="north")
-        for name in ("all", "narrow", "masked", "tokens", "mixed", "payer", "nothing")
+        for name in ("all", "narrow", "masked", "tokens", "mixed", "payer", "nothing", "looker")
     }
     keys["homeless"] = make_key(folder, ["narrow"])
     keys["southern"] = make_key(folder, ["tokens"], tenant="south")

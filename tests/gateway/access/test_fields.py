@@ -78,6 +78,12 @@ def test_a_policy_on_arguments_decides_on_each_call(shop: Any) -> None:
     assert shop.send("payer", "POST", "/pay/1", {}).status_code == 400
 
 
+def test_a_composite_is_listed_only_for_who_may_use_its_parts(shop: Any) -> None:
+    assert "/overview/{id}" in shop.get("narrow", "/openapi.json").json()["paths"]
+    assert "/overview/{id}" not in shop.get("looker", "/openapi.json").json()["paths"]
+    assert shop.get("looker", "/overview/3").status_code == 403
+
+
 def test_a_narrowed_credential_reaches_no_further(shop: Any) -> None:
     assert shop.get("narrowed", "/customers/3").status_code == 200
     refused = shop.send("narrowed", "PATCH", "/customers/3", {"name": "No"})
@@ -94,11 +100,13 @@ def test_what_is_listed_says_what_is_left_out(shop: Any) -> None:
     assert "x-figway-left-out" not in shop.get("all", "/openapi.json").json()["paths"]["/customers"]["get"]
 
 
-def test_a_policy_on_trial_changes_no_answer_and_is_counted(shop: Any) -> None:
+def test_a_policy_on_trial_changes_no_answer_and_is_recorded(shop: Any) -> None:
     before = _would_deny(shop)
-    assert shop.get("masked", "/customers/3").status_code == 200
-    assert shop.get("all", "/customers/3").status_code == 200
+    tried, other = shop.get("masked", "/customers/3"), shop.get("all", "/customers/3")
+    assert (tried.status_code, other.status_code) == (200, 200)
     assert _would_deny(shop) == before + 1
+    assert shop.audited(tried.headers["figway-lineage"])["trial"] == ["strict:deny"]
+    assert not shop.audited(other.headers["figway-lineage"]).get("trial")
 
 
 def _would_deny(shop: Any) -> int:

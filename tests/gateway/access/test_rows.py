@@ -176,3 +176,52 @@ def test_a_failure_says_nothing_of_what_the_upstream_said(shop: Any) -> None:
 def test_a_broken_reply_says_nothing_of_where_it_breaks(shop: Any) -> None:
     broken = {"id": 1, "region": "north", "name": "x" * 61}
     assert "/name" in shop.send("all", "POST", "/raw", {"value": broken}).json()["detail"]
+
+
+def test_a_dataset_shows_visible_records_only(shop: Any) -> None:
+    pages = shop.walk("narrow", "/stock?sort=-on_hand&on_hand.ge=6")
+    assert [item["on_hand"] for page in pages for item in page] == [27, 24, 21, 18, 15, 12, 9, 6]
+    assert [len(page) for page in pages] == [4, 4]
+
+
+def test_a_warning_about_a_dataset_is_for_who_sees_all_of_it(shop: Any) -> None:
+    assert "1 record" in shop.get("all", "/stock?limit=2").headers["figway-warning"]
+    assert "figway-warning" not in shop.get("narrow", "/stock?limit=2").headers
+
+
+def test_a_hidden_record_is_answered_as_one_that_isnt_there(shop: Any) -> None:
+    told = [_anonymous(shop.get("narrow", f"/stock/{key}")) for key in ("S01", "S02", "S98")]
+    assert told[0] == told[1] == told[2]
+    assert told[0][0] == 404
+    assert "decoded" in shop.get("all", "/stock/S98").json()["detail"]
+    assert shop.get("narrow", "/stock/S03").status_code == 200
+
+
+def test_a_record_that_cant_be_decoded_says_nothing_of_itself(shop: Any) -> None:
+    broken = shop.get("narrow", "/stock/S99")
+    assert broken.status_code == 502
+    assert "S99" not in broken.json()["detail"]
+    assert "bytes" not in broken.json()["detail"]
+
+
+def test_a_soap_reply_is_looked_at_row_by_row(shop: Any) -> None:
+    assert [each["quantity"] for each in shop.get("narrow", "/lines?limit=5").json()["items"]] == [2, 4]
+    assert len(shop.get("all", "/lines?limit=5").json()["items"]) == 5
+
+
+def test_a_hidden_order_is_answered_as_one_that_the_soap_service_doesnt_have(shop: Any) -> None:
+    told = [_anonymous(shop.get("narrow", f"/orders/{key}")) for key in (101, 404)]
+    assert told[0] == told[1]
+    assert told[0][0] == 404
+    assert shop.get("all", "/orders/101").json()["id"] == 101
+    assert shop.get("narrow", "/orders/7").json()["id"] == 7
+
+
+def test_a_soap_services_fault_says_nothing(shop: Any) -> None:
+    assert "order 400" in shop.get("all", "/orders/400").text
+    assert "order 400" not in shop.get("narrow", "/orders/400").text
+
+
+def test_a_nested_member_of_a_soap_reply_is_left_out(shop: Any) -> None:
+    assert "email" not in shop.get("masked", "/orders/7").json()["customer"]
+    assert "email" in shop.get("all", "/orders/7").json()["customer"]

@@ -208,3 +208,17 @@ def test_what_is_sealed_is_read_until_it_is_erased(
     (erasure,) = found(run("query", "--operation", "audit_erase", "--json"))
     assert erasure["route"] == f"subject:{keys.hasher('C-1')}", "the record names nobody"
     assert run("erase", "C-1", "--yes").code == 1
+
+
+def test_a_sealed_value_that_was_moved_to_another_record_hides_no_other(
+    run: Run, state: StateFolder, make: Make
+) -> None:
+    keys = audit_keys(Keyrings(state.keys))
+    with closing(AuditLog.open(state.audit, keys)) as audit:
+        audit.append(Unsealed(make(1, arguments={}), Sealed("C-1", {"body.email": "ann@example.org"}, [])))
+    (stored,) = map(json.loads, run("export").out.splitlines())
+    with closing(AuditLog.open(state.audit, keys)) as audit:
+        audit.append(orjson.dumps(make(2, arguments=stored["arguments"])))
+    moved, own = (json.loads(run("query", "--json").out))[:2]
+    assert moved["arguments"]["sealed"] == {"unreadable": True}
+    assert own["arguments"]["sealed"]["kept"] == {"body.email": "ann@example.org"}

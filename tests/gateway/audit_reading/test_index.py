@@ -44,7 +44,7 @@ def test_what_is_written_meanwhile_is_found_by_the_next_search(reader: Reader, w
         thread.start()
     seen: set[str] = set()
     try:
-        for _ in range(25):
+        for _ in range(10):
             page = reader.search(Question(), 5000)
             found = ids(page)
             assert seen <= set(found), "what was there stays there"
@@ -150,7 +150,7 @@ def test_a_line_that_is_no_record_hides_no_other(reader: Reader, written: Any, m
 
 
 def test_what_takes_too_long_is_said_in_a_sentence(reader: Reader, written: Any, make: Make) -> None:
-    written.write((make(number) for number in range(30_000)), group=500)
+    written.write((make(number) for number in range(12_000)), group=500)
     with pytest.raises(NotReady, match="ask again"):
         reader.search(Question(), 1, seconds=0)
     while not reader.catch_up(0):

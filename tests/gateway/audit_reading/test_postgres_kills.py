@@ -199,7 +199,7 @@ class Writers:
                     self._acknowledged.add(response.headers["figway-lineage"])
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_gateway_that_is_killed(fleet: Any, workspace: Path, running: ModuleType, kills: int) -> None:
     acknowledged: set[str] = set()
     for _ in range(kills):

@@ -63,7 +63,7 @@ QUESTIONS: list[tuple[Question, Callable[[int, dict[str, Any]], bool]]] = [
 ]
 
 
-@pytest.mark.parametrize(("question", "meant"), QUESTIONS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("question", "meant"), QUESTIONS, ids=[str(question)[:60] for question, _ in QUESTIONS])
 def test_what_is_asked_for_is_found_and_nothing_else(
     reader: Reader, three: list[dict[str, Any]], question: Question, meant: Callable[[int, dict[str, Any]], bool]
 ) -> None:

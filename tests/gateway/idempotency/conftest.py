@@ -32,7 +32,7 @@ paths:
       responses: 
         "201":
           description: Done.
-          content: {{application/json: {{schema: {{type: object, properties: {{sku: {{type: string}}}}}}}}}}
+          content: {{application/json: {{schema: {{$ref: "#/components/schemas/Item"}}}}}}
       x-gateway:
         effect: write
         location: "/items/{{sku}}"
@@ -50,7 +50,11 @@ paths:
       tags: [items]
       summary: A write of which the upstream can tell{_BODY}
       responses: {{"200": {{description: Done.}}}}
-      x-gateway: {{effect: write, deadline: 300ms, legacy: {{upstream: teller, operation: item.put, input: {_INPUT}}}}}
+      x-gateway:
+        effect: write
+        deadline: 300ms
+        cost: {{estimate: 1, measured: "length(name)"}}
+        legacy: {{upstream: teller, operation: item.put, input: {_INPUT}}}
   /strict:
     post:
       operationId: strict_item
@@ -82,6 +86,13 @@ paths:
       parameters: [{{name: sku, in: path, required: true, schema: {{type: string}}}}]
       responses: {{"200": {{description: Done.}}}}
       x-gateway: {{effect: read, legacy: {{upstream: lab, operation: item.get, input: {{sku: path.sku}}}}}}
+components:
+  schemas:
+    Item: {{type: object, properties: {{sku: {{type: string}}, name: {{type: string}}}}}}
+"""
+POLICY = """
+@mask("name")
+permit (principal in Role::"masked", action in [Action::"make_item", Action::"make_pair"], resource);
 """
 
 
@@ -121,7 +132,8 @@ upstreams:
   lab: {{kind: lab, journal: {journal}, concurrency: 64, deadline: 30s}}
   teller: {{kind: lab, journal: {journal}, tells: true}}
 """
-    running.write_workspace(folder, {"gateway.yaml": upstreams, "openapi/lab.yaml": CONTRACT})
+    files = {"gateway.yaml": upstreams, "openapi/lab.yaml": CONTRACT, "policies/access.cedar": running.POLICY + POLICY}
+    running.write_workspace(folder, files)
     return journal
 
 
@@ -134,7 +146,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, running: ModuleType) -> Iterat
         yield Lab(gateway, journal)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def lab_in(running: ModuleType) -> Callable[[Path], Lab]:
     """Writes the workspace into a folder; nothing serves it yet."""
     return lambda folder: Lab(None, write(folder, running))

@@ -77,6 +77,39 @@ def test_keys_of_different_callers_and_routes_are_different(lab: Any, running: A
     assert len({each["known_by"] for each in lab.effects(7)}) == 4
 
 
+def test_a_reply_is_said_again_only_to_who_may_still_see_as_much(lab: Any, running: Any) -> None:
+    less = running.create_key(lab.gateway.folder, "masked", principal="wendy")
+    first = lab.post({"n": 26}, "key-26")
+    again = lab.post({"n": 26}, "key-26", authorization=less)
+    assert (first.json()["name"], again.status_code) == ("put", 409)
+    assert again.json()["type"] == "urn:figway:problem:conflict"
+    assert "put" not in again.text
+    assert lab.operation(first.headers["figway-lineage"]).json()["reply"]["body"]["name"] == "put"
+    seen = lab.operation(first.headers["figway-lineage"], less).json()
+    assert (seen["state"], "reply" in seen) == ("succeeded", False)
+    assert "figway-replayed" in lab.post({"n": 26}, "key-26").headers
+    assert len(lab.effects(26)) == 1
+
+
+def test_a_refusal_says_no_more_to_who_may_see_less(lab: Any, running: Any) -> None:
+    less = running.create_key(lab.gateway.folder, "masked", principal="wendy")
+    body = {"n": 27, "refuse": "Conflict"}
+    first, again = lab.post(body, "key-27"), lab.post(body, "key-27", authorization=less)
+    assert (first.status_code, again.status_code) == (409, 409)
+    assert first.json()["detail"] not in again.text
+
+
+def test_the_audit_tells_which_operation_was_said_again(lab: Any) -> None:
+    lab.post({"n": 28}, "key-28")
+    replayed = lab.post({"n": 28}, "key-28")
+    until, kept = time.monotonic() + 20, []
+    while not kept:
+        assert time.monotonic() < until
+        found = records(lab.gateway.folder / ".figway" / "audit")
+        kept = [each for each in found if each["id"] == replayed.headers["figway-lineage"]]
+    assert kept[0]["noted"]["operation_id"] == replayed.headers["figway-replayed"]
+
+
 def test_while_the_first_is_under_way_a_second_is_told_so(lab: Any) -> None:
     with ThreadPoolExecutor(16) as pool:
         replies = list(pool.map(lambda _: lab.post({"n": 8, "after": 0.5}, "key-8"), range(16)))
@@ -197,6 +230,22 @@ def test_answered_later_needs_no_key_and_tells_of_failures(lab: Any) -> None:
     assert (document["state"], document["problem"]["type"]) == ("failed", "urn:figway:problem:conflict")
     id = lab.post({"n": 20, "error": "UnknownOutcome"}, prefer="respond-async").json()["id"]
     assert until_ended(lab, id)["state"] == "unknown"
+
+
+def test_a_late_answer_tells_what_was_never_sent_too(lab: Any) -> None:
+    accepted = lab.post({"n": 29, "refuse": "Unavailable"}, "key-29", prefer="respond-async")
+    document = until_ended(lab, accepted.headers["figway-lineage"])
+    assert (document["state"], document["problem"]["status"]) == ("failed", 503)
+    # The key is free: it takes even another body.
+    assert lab.post({"n": "29-again"}, "key-29").status_code == 201
+
+
+def test_a_late_answer_tells_of_a_composite_that_failed(lab: Any) -> None:
+    accepted = lab.post({"n": 30, "refuse": "Unavailable"}, "key-30", "/pairs", prefer="respond-async")
+    assert until_ended(lab, accepted.headers["figway-lineage"])["state"] == "unknown"
+    # It goes on where it failed.
+    lab.post({"n": 30, "refuse": "Unavailable"}, "key-30", "/pairs")
+    assert [each["sku"] for each in lab.effects(30)] == ["one"]
 
 
 def test_how_a_call_ended_that_was_answered_before_is_recorded_too(lab: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.cli import app
+from gateway.identity.development import NAME, DevelopmentKey
+from gateway.identity.signing import Keyring
 
 GATEWAY = """
 upstreams:
@@ -55,9 +56,11 @@ def read(gateway: Any, credential: str | bytes | None, **options: Any) -> httpx.
         return client.get(f"{gateway.url}/items/A", headers=headers)  # type: ignore[arg-type]
 
 
-def figway(running: ModuleType, gateway: Any, *arguments: str) -> str:
-    command = [*running.FIGWAY, *arguments, "--workspace", str(gateway.folder)]
-    return subprocess.check_output(command, env=running.environment(), text=True, stderr=subprocess.DEVNULL).strip()
+def figway(gateway: Any, *arguments: str) -> str:
+    """What a verb prints about the gateway's workspace."""
+    done = CliRunner().invoke(app, [*arguments, "--workspace", str(gateway.folder)])
+    assert done.exit_code == 0, done.stderr
+    return done.stdout.strip()
 
 
 def test_an_issuers_token_lets_its_bearer_in(gateway: Any, vouching: Any) -> None:
@@ -102,11 +105,11 @@ def certified(certifying: ModuleType) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in certifying.field(certifying.certificate()).items()}
 
 
-def test_a_development_token_counts_until_it_is_revoked(gateway: Any, running: ModuleType) -> None:
-    made = json.loads(figway(running, gateway, "token", "--as", "ada", "--via", "bot", "--role", "reader", "--json"))
+def test_a_development_token_counts_until_it_is_revoked(gateway: Any) -> None:
+    made = json.loads(figway(gateway, "token", "--as", "ada", "--via", "bot", "--role", "reader", "--json"))
     credential = f"Bearer {made['token']}"
     assert {read(gateway, credential).status_code for _ in range(12)} == {200}
-    figway(running, gateway, "token", "revoke", made["jti"], "--expires", "2h")
+    figway(gateway, "token", "revoke", made["jti"], "--expires", "2h")
     assert {read(gateway, credential).status_code for _ in range(12)} == {401}
 
 
@@ -130,10 +133,10 @@ def test_an_issuer_that_is_down_is_not_the_callers_fault(gateway: Any, vouching:
         vouching.__init__(port)
 
 
-def test_no_credential_is_written_anywhere(gateway: Any, vouching: Any, running: ModuleType) -> None:
+def test_no_credential_is_written_anywhere(gateway: Any, vouching: Any) -> None:
     issued = vouching.header(roles=["reader"]).decode()
     assert read(gateway, issued).status_code == 200
-    made = f"Bearer {figway(running, gateway, 'token', '--as', 'ada', '--role', 'reader')}"
+    made = f"Bearer {figway(gateway, 'token', '--as', 'ada', '--role', 'reader')}"
     assert read(gateway, made).status_code == 200
     kept = b"".join(path.read_bytes() for path in gateway.folder.rglob("*") if path.is_file() and path.name != "shared")
     for credential in (issued, made, gateway.reader):
@@ -142,15 +145,13 @@ def test_no_credential_is_written_anywhere(gateway: Any, vouching: Any, running:
 
 def test_without_dev_the_development_issuer_is_nobody(running: ModuleType, tmp_path: Path, issuer: Any) -> None:
     folder = write(running, tmp_path, issuer.url)
-    with running.serving(folder, "--dev") as gateway:
-        credential = f"Bearer {figway(running, gateway, 'token', '--as', 'ada', '--role', 'reader')}"
-        assert read(gateway, credential).status_code == 200
+    text, _ = DevelopmentKey(Keyring.open(folder / ".figway" / "keys", NAME)).mint("ada", roles=["reader"])
     with running.serving(folder) as gateway:
-        assert read(gateway, credential).status_code == 401
+        assert read(gateway, f"Bearer {text}").status_code == 401
         assert read(gateway, gateway.reader).status_code == 200
         key = gateway.reader.split("_")[1]
         assert gateway.stop() == 0
-        used = {each["id"]: each["used"] for each in json.loads(figway(running, gateway, "key", "list", "--json"))}
+        used = {each["id"]: each["used"] for each in json.loads(figway(gateway, "key", "list", "--json"))}
         assert used.pop(key) is not None
         assert set(used.values()) == {None}
 

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.identity import signing
 from gateway.identity.keyrings import Keyrings
-from gateway.identity.signing import LIVES, KeyFileError, Keyring, load_or_create, ring_names
+from gateway.identity.signing import LIVES, KeyFileError, Keyring, ring_names
 
 
 def test_after_a_rotation_a_new_key_signs_and_the_old_one_verifies(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_file_with_one_key_becomes_a_ring(tmp_path: Path) -> None:
     path = tmp_path / "cursor.json"
     path.touch(mode=0o600)
     path.write_text(json.dumps({"id": "0badcafe", "key": "A" * 43 + "="}))
-    assert load_or_create(tmp_path, "cursor").id == "0badcafe"
+    assert Keyring.open(tmp_path, "cursor").current.id == "0badcafe"
     assert json.loads(path.read_text()) == {"keys": [{"id": "0badcafe", "key": "A" * 43 + "=", "retired": None}]}
     assert path.stat().st_mode & 0o777 == 0o600
 

@@ -10,34 +10,34 @@ from pathlib import Path
 
 import pytest
 
-from gateway.identity.signing import KeyFileError, load_or_create
+from gateway.identity.signing import KeyFileError, Keyring
 
 _LOAD = """
 import sys
 from pathlib import Path
-from gateway.identity.signing import load_or_create
+from gateway.identity.signing import Keyring
 print("ready", flush=True)
 sys.stdin.readline()
-key = load_or_create(Path("keys"), "cursor")
+key = Keyring.open(Path("keys"), "cursor").current
 print(key.id, key.secret.hex())
 """
 
 
 def test_a_key_is_made_once(tmp_path: Path) -> None:
-    key = load_or_create(tmp_path / "keys", "cursor")
+    key = Keyring.open(tmp_path / "keys", "cursor").current
     assert len(key.secret) == 32
-    assert load_or_create(tmp_path / "keys", "cursor") == key
-    assert load_or_create(tmp_path / "keys", "pepper").secret != key.secret
+    assert Keyring.open(tmp_path / "keys", "cursor").current == key
+    assert Keyring.open(tmp_path / "keys", "pepper").current.secret != key.secret
 
 
 def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
-    load_or_create(tmp_path / "keys", "cursor")
+    Keyring.open(tmp_path / "keys", "cursor")
     modes = [path.stat().st_mode & 0o777 for path in (tmp_path / "keys", tmp_path / "keys" / "cursor.json")]
     assert modes == [0o700, 0o600]
 
 
 def test_the_secret_doesnt_show_when_printed(tmp_path: Path) -> None:
-    key = load_or_create(tmp_path, "cursor")
+    key = Keyring.open(tmp_path, "cursor").current
     assert repr(key) == f"SigningKey(id='{key.id}')"
 
 
@@ -66,7 +66,7 @@ def test_processes_that_start_at_once_get_one_key(tmp_path: Path) -> None:
 
 def test_threads_that_start_at_once_get_one_key(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        keys = list(pool.map(lambda name: load_or_create(tmp_path, name), ["a", "b"] * 40))
+        keys = list(pool.map(lambda name: Keyring.open(tmp_path, name).current, ["a", "b"] * 40))
     assert len(set(keys)) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "b.json"]
 
@@ -86,18 +86,18 @@ def test_a_file_that_isnt_a_key_is_told_in_a_sentence(tmp_path: Path, text: str,
     path.touch(mode=0o600)
     path.write_text(text)
     with pytest.raises(KeyFileError, match=says) as told:
-        load_or_create(tmp_path, "cursor")
+        Keyring.open(tmp_path, "cursor")
     assert str(path) in str(told.value)
 
 
 def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
-    load_or_create(tmp_path, "cursor")
+    Keyring.open(tmp_path, "cursor")
     (tmp_path / "cursor.json").chmod(0o640)
     with pytest.raises(KeyFileError, match="chmod 600"):
-        load_or_create(tmp_path, "cursor")
+        Keyring.open(tmp_path, "cursor")
 
 
 def test_a_folder_that_cant_be_made_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("")
     with pytest.raises(KeyFileError, match="can't be read or made"):
-        load_or_create(tmp_path / "keys", "cursor")
+        Keyring.open(tmp_path / "keys", "cursor")

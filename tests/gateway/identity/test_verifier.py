@@ -16,7 +16,7 @@ import pytest
 from gateway.call import Principal
 from gateway.identity import verifier as verifier_module
 from gateway.identity.keys import _with_check, create
-from gateway.identity.signing import Keyring, SigningKey, load_or_create
+from gateway.identity.signing import Keyring, SigningKey
 from gateway.identity.verifier import KeyVerifier
 from gateway.store.contract import State, StoredKey, StoreError
 from gateway.store.offload import Offload
@@ -157,7 +157,7 @@ async def test_a_key_expires_to_the_second(verifier: KeyVerifier, made: Made, mo
 async def test_a_key_under_another_pepper_proves_nothing(
     state: State, verifier: KeyVerifier, made: Made, tmp_path: Path
 ) -> None:
-    text, _ = create(state, load_or_create(tmp_path / "other", "pepper"), principal="ann")
+    text, _ = create(state, Keyring.open(tmp_path / "other", "pepper").current, principal="ann")
     assert await verifier.verify(f"Bearer {text}".encode()) is None
 
 

@@ -7,6 +7,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -47,6 +48,14 @@ def test_a_trace_goes_on_and_a_malformed_one_starts_anew(client: httpx.Client) -
     assert outgoing.endswith("-01")
     fresh = client.get("/items/A", headers={"traceparent": "00-" + "0" * 32 + "-00f067aa0ba902b7-01"})
     assert fresh.headers["traceparent"][3:35] != "0" * 32
+
+
+def test_a_change_that_was_to_be_tried_only_isnt_made(client: httpx.Client, workspace: Path) -> None:
+    journal = workspace / "journal.txt"
+    before = journal.read_text() if journal.exists() else ""
+    refused = client.post("/items", json={"sku": "TRIED-1"}, headers={"prefer": "Dry-Run, wait=5"})
+    problem(refused, 400, "bad-request")
+    assert (journal.read_text() if journal.exists() else "") == before
 
 
 def test_an_unknown_path_and_method_and_their_allow(client: httpx.Client) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +12,6 @@ from typing import Any
 import aiohttp
 import httpx
 
-SLOW = bool(os.environ.get("FIGWAY_SLOW"))
 RULES = """
 rules:
   - {match: {principal: "*", route: cheap}, rate: 1/h, burst: 3}
@@ -139,18 +136,6 @@ async def test_a_busy_upstream_serves_people_before_agents_before_batches(
             tasks.append(asyncio.create_task(call("person", gateway.reader)))
             await asyncio.gather(*tasks)
         assert order == ["batch refused", "first", "person", "person", "agent", "batch"]
-
-
-def test_failed_proofs_are_bounded_and_disturb_nobody_else(workspace: Callable[..., Path], running: ModuleType) -> None:
-    with running.serving(workspace("rules: []")) as gateway, gateway.client() as client:
-        wrong = {"authorization": "Bearer figway_wrong"}
-        assert client.get("/cheap/A").status_code == 200
-        seen: Counter[int] = Counter()
-        while not seen[429]:
-            seen[client.get("/cheap/A", headers=wrong).status_code] += 1
-            assert seen[401] < 20_000
-        assert seen[401] >= 500
-        assert client.get("/cheap/A").status_code == 200
 
 
 def test_the_control_routes_are_bounded_too(workspace: Callable[..., Path], running: ModuleType) -> None:

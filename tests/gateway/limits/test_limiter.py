@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.call import Principal
+from gateway.errors import RateLimited, Unauthenticated
+from gateway.filters import authenticate
 from gateway.limits import floods
 from gateway.limits import memory as layout
 from gateway.limits.bucket import Bucket
@@ -70,3 +73,35 @@ def test_a_network_of_ipv6_is_one_address_and_there_is_an_end_to_addresses() -> 
     assert flood.wait("2001:db8::1") == 0  # forgotten
     assert flood.wait("::ffff:10.0.19.135") > 0
     assert len(flood._full_at) == 4096
+
+
+class _Knows:
+    """Proves `known`, remembers `proved`, and notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def cached(self, header: bytes) -> Principal | None:
+        return Principal("alice") if header == b"proved" else None
+
+    async def verify(self, header: bytes) -> Principal | None:
+        self.asked += 1
+        return Principal("alice") if header == b"known" else None
+
+    def certified(self, peer: str | None, headers: object) -> Principal | None:
+        return None
+
+
+async def test_past_the_bound_no_proof_is_looked_at_and_who_was_proved_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floods.time, "monotonic_ns", lambda: 10**12)
+    monkeypatch.setattr(authenticate, "_failures", Floods(rate=1, burst=5))
+    knows = _Knows()
+    for _ in range(5):
+        with pytest.raises(Unauthenticated):
+            await authenticate.identify(knows, "192.0.2.1", {b"authorization": b"wrong"})
+    for header in (b"wrong", b"known"):
+        with pytest.raises(RateLimited):
+            await authenticate.identify(knows, "192.0.2.1", {b"authorization": header})
+    assert knows.asked == 5
+    assert (await authenticate.identify(knows, "192.0.2.1", {b"authorization": b"proved"})).id == "alice"
+    assert (await authenticate.identify(knows, "192.0.2.2", {b"authorization": b"known"})).id == "alice"

@@ -130,3 +130,10 @@ def test_the_classes_of_calls() -> None:
 def test_a_composite_costs_what_its_steps_do() -> None:
     routes = [route("a"), route("b", cost=5), composite("c", "a", "b", "b"), composite("d", "c", cost=0)]
     assert costs([*routes, composite("e", "c", "d")]) == {"a": 1, "b": 5, "c": 11, "d": 0, "e": 11}
+
+
+def test_a_class_of_calls_holds_within_composites_too() -> None:
+    nightly = Principal("job", roles=("nightly",))
+    for step in (False, True):
+        assert entry({"role": "nightly"}, nightly, route("here"), step=step, priority="batch").points == (1, 1)
+        assert entry({"role": "nightly"}, ALICE, route("here"), step=step, priority="batch").points == (3, 1)

@@ -1,0 +1,77 @@
+"""One world for all attacks; what each leaves behind is looked at before the next."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+_HERE = Path(__file__).parent
+
+
+def _load(path: Path) -> ModuleType:
+    """A plain module; by path, because `tests` is no package."""
+    spec = importlib.util.spec_from_file_location(f"figway_attacks_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="package")
+def world(tmp_path_factory: pytest.TempPathFactory, running: ModuleType) -> Iterator[Any]:
+    """A `world.Lab`."""
+    modules = SimpleNamespace(
+        hostile=_load(_HERE / "hostile.py"),
+        watching=_load(_HERE / "watching.py"),
+        proxies=_load(_HERE / "proxies.py"),
+        workspace=_load(_HERE / "workspace.py"),
+        issuing=_load(_HERE.parent / "identity" / "issuing.py"),
+    )
+    with _load(_HERE / "world.py").world(tmp_path_factory.mktemp("attacked"), running, modules) as lab:
+        lab.get("/-/ready")
+        yield lab
+
+
+@pytest.fixture
+def lab(world: Any) -> Iterator[Any]:
+    """The world, and a look at it behind the test."""
+    watching = world.watching
+    folder = world.gateway.folder
+    world.seen.clear()
+    world.count += 1
+    world.audit.clear()
+    if world.audit_files is None:
+        world.audit_files = watching.Audit(folder / ".figway" / "audit")
+    world.audit_files.fresh()
+    told = watching.Files((folder, "log.txt"), (folder.parent / "proxies", "*.log"))
+    world.mark()
+    told.fresh()
+    collected, pids = len(world.collector.heard), watching.family(world.gateway.process.pid)
+    watching.forget_peak(pids)
+    memory, data = watching.resident(pids), watching.rows(folder.parent / "estate" / "erp.db")
+    yield world
+    fresh = told.fresh() + world.audited()
+    # The attacker's own key may be told where it put it itself: not looked for in what it sent.
+    answers = b"\n".join(world.seen)
+    exported = b"\n".join(world.collector.heard[collected:])
+    metrics = world.get("/-/metrics", "scraper").content
+    for place, text in {
+        "answers": answers, "log or audit": fresh, "telemetry": exported, "metrics": metrics,
+        "process list": watching.command_lines(),
+    }.items():  # fmt: skip
+        assert watching.leaks(text, world.secrets) == [], place
+    assert watching.told_too_much(answers) == []
+    assert str(folder.parent).encode() not in answers, "a path of the host's is told"
+    assert b"Traceback" not in fresh, fresh[fresh.index(b"Traceback") - 200 :][:3000].decode(errors="replace")
+    assert world.canary.heard == [], "a canary was reached"
+    assert watching.rows(folder.parent / "estate" / "erp.db") == data, "the database was changed"
+    grown = watching.resident(pids, "VmHWM") - memory
+    assert grown < watching.MOST_GROWTH, f"memory grew by {grown >> 20} MiB"
