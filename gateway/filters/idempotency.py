@@ -66,12 +66,7 @@ def idempotency(
     resume_after = _resume_after(route, tells, deadline)
 
     async def around(call: Call, rest: Handler) -> Reply:
-        key, later = _key(call), _wait_of(call)
-        if key is None and needs_key:
-            raise BadRequest(
-                "This write needs an Idempotency-Key: two systems are to see it, each of them once.",
-                fix="Send a new UUID as Idempotency-Key with each change, and the same one to send it again.",
-            )
+        key, later = _key(call, needs_key), _wait_of(call)
         if key is None and later is None:
             try:
                 return await rest(call)
@@ -112,12 +107,20 @@ def _resume_after(route: Route, tells: bool, deadline: float) -> float | None:
     return deadline if tells else None
 
 
-def _key(call: Call) -> bytes | None:
+def _key(call: Call, needed: bool) -> bytes | None:
+    """The call's key; raises `BadRequest` where it is `needed` and missing."""
     if call.parent is not None:
         over = call.parent.idempotency_key
-        return None if over is None else f"{over}\n{call.step}".encode()
-    header = call.raw_headers.get(b"idempotency-key")
-    return None if header is None else key_of(header)
+        key = None if over is None else f"{over}\n{call.step}".encode()
+    else:
+        header = call.raw_headers.get(b"idempotency-key")
+        key = None if header is None else key_of(header)
+    if key is None and needed:
+        raise BadRequest(
+            "This write needs an Idempotency-Key: two systems are to see it, each of them once.",
+            fix="Send a new UUID as Idempotency-Key with each change, and the same one to send it again.",
+        )
+    return key
 
 
 def _wait_of(call: Call) -> float | None:
