@@ -249,7 +249,7 @@ def test_a_task_goes_through_the_batch(
 
 @pytest.mark.parametrize(
     ("title", "due_date"),
-    [("Year one", "0001-01-01"), ("Leap", "2028-02-29"), ("é\tö\nü", "9999-12-31"), ("\x00\x1a\xff", "2027-01-01")],
+    [("Year one", "0001-01-01"), ("Leap", "2028-02-29"), ("éöü", "9999-12-31"), ("ÿ", "2027-01-01")],
 )
 def test_an_odd_task_spoils_nothing(demo: Any, agent: httpx.Client, title: str, due_date: str) -> None:
     asked = {"customer_id": "C-10002", "title": title, "due_date": due_date, "priority": "normal"}
@@ -261,8 +261,9 @@ def test_an_odd_task_spoils_nothing(demo: Any, agent: httpx.Client, title: str, 
     assert task in listed(agent, "/tasks?customer_id=C-10002")
 
 
-def test_a_title_that_the_file_cannot_hold_is_refused(demo: Any, agent: httpx.Client) -> None:
-    asked = {"customer_id": "C-10001", "title": "Spotkać się", "due_date": "2027-02-28", "priority": "low"}
+@pytest.mark.parametrize("title", ["Spotkać się", "é\tö", "two\nlines", "\x00\x1aÿ"])
+def test_a_title_that_the_file_cannot_hold_is_refused(demo: Any, agent: httpx.Client, title: str) -> None:
+    asked = {"customer_id": "C-10001", "title": title, "due_date": "2027-02-28", "priority": "low"}
     refused = agent.post("/tasks", json=asked)
     assert (refused.status_code, refused.json()["type"]) == (422, "urn:figway:problem:rejected")
     assert [each["pointer"] for each in refused.json()["errors"]] == ["/body/title"]
