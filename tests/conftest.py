@@ -28,6 +28,8 @@ def _load(name: str) -> ModuleType:
     return module
 
 
+_APART = ("tests/demo/test_engines.py", "tests/demo/test_lifecycle.py", "tests/demo/test_tour.py")
+"""What starts demos of its own."""
 _TOGETHER = ("tests/demo/test_", "tests/gateway/attacks/")
 
 
@@ -36,7 +38,7 @@ class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", 1)[0]
-        together = (each for each in _TOGETHER if file.startswith(each))
+        together = (each for each in _TOGETHER if file.startswith(each) and file not in _APART)
         return next(together, file)
 
 
