@@ -28,12 +28,18 @@ def _load(name: str) -> ModuleType:
     return module
 
 
+_APART = ("tests/demo/test_engines.py", "tests/demo/test_lifecycle.py")
+"""What starts demos of its own."""
+_TOGETHER = ("tests/demo/test_", "tests/gateway/attacks/")
+
+
 class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
-    """Side by side go files, whose tests share fixtures; all of the demo's stay together, as its start is dear."""
+    """Side by side go files, whose tests share fixtures; some folders stay together, as what they start is dear."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", 1)[0]
-        return "tests/demo" if file.startswith("tests/demo/test_") else file
+        together = (each for each in _TOGETHER if file.startswith(each) and file not in _APART)
+        return next(together, file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
