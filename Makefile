@@ -17,7 +17,7 @@ run: system-run .venv/.figway ## the demo estate and the gateway, on port 8080
 	@exec $(BIN)/figway demo
 
 test: system-test check ## everything, long figures reduced
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) --timeout 300 -m "not slow"
 
 test-slow: system-slow check ## everything, full figures
 	@FIGWAY_SLOW=1 $(PYTEST) -m "slow or not slow"

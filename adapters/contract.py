@@ -74,6 +74,19 @@ def rows_of(groups: Iterable[Iterable[Iterable[Json]]]) -> Rows:
     return tuple(tuple(Condition(*each) for each in group) for group in groups)
 
 
+COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "eq": lambda value, wanted: bool(value == wanted),
+    "ne": lambda value, wanted: bool(value != wanted),
+    "lt": lambda value, wanted: bool(value < wanted),
+    "le": lambda value, wanted: bool(value <= wanted),
+    "gt": lambda value, wanted: bool(value > wanted),
+    "ge": lambda value, wanted: bool(value >= wanted),
+    "in": lambda value, wanted: value in wanted,
+    "out": lambda value, wanted: value not in wanted,
+}
+"""What a condition's operators mean over two values that are there, wherever they are compared outside a database."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListRequest:
     """A page of a list: at most `limit` items behind position `after`, in `sort` order ("-a" descends)."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import total_ordering
 from typing import Any, TypeAlias, TypeVar
 
-from adapters.contract import Condition, Json, ListRequest, Rows
+from adapters.contract import COMPARISONS, Condition, Json, ListRequest, Rows
 from adapters.errors import FieldError, Invalid
 from adapters.files.formats import FieldType, at
 from adapters.files.generation import Found, Generation
@@ -28,17 +28,6 @@ MAX_LIMIT = 1000
 MAX_CONDITIONS = 20
 
 _Test: TypeAlias = Callable[[Mapping[str, Json]], bool]
-
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "eq": lambda value, wanted: bool(value == wanted),
-    "ne": lambda value, wanted: bool(value != wanted),
-    "lt": lambda value, wanted: bool(value < wanted),
-    "le": lambda value, wanted: bool(value <= wanted),
-    "gt": lambda value, wanted: bool(value > wanted),
-    "ge": lambda value, wanted: bool(value >= wanted),
-    "in": lambda value, wanted: value in wanted,
-    "out": lambda value, wanted: value not in wanted,
-}
 
 
 @total_ordering
@@ -225,7 +214,7 @@ def _predicate(condition: Condition, kind: FieldType) -> _Test:
             raise ValueError("like needs a text field and a pattern")
         matches = _like(value)
         return lambda row: isinstance(text := at(row, path), str) and matches(text)
-    compare = _COMPARE.get(condition.op)
+    compare = COMPARISONS.get(condition.op)
     if compare is None:
         raise ValueError(f"has no operator '{condition.op}'")
     convert = comparable(kind)

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
-from adapters.contract import Json
+from adapters.contract import COMPARISONS, Json
 from gateway.call import Principal
 from gateway.routing.predicates import OfPrincipal, TypedPredicate, TypedTerm
 
@@ -104,7 +104,7 @@ def _test(term: BoundTerm) -> Test:
         wanted: Any = frozenset(convert(each) for each in term.value)
     else:
         wanted = convert(term.value)
-    compare = _COMPARE[term.op]
+    compare = COMPARISONS[term.op]
 
     def test(value: Json) -> bool:
         for name in field:
@@ -160,14 +160,4 @@ _WORTH: Mapping[str, Callable[[Json], Any]] = {
     "decimal": _decimal,
     "date": date.fromisoformat,
     "instant": _instant,
-}
-_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
-    "eq": lambda value, wanted: bool(value == wanted),
-    "ne": lambda value, wanted: bool(value != wanted),
-    "lt": lambda value, wanted: bool(value < wanted),
-    "le": lambda value, wanted: bool(value <= wanted),
-    "gt": lambda value, wanted: bool(value > wanted),
-    "ge": lambda value, wanted: bool(value >= wanted),
-    "in": lambda value, wanted: value in wanted,
-    "out": lambda value, wanted: value not in wanted,
 }

@@ -78,6 +78,7 @@ async def test_a_bomb_is_never_unpacked_beyond_the_bound(
 @pytest.mark.parametrize(
     ("encoding", "body"),
     [("gzip", gzip.compress(b"x" * 999)[:-9]), ("gzip", b"garbage"), ("deflate", b"garbage"), ("br", b"x")],
+    ids=["gzip-cut-short", "gzip-garbage", "deflate-garbage", "brotli"],
 )
 async def test_what_cannot_be_decompressed_is_a_bad_reply(
     raised: Any, wire: Any, make: Any, reply: Any, encoding: str, body: bytes

@@ -87,6 +87,7 @@ def test_503_that_names_a_time_did_nothing(effect: Effect) -> None:
         (format_datetime(datetime.now(UTC) + timedelta(seconds=3000), usegmt=True), 2000, 3000),
         (format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True), 0, 0),
     ],
+    ids=["now", "seconds", "too-long", "a-time-to-come", "a-time-past"],
 )
 def test_retry_after(text: str, least: float, most: float) -> None:
     error = failure(429, retry_after=text)
