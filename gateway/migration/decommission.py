@@ -181,7 +181,7 @@ def _chained(history: Sequence[StoredSnapshot]) -> tuple[str, list[int]]:
     """A hash over all snapshots, each hashed with the one before, and those that don't follow theirs."""
     head, broken = "", []
     for before, each in zip((None, *history), history, strict=False):
-        if before is not None and (each.parent_hash != before.hash or each.version != before.version + 1):
+        if not each.follows(before):
             broken.append(each.version)
         about = [each.version, each.hash, each.parent_hash, each.author, each.reason, each.ticket, each.time]
         line = orjson.dumps([head, *about, each.stages, each.evidence], default=str, option=orjson.OPT_SORT_KEYS)
