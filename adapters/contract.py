@@ -195,7 +195,14 @@ class Adapter(Protocol):
 class SupportsDryRun(Protocol):
     """An adapter that can show what a write would do, without doing it."""
 
-    async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result: ...
+    def tries(self, operation: str) -> bool | None:
+        """Whether `dry_run` of it has no effect, as far as that is known offline; None: only its binding can say."""
+        ...
+
+    async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
+        """What `invoke` would answer now, with nothing changed; raises as it does, `NotTried` where that can't be
+        promised, and `Unacknowledged` where the upstream doesn't say that it changed nothing."""
+        ...
 
 
 @runtime_checkable
