@@ -174,12 +174,8 @@ class Reads:
     def begin(self, version: int, before: Reads | None) -> None:
         """From now on this is served: evidence of groups whose stage has changed starts anew, and what was asked aside
         `before` ends, and isn't noted."""
-        notes, last = self._means.notes, {} if before is None else before._groups
         for name, group in self._groups.items():
-            known = last.get(name)
-            changed = known.stage != group.stage if known is not None else notes.read(name).generation == 0
-            if changed:
-                notes.begin(name, version)
+            self._means.notes.begin(name, version, group.stage)
         if before is not None:
             before._shadows.end()
 
