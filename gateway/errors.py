@@ -13,6 +13,7 @@
     ├── the upstream
     │   ├── BadUpstreamReply 502       what it answered can't be understood or breaks the contract
     │   ├── UpstreamRefused 502        it refused the gateway's own credentials
+    │   ├── NotBuilt 501               the replacement isn't there yet
     │   ├── UpstreamBusy 503 · UpstreamUnavailable 503
     │   ├── DeadlineExceeded 504       a read that took too long; nothing changed
     │   └── UnknownOutcome 504         a write that was sent and never answered
@@ -207,6 +208,12 @@ class UpstreamUnavailable(Problem):
     """The upstream can't be reached; nothing was sent."""
 
     slug, title, status, retryable = "upstream-unavailable", "The system behind the route is unavailable", 503, True
+
+
+class NotBuilt(Problem):
+    """The system that is to answer isn't built yet; nothing was sent."""
+
+    slug, title, status = "not-built", "Not built yet", 501
 
 
 class DeadlineExceeded(Problem):

@@ -81,6 +81,8 @@ def switch(
         try:
             reply = await sides[side](call)
         except Problem as problem:
+            if side == "replacement" and call.side == "legacy":  # the half of a split read that isn't under trial
+                raise
             note(side, bucket, time.perf_counter() - started, problem)
             if told is not None:
                 told(call, side, bucket, problem)

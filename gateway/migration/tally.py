@@ -195,7 +195,7 @@ def _brownout(group: str, begun: float, until: float, author: str, reason: str, 
 
 def count_legacy(routes: Iterable[Route], upstreams: Mapping[str, Upstream], tally: Tally) -> None:
     """From now on what the legacy systems of routes with a replacement are asked is counted, and of no others."""
-    replaced = (each for each in routes if each.replacement is not None and each.legacy is not None)
+    replaced = (each for each in routes if (each.replacement is not None or each.missing) and each.legacy)
     watched = {each.legacy.upstream for each in replaced if each.legacy is not None}
     for name, upstream in upstreams.items():
         upstream.watcher = tally.watcher(name) if name in watched else None

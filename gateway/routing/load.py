@@ -32,6 +32,7 @@ from gateway.routing.report import Document, Report
 from gateway.routing.routes import compile_routes
 from gateway.routing.schema import Gateway
 from gateway.routing.source import parse
+from gateway.routing.splits import check_splits
 from gateway.routing.upstreams import Surroundings, Upstreams, build_upstreams
 from gateway.store.contract import files_hash
 
@@ -83,6 +84,7 @@ def compile_workspace(
     policed = Policed.of([each.operation_id for each in operations], routes) if whole else None
     rules, policy_files = read_policies(files, policed, report), _policy_files(files, routes, upstreams, report)
     groups = _groups(files, policy_files["migration.yaml"], routes, upstreams, stages, report if whole else Report())
+    check_splits(bound, groups, report)
     check_stages(files, groups if whole and judge_stages else {}, report)
     document = merged(documents, report)
     if report.errors():
@@ -137,8 +139,7 @@ def _groups(
     report: Report,
 ) -> dict[str, Group]:
     assert isinstance(migration, Migration)
-    # Nothing holds what a dry run shows against what legacy did: a group that stood there would have proved nothing.
-    groups = compile_groups(migration, routes, stages, dry_running=())
+    groups = compile_groups(migration, routes, stages)
     check_migration(files, migration, groups, upstreams.specs, datetime.now(UTC).date(), report)
     return groups
 

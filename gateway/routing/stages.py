@@ -92,6 +92,12 @@ def _alone(group: Group, stage: Stage) -> list[str]:
             sentences.append(f"the group has no {track}, so they stay at legacy")
         elif at != "legacy" and lacking:
             sentences.append(f"{track} can't be at {at}: {', '.join(lacking)} has no replacement")
+    for names, first, why in (
+        (group.split, "new_only", "takes some of its fields from the replacement only, and the rest from legacy"),
+        (group.missing, "live", "has no replacement yet"),
+    ):
+        if names and READS.index(stage.reads) >= READS.index(first):
+            sentences.append(f"reads can't be at {stage.reads}: {', '.join(names)} {why}")
     if stage.writes in _DUAL and group.state == "shared":
         sentences.append(f"writes can't be at {stage.writes}: on shared data they would be applied twice")
     if stage.writes == "dry_run" and group.has_writes and not group.dry_run:
