@@ -54,7 +54,7 @@ from gateway.migration.autopilot import Autopilot
 from gateway.migration.controls import HostControls
 from gateway.migration.outbox import Outbox
 from gateway.migration.reads import Migrating
-from gateway.migration.thaw import keep_thawed
+from gateway.migration.thaw import keep_thawed, keep_told
 from gateway.migration.writing import Gate
 from gateway.operations.service import Operations
 from gateway.routing.model import InvalidWorkspace
@@ -145,6 +145,7 @@ class Application:
         runtime.supervise(means.governance.verifier.keep_noting)
         runtime.supervise(means.webhooks.run)
         runtime.supervise(partial(keep_thawed, runtime.changes))
+        runtime.supervise(partial(keep_told, runtime.changes, lambda: runtime.current().version))
         runtime.supervise(means.governance.migrating.samples.pulse)
         runtime.supervise(means.governance.migrating.tally.pulse)
         runtime.supervise(applier(runtime).work)
