@@ -47,6 +47,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return _ByFile(config, log)
 
 
+_fuses = _load("fuses")
 _servers = _load("servers")
 _running = _load("running")
 
@@ -55,6 +56,12 @@ _running = _load("running")
 def servers() -> ModuleType:
     """tests/servers.py: `postgres_server()`, `mariadb_server()`, `driver()`, `sqlite_dsn()`, `free_port()`."""
     return _servers
+
+
+@pytest.fixture(scope="session")
+def fuses() -> ModuleType:
+    """tests/fuses.py: `Fuse`, which kills a process at a step that is counted out."""
+    return _fuses
 
 
 @pytest.fixture(scope="session")
