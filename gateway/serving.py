@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from gateway.filters.dry_run import dry_run
 from gateway.filters.idempotency import idempotency
 from gateway.filters.intent import intent
 from gateway.filters.paginate import paginate, side_of_cursor
-from gateway.filters.rate_limit import limited
+from gateway.filters.rate_limit import limited, limited_by_side
 from gateway.filters.redact import redact
 from gateway.filters.rows import visible_rows
 from gateway.filters.sunset import sunset
@@ -144,7 +144,8 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
     trials = Trials()
     reads = Reads(governance.migrating, compiled, upstreams)
     writes = Writes(governance.outbox, governance.gate, governance.operations, compiled, upstreams, write_side)
-    made = handlers(compiled, upstreams, admission, governance.keyrings["cursor"], keeping, seeing, reads, writes)
+    cursors, by_side = governance.keyrings["cursor"], limited_by_side(compiled, governance.limiter)
+    made = handlers(compiled, upstreams, admission, cursors, keeping, seeing, reads, writes, by_side)
     table: Table[Endpoint] = Table()
     for route in compiled.routes:
         endpoint = _endpoint(route, compiled, made[route.operation_id], keeps[route.operation_id])
@@ -161,11 +162,13 @@ def handlers(
     seeing: Callable[[Route], list[Filter]] = lambda _: [],
     reads: Reads | None = None,
     writes: Writes | None = None,
+    by_side: Callable[[Route, Side], Sequence[Filter]] = lambda *_: (),
 ) -> dict[str, Handler]:
     """Every route's handler by operationId; `admission` gives the filters that decide who may come in, `keeping` those
     that keep a write: behind what validates the request, around what shapes the reply, which is kept as it is told;
     `seeing` those right before the binding, which leave out what the caller may not see. `reads` chooses the side of
-    groups that migrate, and `writes` does so where both sides can write; without them legacy serves."""
+    groups that migrate, and `writes` does so where both sides can write; without them legacy serves. `by_side` gives
+    the filters of limits that only calls of one side meet."""
 
     def one_side(route: Route, side: Served, called: Mapping[str, Invoker]) -> Handler:
         judged = judging(route, compiled, cursor_keys, side)
@@ -175,7 +178,7 @@ def handlers(
     made: dict[str, Handler] = {}
     for name, route in routes.items():
         filters = [*admission(route), validate_request(route), *keeping(route)]
-        switched = None if reads is None else reads.handler(route, one_side, side_of_cursor)
+        switched = None if reads is None else reads.handler(route, one_side, side_of_cursor, by_side)
         if switched is not None:
             made[name] = chain(filters, switched)
             continue

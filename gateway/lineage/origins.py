@@ -66,9 +66,8 @@ class Origins:
         """Every field of the route's reply when `side` (`legacy`, `replacement` or `both`) served it."""
         if route.replacement is not None and len(sides_of(route, side)) > 1:
             heads = [("items", ANY, *each) if route.is_list else each for each in route.replacement.owns]
-            owned = lambda each: any(each.place[: len(head)] == head for head in heads)  # noqa: E731 - used twice, here
-            kept = [each for each in self.fields(route, "legacy") if not owned(each)]
-            return [*kept, *(each for each in self.fields(route, "replacement") if owned(each))]
+            kept = [each for each in self.fields(route, "legacy") if not _within(each.place, heads)]
+            return [*kept, *(each for each in self.fields(route, "replacement") if _within(each.place, heads))]
         return [self._told(route, side, each) for each in fields(self._flow(route, side), route.reply)]
 
     def _told(self, route: Route, side: str | None, field: Field) -> Told:
@@ -114,6 +113,10 @@ class Origins:
 def _around(place: Place, dependencies: Dependencies) -> bool:
     """Whether a place only holds what is depended on anyway: that it must be there goes without saying."""
     return not place or any(each.place[: len(place)] == place for each in dependencies)
+
+
+def _within(place: Place, heads: Iterable[Place]) -> bool:
+    return any(place[: len(head)] == head for head in heads)
 
 
 def _into(flow: Flow, segment: str) -> Flow:

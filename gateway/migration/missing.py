@@ -29,6 +29,8 @@ async def _refuse(call: Call) -> Reply:
 def _mock(route: Route) -> Handler:
     async def answer(call: Call) -> Reply:
         body = mocked(route.reply, route.examples, call.path)
+        if route.is_list:
+            body = {**body, "next": None}
         return Reply(route.status, body, served_by="replacement", headers=[HEADER], warnings=(_WARNING,))
 
     return answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -27,7 +27,7 @@ from gateway.migration.split import narrowed
 from gateway.migration.stages import authority
 from gateway.migration.switch import CursorSide, Exceptions, Watching, switch
 from gateway.migration.tally import Tally
-from gateway.pipeline import Handler
+from gateway.pipeline import Filter, Handler, chain
 from gateway.routing.gates_schema import GatesModel
 from gateway.routing.migration_schema import Migration
 from gateway.routing.model import Compiled, Route
@@ -99,6 +99,9 @@ SideHandler: TypeAlias = Callable[[Route, Served, Mapping[str, Asked]], Handler]
 judges its reply, over the given upstreams."""
 
 
+Limits: TypeAlias = Callable[[Route, Side], Sequence[Filter]]
+
+
 class _Once:
     """An upstream as jobs see it that may add nothing to its work: one attempt, and no place in the queue."""
 
@@ -136,8 +139,11 @@ class Reads:
         self._reconciling: dict[str, Asked] = {name: _Once(each, "reconcile") for name, each in upstreams.items()}
         self._made: SideHandler | None = None
 
-    def handler(self, route: Route, made: SideHandler, side_of_cursor: CursorSide) -> Handler | None:
-        """The end of a read's chain; None: its group's stage leaves it to legacy, or it has one side only."""
+    def handler(
+        self, route: Route, made: SideHandler, side_of_cursor: CursorSide, limits: Limits = lambda *_: ()
+    ) -> Handler | None:
+        """The end of a read's chain; None: its group's stage leaves it to legacy, or it has one side only. `limits`
+        makes the filters that only calls of a side meet, not what is asked aside."""
         self._made = made
         group = self._groups.get(route.group)
         if group is None or route.effect is not Effect.READ:
@@ -147,9 +153,10 @@ class Reads:
         if route.legacy is None or (route.replacement is None and route.missing is None):
             return None
         owns = () if route.replacement is None else route.replacement.owns
-        sides: dict[Side, Handler] = {"replacement": made(route, "both" if owns else "replacement", self._upstreams)}
+        replaced = made(route, "both" if owns else "replacement", self._upstreams)
+        sides: dict[Side, Handler] = {"replacement": chain(limits(route, "replacement"), replaced)}
         if _is_warm(group):
-            sides["legacy"] = made(route, "legacy", self._upstreams)
+            sides["legacy"] = chain(limits(route, "legacy"), made(route, "legacy", self._upstreams))
         deadline = route.deadline or self._deadline
         gates = group.gates or GatesModel()
         over = None if gates.slow is None else gates.slow.over

@@ -1,4 +1,4 @@
-"""Examples made from schemas: always taken by their schema, always the same, and the contract's own where it has one."""
+"""Examples made from schemas: taken by their schema, always the same, and the contract's own where it has one."""
 
 from __future__ import annotations
 
@@ -80,6 +80,7 @@ SCHEMAS = st.recursive(
     lambda inner: st.one_of(objects(inner), arrays(inner), branches(inner)),
     max_leaves=10,
 )
+LOOP = {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#/$defs/Loop"}}}
 NODE = {
     "type": "object",
     "required": ["id"],
@@ -118,7 +119,7 @@ def test_what_the_caller_named_stands_in_it() -> None:
     [
         {"type": "integer", "minimum": 3, "maximum": 2},
         {"type": "object", "required": ["a"], "properties": {"a": False}},
-        {"$ref": "#/$defs/Loop", "$defs": {"Loop": {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#/$defs/Loop"}}}}},
+        {"$ref": "#/$defs/Loop", "$defs": {"Loop": LOOP}},
     ],
     ids=["no number", "no member", "without end"],
 )  # fmt: skip

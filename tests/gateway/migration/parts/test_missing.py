@@ -48,7 +48,9 @@ PATHS = """
                 type: object
                 required: [items, next]
                 properties:
-                  items: {type: array, items: {type: object, required: [thing_id], properties: {thing_id: {type: string}}}}
+                  items:
+                    type: array
+                    items: {type: object, required: [thing_id], properties: {thing_id: {type: string}}}
                   next: {type: [string, "null"]}
       x-gateway:
         effect: read

@@ -18,7 +18,10 @@ PATHS = """
       tags: [people]
       summary: One person
       parameters: [{name: person_id, in: path, required: true, schema: {type: string}}]
-      responses: {"200": {description: It., content: {application/json: {schema: {$ref: "#/components/schemas/Person"}}}}}
+      responses:
+        "200":
+          description: It.
+          content: {application/json: {schema: {$ref: "#/components/schemas/Person"}}}
       x-gateway:
         effect: read
         legacy: {upstream: old, operation: "GET /people/{id}", input: {id: path.person_id}}
@@ -276,19 +279,18 @@ def test_in_shadow_only_the_replacements_fields_are_compared(both: Any, running:
         listed = "items" in body
         return status, {**body, "items": [mended(each) for each in body["items"]]} if listed else mended(body)
 
-    with both((old, alike), PATHS, GROUPS.replace("STAGE", "shadow")) as served:
-        with served.gateway.client() as wendy:
-            for number in range(5):
-                answer = wendy.get(f"/people/P{number}")
-                assert (answer.headers["figway-served-by"], answer.json()["email"]) == ("legacy", "old@example.com")
-            wendy.get("/people?limit=4")
-            verdicts = parity(running, served, 6)
-            assert (verdicts["match"], verdicts["mismatch"]) == (6, 0)
-            # Legacy was asked by its callers only.
-            assert len(served.old.asked) == 6
-            served.new.answer = new
-            wendy.get("/people/P1")
-            assert parity(running, served, 7)["mismatch"] == 1
+    with both((old, alike), PATHS, GROUPS.replace("STAGE", "shadow")) as served, served.gateway.client() as wendy:
+        for number in range(5):
+            answer = wendy.get(f"/people/P{number}")
+            assert (answer.headers["figway-served-by"], answer.json()["email"]) == ("legacy", "old@example.com")
+        wendy.get("/people?limit=4")
+        verdicts = parity(running, served, 6)
+        assert (verdicts["match"], verdicts["mismatch"]) == (6, 0)
+        # Legacy was asked by its callers only.
+        assert len(served.old.asked) == 6
+        served.new.answer = new
+        wendy.get("/people/P1")
+        assert parity(running, served, 7)["mismatch"] == 1
 
 
 def parity(running: ModuleType, served: Any, count: int) -> dict[str, int]:
