@@ -12,6 +12,7 @@ from gateway.cli.common import FINDING, json_option, print_json, workspace_optio
 from gateway.cli.desk import DeskError, Document, desk, server_option, usage
 from gateway.cli.route_decommission import brownout, evidence
 from gateway.cli.route_parity import override, parity
+from gateway.cli.route_reconcile import reconcile, repairs, unknowns
 from gateway.migration.model import READS, WRITES
 
 
@@ -28,6 +29,9 @@ command.add_command(parity)
 command.add_command(override)
 command.add_command(evidence)
 command.add_command(brownout)
+command.add_command(reconcile)
+command.add_command(repairs)
+command.add_command(unknowns)
 
 
 @command.command(name="list", help="List the groups and their stages.\n\nExample: figway route list")

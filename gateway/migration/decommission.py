@@ -26,7 +26,13 @@ from gateway.routing.model import Compiled
 from gateway.store.contract import State, StoredSnapshot
 
 MOST_SNAPSHOTS = 10_000
-PURPOSES = {"caller": "callers", "shadow": "shadow", "probe": "probes", "lookup": "reconciliation"}
+PURPOSES = {
+    "caller": "callers",
+    "shadow": "shadow",
+    "probe": "probes",
+    "lookup": "reconciliation",
+    "reconcile": "reconciliation",
+}
 """What a call is for → how the evidence names it."""
 _SHOWN = 20
 

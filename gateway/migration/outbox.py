@@ -166,6 +166,33 @@ class Outbox(Writing[OutboxFile]):
         found: list[StoredEntry] = await self.ask(lambda: self._file.open_entries(group, limit))
         return found
 
+    async def newest(self, group: str, entity: str) -> tuple[int, int]:
+        """The number of the entity's newest write (0: none is known), and how many of its writes one side hasn't seen;
+        raises `StoreError`."""
+        found: tuple[int, int] = await self.ask(lambda: self._file.newest(group, entity))
+        return found
+
+    async def last(self) -> int:
+        """The number of the newest write of all (0: none is known); raises `StoreError`."""
+        found: int = await self.ask(self._file.last)
+        return found
+
+    async def oldest(self, group: str) -> float | None:
+        """When the oldest write of a group was made that one side hasn't seen; None: there is none."""
+        found: float | None = await self.ask(lambda: self._file.oldest(group))
+        return found
+
+    async def owe(self, entry: Entry, newest: int) -> bool:
+        """`OutboxFile.owe`, on the disk when this returns; raises `StoreError`."""
+        kept: bool = await self.do(lambda: self._file.owe(entry, newest))
+        self.woken.set()
+        return kept
+
+    async def read(self, id: str) -> StoredEntry | None:
+        """An entry as it stands; raises `StoreError`."""
+        found: StoredEntry | None = await self.ask(lambda: self._file.read(id))
+        return found
+
     async def decide(self, id: str, *, happened: bool) -> StoredEntry | None:
         """A person's word (`OutboxFile.decide`); raises `StoreError`."""
         found: StoredEntry | None = await self.do(lambda: self._file.decide(id, happened))

@@ -54,6 +54,11 @@ class StateFolder:
         return self.path / "outbox.db"
 
     @property
+    def reconciliations(self) -> Path:
+        """The file of what differs between groups' sides, and of its repairs (`gateway.migration.reconcile`)."""
+        return self.path / "reconcile.db"
+
+    @property
     def parity(self) -> Path:
         """The folder of what came of comparisons, by group (`gateway.migration.samples`)."""
         return self.path / "parity"

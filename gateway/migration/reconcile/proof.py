@@ -1,0 +1,94 @@
+"""What writes need before only the replacement gets them: a clean sweep, and a word on legacy's data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+
+from gateway.migration.model import Group, Stage
+from gateway.migration.reconcile.model import UNCLEAN, Run
+from gateway.migration.reconcile.ways import Ways, ways_of
+from gateway.routing.groups import stages_of
+from gateway.routing.model import Compiled
+from gateway.store.contract import StoredSnapshot
+
+FRESH = 24 * 3600.0
+"""Seconds for which a sweep speaks for what is there: as long as an approval lasts."""
+FINAL = ("new_only", "retired")
+OLDEST = 10_000
+"""How many snapshots are looked through for the change of a stage."""
+
+
+def why_not(group: Group, ways: Ways) -> str | None:
+    """Why a group can't be reconciled; None: it can."""
+    if group.stage.reads == "retired" or group.stage.writes in FINAL:
+        return "its writes go to the replacement alone, so that legacy has nothing to be reconciled with"
+    if ways.listing is None and ways.detail is None:
+        return "it has neither a list nor a read of one entity that both sides answer"
+    return None
+
+
+def rules_of(compiled: Compiled, group: Group) -> str:
+    """Changes with what decides what is compared, and how: contracts, upstreams and the group's own rules."""
+    parts = [content for path, content in sorted(compiled.files.items()) if path.startswith(("openapi/", "gateway."))]
+    rules = "" if group.parity is None else group.parity.model_dump_json()
+    key = "" if group.key is None else group.key.source
+    return sha256(b"\0".join([*parts, rules.encode(), key.encode(), str(group.expires).encode()])).hexdigest()
+
+
+def is_clean(counts: Mapping[str, int]) -> bool:
+    """Whether nothing is missing, extra, different or unknown."""
+    return not any(counts.get(kind.value, 0) for kind in UNCLEAN)
+
+
+def needs_proof(group: Group, before: Stage | None, after: Stage) -> bool:
+    """Whether the change takes legacy the writes for good, of data that each side keeps for itself."""
+    if before is None or group.state != "replicated":
+        return False
+    return before.writes not in FINAL and after.writes in FINAL
+
+
+def moved_with(group: str, history: Sequence[StoredSnapshot]) -> int:
+    """The snapshot with which the stage of a group's writes last changed. `history` is newest first."""
+    last = 0
+    writes: str | None = None
+    for each in history:
+        stage = stages_of(each.stages).get(group)
+        at = None if stage is None else stage.writes
+        if writes is not None and at != writes:
+            break
+        writes, last = at, each.version
+    return last
+
+
+def lacking(
+    compiled: Compiled, group: Group, sweep: Run | None, counts: Mapping[str, int], found: Mapping[str, int],
+    moved: int, now: float,
+) -> tuple[str, ...]:  # fmt: skip
+    """Why writes can't go to new_only yet, a sentence each. `sweep` is the newest one that is done, with its `counts`;
+    `found` what is known to differ; `moved` the snapshot with which the stage of writes last changed."""
+    said = () if group.backfill else ("'backfill' in migration.yaml must say what becomes of legacy's data",)
+    missing = _unproven(compiled, group, sweep, counts, found, moved, now)
+    sentences = said if missing is None else (*said, missing)
+    return tuple(f"writes can't be at new_only: {sentence}" for sentence in sentences)
+
+
+def _unproven(
+    compiled: Compiled, group: Group, sweep: Run | None, counts: Mapping[str, int], found: Mapping[str, int],
+    moved: int, now: float,
+) -> str | None:  # fmt: skip
+    run = f"run figway route reconcile {group.name}"
+    impossible = why_not(group, ways_of(compiled, group.name))
+    if impossible is not None:
+        return f"the group can't be reconciled, as {impossible}"
+    if sweep is None or sweep.snapshot < moved:
+        return f"nothing was reconciled since their stage last changed; {run}"
+    if sweep.rules != rules_of(compiled, group):
+        return f"contracts, upstreams or rules have changed since the reconciliation; {run}"
+    if now - sweep.ended > FRESH:
+        return f"the reconciliation is older than 24 hours; {run}"
+    wrong = {each.value: max(counts.get(each.value, 0), found.get(each.value, 0)) for each in UNCLEAN}
+    if not any(wrong.values()):
+        return None
+    words = ", ".join(f"{count} {name}" for name, count in wrong.items() if count)
+    return f"the reconciliation isn't clean ({words}); mend that, then {run}"
