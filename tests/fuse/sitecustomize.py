@@ -42,7 +42,7 @@ def _light(path: str) -> None:
     threading.setprofile(burn)
     # Not before: importing everything under a profile takes thrice as long.
     begin = asyncio.Runner.run
-    asyncio.Runner.run = run  # type: ignore[method-assign]
+    asyncio.Runner.run = run  # type: ignore[method-assign,assignment]
 
 
 if _PATH:
