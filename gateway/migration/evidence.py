@@ -1,9 +1,10 @@
 """What a host's workers have seen of each group since its stage last changed, in one file that all of them map.
 
 The layout is 64-bit words in native order. A header: magic, layout, rows used. Then for each of `GROUPS` groups: its
-name's key, generation, since when (nanoseconds, Unix), whether it is stopped, `INCIDENTS` words for what is known to
-have gone wrong already, and which stage it is of. Then for each worker a row: how much went wrong, and for each group
-its generation and its numbers: one block a side, one for comparisons, and two bitmaps of the keys seen.
+name's key, generation, since when (nanoseconds, Unix), one more than the generation at which it is stopped, `INCIDENTS`
+words for what is known to have gone wrong already, and which stage it is of. Then for each worker a row: how much went
+wrong, and for each group its generation and its numbers: one block a side, one for comparisons, and two bitmaps of the
+keys seen.
 
 Only its own worker writes a row, a word in one piece, so nothing is locked for what goes well, and what a killed
 worker has counted stays. A row's numbers count while its generation is the group's: a stage that changes empties
@@ -37,8 +38,7 @@ CELLS = 4096
 """Bits of a bitmap of keys."""
 VERDICTS = ("match", "tolerated", "noise", "known", "mismatch", "incomparable")
 
-_MAGIC = int.from_bytes(b"figevid\0", "little")
-_LAYOUT = 1
+_MAGIC, _LAYOUT = int.from_bytes(b"figevid\0", "little"), 1
 _AT_MAGIC, _AT_LAYOUT, _AT_ROWS = range(3)
 _GROUPS_AT = 8
 _NAME, _GENERATION, _SINCE, _STOPPED, _INCIDENTS = range(5)
@@ -54,10 +54,8 @@ _BITMAP = CELLS // 64
 _BLOCK = _NUMBERS + 2 * _BITMAP
 _ROW = 8 + (GROUPS + 1) * _BLOCK
 _SIZE = 8 * (_ROWS_AT + _ROWS * _ROW)
-_PROBES = 32
-_START = 2**12
-_EPOCH_SECONDS = 60
-_EPOCHS = 2**10
+_PROBES, _START = 32, 2**12
+_EPOCH_SECONDS, _EPOCHS = 60, 2**10
 _ID = 2**54 - 1
 _SHUFFLE = 2654435761
 _ERROR, _IS_SLOW, _MISMATCH = 1, 2, 3
@@ -85,6 +83,7 @@ class Evidence:
         self._words = memoryview(self._map).cast("Q")
         self._row = _ROWS_AT + row * _ROW
         self._places: dict[str, tuple[int, int]] = {}
+        self._mine: dict[str, int] = {}
 
     @classmethod
     def open(cls, path: Path, workers: Slots) -> Evidence:
@@ -213,11 +212,11 @@ class Evidence:
             if of != known and version >= generation + (known != 0):
                 words[record + _STAGE] = 0  # and last: a crash on the way leaves one that is begun again
                 words[record + _SINCE] = time.time_ns()
-                words[record + _STOPPED] = 0
                 first = 8 * (record + _INCIDENTS)
                 self._map[first : first + 8 * INCIDENTS] = bytes(8 * INCIDENTS)
                 words[record + _GENERATION] = version
                 words[record + _STAGE] = of
+            self._mine[group] = min(version, words[record + _GENERATION])
 
     def remember(self, group: str, generation: int, memory: Mapping[str, Any]) -> None:
         """Keeps what the group's guardrails know, for whoever leads next."""
@@ -232,12 +231,13 @@ class Evidence:
 
     def stop(self, group: str, *, stopped: bool) -> None:
         """Lets legacy alone serve the group at once on every worker, until it is decided what becomes of it; or lets
-        the replacement serve again. A change of its stage ends it, too."""
-        self._words[self._place(group)[0] + _STOPPED] = stopped
+        the replacement serve again. In each worker it also ends with the stage that this process serves."""
+        self._words[self._place(group)[0] + _STOPPED] = self._mine.get(group, 0) + 1 if stopped else 0
 
     def stopped(self, group: str) -> bool:
-        """Whether the replacement is to serve nobody at the moment. Costs two reads of memory."""
-        return self._words[(self._places.get(group) or self._place(group))[0] + _STOPPED] != 0
+        """Whether the replacement is to serve nobody at the moment, at this process's stage: two reads of memory."""
+        word = self._words[(self._places.get(group) or self._place(group))[0] + _STOPPED]
+        return word != 0 and word > self._mine.get(group, 0)
 
     def close(self) -> None:
         """Unmaps the file; what it holds stays."""

@@ -88,8 +88,14 @@ def test_a_stage_that_changes_begins_anew_in_every_worker(tmp_path: Path) -> Non
     one.stop("customers", stopped=True)
     assert other.stopped("customers")
     one.begin("customers", 8, CANARY)
+    # A worker that serves the last stage still doesn't let it serve again.
+    assert (one.stopped("customers"), other.stopped("customers")) == (False, True)
     other.begin("customers", 8, CANARY)
-    other.begin("customers", 7, Stage())  # a worker that is late with an older snapshot
+    one.stop("customers", stopped=True)
+    one.begin("customers", 7, Stage())  # a worker that is late with an older snapshot
+    assert one.stopped("customers")
+    one.begin("customers", 8, CANARY)
+    one.stop("customers", stopped=False)
     assert other.generation("customers") == 8
     assert not other.stopped("customers")
     assert other.read("customers").replacement == Arm()
