@@ -53,6 +53,10 @@ class Operation:
     filters_rows: bool = False
     """It touches no row but those that the caller may see: a list obeys `ListRequest.rows`, a write `Context.rows`,
     which then holds for the row before and after."""
+    filters: frozenset[str] | None = None
+    """What a list can be filtered by: `a` for equality, `a.ge` for another operator; None: by its items' fields."""
+    sorts: bool = True
+    """Whether a list obeys `ListRequest.sort`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from adapters.errors import (
     UnknownOutcome,
 )
 from adapters.http.config import Config, Tls
+from adapters.http.pages import Page, Pages, list_operation, read
 from adapters.http.replies import applied, as_of, value_of
 from adapters.http.shown import Shown
 from adapters.http.template import Request, Template, template
@@ -51,7 +52,10 @@ class HttpAdapter:
     def accepts(self, name: str) -> Operation | None:
         """The operation called `name`, "METHOD /path/{parameter}"; None when it isn't well-formed."""
         known = template(name)
-        return None if known is None else known.operation()
+        if known is None:
+            return None
+        pages = self._config.lists.get(name)
+        return known.operation() if pages is None else list_operation(known, pages)
 
     def element(self, operation: str, pointer: str) -> str | None:
         """The pointer into the response's body itself; see `SupportsElements`."""
@@ -71,7 +75,8 @@ class HttpAdapter:
         known = template(operation)
         if known is None:
             raise DoNotRetry("The route is bound to an operation that isn't METHOD /path.", detail=operation)
-        return await self._call(known, input, context)
+        pages = self._config.lists.get(operation)
+        return await (self._call(known, input, context) if pages is None else self._list(known, pages, input, context))
 
     async def probe(self, context: Context) -> Probe:
         """GETs the configured path: up when the answer is below 500 and isn't a refusal of the credential."""
@@ -107,6 +112,20 @@ class HttpAdapter:
     async def _call(self, known: Template, input: Mapping[str, Json], context: Context) -> Result:
         request, reply = await self._sent(known, input, context)
         return await self._result(known, request, reply, context)
+
+    async def _list(self, known: Template, pages: Pages, input: Mapping[str, Json], context: Context) -> Result:
+        """A page of a list, by as many requests as that takes; as old as the oldest of them."""
+        times: list[datetime] = []
+
+        async def fetch(asked: Mapping[str, Json]) -> Page:
+            _, reply = await self._sent(known, asked, context)
+            value = await value_of(reply, Effect.READ)
+            times.append(as_of(reply, datetime.now(UTC)))
+            return Page(value, reply.headers)
+
+        value = await read(pages, known, input, fetch)
+        at = min(times)
+        return Result(value, at, (Source(self._name, known.name, as_of=at),))
 
     async def _result(
         self, known: Template, request: Request, reply: HttpReply, context: Context, *, acknowledged: bool = True

@@ -52,6 +52,10 @@ def running_system(answer: Answer) -> Iterator[System]:
             with suppress(OSError):  # a caller that has left
                 self.wfile.write(raw)
 
+        def do_PATCH(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.do_GET()
+
         def log_message(self, format: str, *args: Any) -> None:
             """Nothing: tests look at `asked`."""
 
