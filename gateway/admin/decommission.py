@@ -43,9 +43,10 @@ async def _gathered(control: Control, group: Group, days: int) -> dict[str, Any]
     means, serving = control.means(), control.serving()
     waiting = await told(means.governance.outbox.count(group.name), control)
     tally = means.governance.migrating.tally
+    reconciled = await told(means.reconciling.last_done(group.name), control)
 
     def work() -> dict[str, Any]:
-        facts = gathered(group, serving.compiled, serving.version, means.state, tally, waiting)
+        facts = gathered(group, serving.compiled, serving.version, means.state, tally, waiting, reconciled)
         signer = audit_keys(means.governance.keyrings).signer(means.folder.audit)
         return signed(judged(facts, days), signer)
 

@@ -23,11 +23,12 @@ async def _show(control: Control, request: Request) -> Response:
 async def _sweep(control: Control, request: Request) -> Response:
     """Asks for a sweep: 202, and it goes on by itself."""
     body, group, serving = await workspace_body(request), _group(control, request), control.serving()
-    known(body, keys=list)
+    known(body, keys=list, details=bool)
     keys = body.get("keys")
     if not all(isinstance(key, str | int) and not isinstance(key, bool) for key in keys or ()):
         raise invalid("keys", "holds texts or whole numbers")
-    made = _service(control).sweep(serving.compiled, serving.version, group, request.state.principal, keys)
+    about = (serving.compiled, serving.version, group, request.state.principal, keys)
+    made = _service(control).sweep(*about, details=bool(body.get("details")))
     return answer(await told(made, control), status=202)
 
 

@@ -32,6 +32,7 @@ from gateway.migration.documents import (
 from gateway.migration.model import Stage
 from gateway.migration.outbox import Outbox
 from gateway.migration.proofs import parity_document
+from gateway.migration.received import callers_of
 from gateway.migration.refusals import ApprovalNeeded, ChangeError, Drifted, Refused
 from gateway.routing.groups import stages_of
 from gateway.routing.load import compile_workspace
@@ -103,6 +104,13 @@ class HostDesk:
         except (StoreError, KeyFileError, AuditError, sqlite3.Error) as error:
             raise DeskError(str(error)) from error
 
+    def callers(self, group: str, days: int) -> Document:
+        compiled, _ = self._served(group)
+        try:
+            return callers_of(Tally(self._folder.path / "legacy.db"), compiled, group, days)
+        except (StoreError, sqlite3.Error) as error:
+            raise DeskError(str(error)) from error
+
     def brownout(self, group: str, about: Mapping[str, str]) -> Document:
         compiled, _ = self._served(group)
         try:
@@ -117,10 +125,10 @@ class HostDesk:
         self._served(group)
         return self._run(self._reconciling.service.document(group))
 
-    def sweep(self, group: str, keys: Sequence[str] | None) -> Document:
+    def sweep(self, group: str, keys: Sequence[str] | None, *, details: bool) -> Document:
         compiled, version = self._served(group)
         self._note("route_reconcile", f"group:{group}")
-        return self._run(self._reconciling.sweep(compiled, version, group, keys))
+        return self._run(self._reconciling.sweep(compiled, version, group, keys, details))
 
     def repairs(self, group: str) -> Document:
         self._served(group)

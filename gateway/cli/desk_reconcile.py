@@ -28,10 +28,12 @@ class HostReconciling:
         self._folder, self._outbox = folder, outbox
         self.service = Reconciling(Reconciliations.open(folder.reconciliations), outbox)
 
-    async def sweep(self, compiled: Compiled, version: int, group: str, keys: Sequence[str] | None) -> Document:
+    async def sweep(
+        self, compiled: Compiled, version: int, group: str, keys: Sequence[str] | None, details: bool
+    ) -> Document:
         """Asks for a sweep."""
         self._somebody_works()
-        return await self.service.sweep(compiled, version, group, _me(), keys)
+        return await self.service.sweep(compiled, version, group, _me(), keys, details=details)
 
     async def repair(
         self, compiled: Compiled, version: int, group: str, do: str, approvals: Approvals, webhooks: Webhooks

@@ -52,14 +52,18 @@ class ServerDesk:
     def evidence(self, group: str, days: int) -> Document:
         return self._ask("GET", f"/-/admin/groups/{group}/evidence?days={days}")
 
+    def callers(self, group: str, days: int) -> Document:
+        return self._ask("GET", f"/-/admin/groups/{group}/callers?days={days}")
+
     def brownout(self, group: str, about: Mapping[str, str]) -> Document:
         return self._ask("POST", f"/-/admin/groups/{group}/brownout", dict(about))
 
     def reconciliation(self, group: str) -> Document:
         return self._ask("GET", f"/-/admin/groups/{group}/reconciliation")
 
-    def sweep(self, group: str, keys: Sequence[str] | None) -> Document:
-        return self._ask("POST", f"/-/admin/groups/{group}/reconciliation", {} if keys is None else {"keys": keys})
+    def sweep(self, group: str, keys: Sequence[str] | None, *, details: bool) -> Document:
+        body = {"details": details} | ({} if keys is None else {"keys": keys})
+        return self._ask("POST", f"/-/admin/groups/{group}/reconciliation", body)
 
     def repairs(self, group: str) -> Document:
         return self._ask("GET", f"/-/admin/groups/{group}/repairs")

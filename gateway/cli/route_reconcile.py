@@ -28,18 +28,21 @@ _MOST_KEYS = 64 * 2**20
 @server_option
 @click.argument("group")
 @click.option("--last", is_flag=True, help="Only show what is known; ask neither side.")
+@click.option("--details", is_flag=True, help="Read each entity on both sides, not just what lists show; much slower.")
 @click.option(
     "--keys",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="For a group without a list: a file that names its entities, one a line.",
 )
-def reconcile(workspace: Path, as_json: bool, server: str | None, group: str, last: bool, keys: Path | None) -> None:
+def reconcile(
+    workspace: Path, as_json: bool, server: str | None, group: str, last: bool, details: bool, keys: Path | None
+) -> None:
     """`figway route reconcile GROUP`."""
     with desk(workspace, server) as at:
         if last:
             found = at.reconciliation(group)
         else:
-            run = at.sweep(group, None if keys is None else _keys(keys))
+            run = at.sweep(group, None if keys is None else _keys(keys), details=details)
             found = _followed(lambda: at.reconciliation(group), "sweep", run["id"])
     if as_json:
         print_json(found)

@@ -50,6 +50,7 @@ def run_document(file: ReconcileFile, run: Run) -> dict[str, Any]:
         "ended": _text(run.ended),
         "walked": {side: at["walked"] for side, at in progress["sides"].items()},
         "walking": any(not at["over"] for at in progress["sides"].values()),
+        "details": progress["details"],
         "looked": sum(counts.values()),
         "left": file.left(run.id) if running else 0,
         "counts": counts,

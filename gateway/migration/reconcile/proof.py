@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from typing import NamedTuple
 
 from gateway.migration.model import Group, Stage
 from gateway.migration.reconcile.model import UNCLEAN, Run
@@ -54,41 +55,48 @@ def moved_with(group: str, history: Sequence[StoredSnapshot]) -> int:
     writes: str | None = None
     for each in history:
         stage = stages_of(each.stages).get(group)
-        at = None if stage is None else stage.writes
-        if writes is not None and at != writes:
+        if stage is None or (writes is not None and stage.writes != writes):
             break
-        writes, last = at, each.version
+        writes, last = stage.writes, each.version
     return last
 
 
-def lacking(
-    compiled: Compiled, group: Group, sweep: Run | None, counts: Mapping[str, int], found: Mapping[str, int],
-    moved: int, now: float,
-) -> tuple[str, ...]:  # fmt: skip
-    """Why writes can't go to new_only yet, a sentence each. `sweep` is the newest one that is done, with its `counts`;
-    `found` what is known to differ; `moved` the snapshot with which the stage of writes last changed."""
+class Known(NamedTuple):
+    """What is known of a group. `sweep` is the newest one that is done, with its `counts`; `found` what differs as of
+    now; `oldest`: since when an entity that was written waits to be looked at; `moved`: the snapshot with which the
+    stage of writes last changed."""
+
+    sweep: Run | None
+    counts: Mapping[str, int]
+    found: Mapping[str, int]
+    oldest: float | None
+    moved: int
+
+
+def lacking(compiled: Compiled, group: Group, known: Known, now: float) -> tuple[str, ...]:
+    """Why writes can't go to new_only yet, a sentence each. `now` is in seconds since the epoch."""
     said = () if group.backfill else ("'backfill' in migration.yaml must say what becomes of legacy's data",)
-    missing = _unproven(compiled, group, sweep, counts, found, moved, now)
+    missing = _unproven(compiled, group, known, now)
     sentences = said if missing is None else (*said, missing)
     return tuple(f"writes can't be at new_only: {sentence}" for sentence in sentences)
 
 
-def _unproven(
-    compiled: Compiled, group: Group, sweep: Run | None, counts: Mapping[str, int], found: Mapping[str, int],
-    moved: int, now: float,
-) -> str | None:  # fmt: skip
-    run = f"run figway route reconcile {group.name}"
+def _unproven(compiled: Compiled, group: Group, known: Known, now: float) -> str | None:
+    sweep, run = known.sweep, f"run figway route reconcile {group.name}"
     impossible = why_not(group, ways_of(compiled, group.name))
     if impossible is not None:
         return f"the group can't be reconciled, as {impossible}"
-    if sweep is None or sweep.snapshot < moved:
+    if sweep is None or sweep.snapshot < known.moved:
         return f"nothing was reconciled since their stage last changed; {run}"
     if sweep.rules != rules_of(compiled, group):
         return f"contracts, upstreams or rules have changed since the reconciliation; {run}"
     if now - sweep.ended > FRESH:
         return f"the reconciliation is older than 24 hours; {run}"
-    wrong = {each.value: max(counts.get(each.value, 0), found.get(each.value, 0)) for each in UNCLEAN}
-    if not any(wrong.values()):
-        return None
-    words = ", ".join(f"{count} {name}" for name, count in wrong.items() if count)
-    return f"the reconciliation isn't clean ({words}); mend that, then {run}"
+    kinds = [each.value for each in UNCLEAN]
+    wrong = {kind: max(known.counts.get(kind, 0), known.found.get(kind, 0)) for kind in kinds}
+    if any(wrong.values()):
+        words = ", ".join(f"{count} {kind}" for kind, count in wrong.items() if count)
+        return f"the reconciliation isn't clean ({words}); mend that, then {run}"
+    if known.oldest is not None and known.oldest < sweep.began:
+        return "entities that were written before the reconciliation aren't looked at yet; wait, or raise extra_calls"
+    return None

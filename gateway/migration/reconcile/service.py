@@ -16,9 +16,9 @@ from gateway.call import Principal
 from gateway.migration.outbox import Outbox
 from gateway.migration.reconcile.documents import proposed, reconciliation, repair_document, run_document
 from gateway.migration.reconcile.ledger import Reconciliations
-from gateway.migration.reconcile.model import Repair, Run, RunState, What, spelt_who
-from gateway.migration.reconcile.proof import lacking, rules_of, why_not
-from gateway.migration.reconcile.repairs_file import set_hash
+from gateway.migration.reconcile.model import Repair, RunState, What, spelt_who
+from gateway.migration.reconcile.proof import Known, lacking, rules_of, why_not
+from gateway.migration.reconcile.repairs_file import ReconcileFile, set_hash
 from gateway.migration.reconcile.sweep import fresh_progress
 from gateway.migration.reconcile.ways import ways_of
 from gateway.migration.refusals import ApprovalNeeded, NothingToChange, Refused
@@ -44,16 +44,29 @@ class Reconciling:
         found: dict[str, Any] = await self.kept.ask(partial(reconciliation, self.kept.file, group, oldest))
         return found
 
+    async def last_done(self, group: str) -> dict[str, Any] | None:
+        """The group's newest sweep that is done, and what is known to differ since; None: there is none."""
+        found = await self.document(group)
+        return None if found["last_done"] is None else {**found["last_done"], "found": found["found"]}
+
     async def repairs(self, group: str) -> dict[str, Any]:
         """A group's repairs (`documents.proposed`)."""
         found: dict[str, Any] = await self.kept.ask(partial(proposed, self.kept.file, group))
         return found
 
     async def sweep(
-        self, compiled: Compiled, version: int, group: str, who: Principal, keys: Sequence[Json] | None = None
+        self,
+        compiled: Compiled,
+        version: int,
+        group: str,
+        who: Principal,
+        keys: Sequence[Json] | None = None,
+        *,
+        details: bool = False,
     ) -> dict[str, Any]:
-        """Asks for a sweep, which the elected worker carries out; one that is under way is the same. `keys` name the
-        entities of a group without a list. Raises `Refused`."""
+        """Asks for a sweep, which the elected worker carries out; one that is under way is the same. With `details`
+        each entity is read, and not just what lists show. `keys` name the entities of a group without a list. Raises
+        `Refused`."""
         ways = ways_of(compiled, group)
         impossible = why_not(compiled.groups[group], ways)
         if impossible is not None:
@@ -63,9 +76,11 @@ class Reconciling:
                 "its lists name its entities" if keys is not None else "it has no list, so its entities must be named"
             )
             raise Refused((f"{group} can't be reconciled so: {named} (--keys FILE)",))
+        if details and ways.detail is None:
+            raise Refused((f"{group} has no read of one entity that both sides answer, so that there are no details",))
         if keys is not None and len(keys) > MOST_KEYS:
             raise Refused((f"a sweep takes at most {MOST_KEYS} keys",))
-        return await self._start(compiled, version, group, What.SWEEP, who, keys)
+        return await self._start(compiled, version, group, What.SWEEP, who, keys, details)
 
     async def propose(self, compiled: Compiled, version: int, group: str, who: Principal) -> dict[str, Any]:
         """Asks that repairs be proposed of what was found, each entity being looked at once more; raises `Refused`."""
@@ -76,12 +91,20 @@ class Reconciling:
         if ways.detail is None:
             raise Refused((f"{group} can't be repaired: it has no read of one entity that both sides answer",))
         await self.kept.do(partial(self.kept.file.withdraw, group))
-        return await self._start(compiled, version, group, What.PROPOSE, who, None)
+        return await self._start(compiled, version, group, What.PROPOSE, who)
 
     async def _start(
-        self, compiled: Compiled, version: int, group: str, what: What, who: Principal, keys: Sequence[Json] | None
+        self,
+        compiled: Compiled,
+        version: int,
+        group: str,
+        what: What,
+        who: Principal,
+        keys: Sequence[Json] | None = None,
+        details: bool = True,
     ) -> dict[str, Any]:
-        rules, progress = rules_of(compiled, compiled.groups[group]), fresh_progress(await self.outbox.last())
+        rules = rules_of(compiled, compiled.groups[group])
+        progress = fresh_progress(await self.outbox.last(), details=details)
         if keys is not None or what is What.PROPOSE:
             for side in progress["sides"].values():
                 side["over"] = True
@@ -132,14 +155,15 @@ class Reconciling:
     async def lacking(self, compiled: Compiled, group: str, moved: int) -> tuple[str, ...]:
         """Why writes can't go to new_only yet (`proof.lacking`)."""
 
-        def read() -> tuple[Run | None, dict[str, int]]:
-            runs = self.kept.file.newest_runs(group, What.SWEEP)
-            done = next((each for each in runs if each.state is RunState.DONE), None)
-            return done, self.kept.file.counted(group)
+        known: Known = await self.kept.ask(partial(_known, self.kept.file, group, moved))
+        return lacking(compiled, compiled.groups[group], known, time.time())
 
-        sweep, found = await self.kept.ask(read)
-        counts = {} if sweep is None else orjson.loads(sweep.progress)["counts"]
-        return lacking(compiled, compiled.groups[group], sweep, counts, found, moved, time.time())
+
+def _known(file: ReconcileFile, group: str, moved: int) -> Known:
+    runs = file.newest_runs(group, What.SWEEP)
+    sweep = next((each for each in runs if each.state is RunState.DONE), None)
+    counts = {} if sweep is None else orjson.loads(sweep.progress)["counts"]
+    return Known(sweep, counts, file.counted(group), file.waiting(group)[1], moved)
 
 
 def _author(who: Principal) -> str:

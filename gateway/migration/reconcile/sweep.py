@@ -1,9 +1,8 @@
 """A run, from where it stands to its end: both lists are walked page by page, then entities are looked at one by one.
 
-Where an entity's own route shows more than the list, the lists only tell which entities there are, and each is read on
-both sides. Else the lists' items are held against each other, in whatever order the sides have them: an item waits on
-the disk for the other side's, so that memory is bounded and, where both sort alike, hardly anything waits. Only what
-differs, or is on one side alone, is then read.
+The lists' items are held against each other, in whatever order the sides have them: an item waits on the disk for the
+other side's, so that memory is bounded and, where both sort alike, hardly anything waits. What differs, or is on one
+side alone, is then read by its own route. With details every entity is, and the lists only tell which there are.
 
 How far it is stands in the file, with what each page brought: a process that dies is replaced by one that goes on.
 """
@@ -37,10 +36,16 @@ class RunEnded(Exception):
     """The run can't go on; the message says why."""
 
 
-def fresh_progress(sequence: int) -> dict[str, Any]:
+def fresh_progress(sequence: int, *, details: bool) -> dict[str, Any]:
     """How far a run is that has just begun; `sequence` is the number of the newest write in the outbox."""
     sides = {side: {"cursor": None, "walked": 0, "over": False} for side in _SIDES}
-    return {"sides": sides, "counts": {kind.value: 0 for kind in Kind}, "verdicts": {}, "sequence": sequence}
+    return {
+        "sides": sides,
+        "counts": {kind.value: 0 for kind in Kind},
+        "verdicts": {},
+        "sequence": sequence,
+        "details": details,
+    }
 
 
 class Sweep:
@@ -103,7 +108,7 @@ class Sweep:
             before, over = known.get(entity, (None, False))
             if over or (before is not None and (before.body is None or before.side == side)):
                 continue  # it was named before, and more isn't to be had of it
-            place = Place(entity, id_bytes(id), side, None if asking.ways.reads_each else orjson.dumps(item), 0)
+            place = Place(entity, id_bytes(id), side, None if self._progress["details"] else orjson.dumps(item), 0)
             if before is None:
                 self._fresh.append((place, None))
             else:

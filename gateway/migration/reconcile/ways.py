@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from adapters.contract import Effect, Json, JsonSchema
+from adapters.contract import Effect, Json
 from gateway.routing.model import Compiled, Route
-from gateway.routing.paths import at_member, declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +23,6 @@ class Ways:
     create: Route | None
     delete: Route | None
     parameter: str = "id"
-
-    @property
-    def reads_each(self) -> bool:
-        """Whether the sweep reads each entity: where it shows more than the list's items do, or that can't be told."""
-        if self.detail is None:
-            return False
-        if self.listing is None:
-            return True
-        items, whole = _item_members(self.listing.reply), declared(self.detail.reply or {})
-        return not whole or any(items.get(name) != schema for name, schema in whole.items())
 
     def identity(self, item: Json) -> Json:
         """What a list's item says of its id: the member that is named as the parameter, else `id`; None: nothing."""
@@ -81,9 +70,3 @@ def _needs_more(route: Route) -> bool:
 def _first(routes: Iterable[Route], path: str, methods: tuple[str, ...]) -> Route | None:
     found = {each.method: each for each in routes if each.path == path}
     return next((found[method] for method in methods if method in found), None)
-
-
-def _item_members(reply: JsonSchema | None) -> dict[str, JsonSchema]:
-    whole = reply or {}
-    branches = at_member(whole, ("items", "[]"), whole)
-    return {name: schema for each in branches for name, schema in each.get("properties", {}).items()}

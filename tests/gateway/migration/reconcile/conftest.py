@@ -1,4 +1,4 @@
-"""Two shops that keep customers, each a real HTTP server with a ledger, and a gateway that moves from one to the other."""
+"""Two shops that keep customers, each a real HTTP server with a ledger, and a gateway between them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import pytest
 TEXT = {"type": "string"}
 MONEY = {"type": "string", "format": "decimal"}
 ENTITY = {"id": TEXT, "name": TEXT, "city": TEXT, "limit": MONEY, "seen": TEXT}
-ITEM = {name: TEXT for name in ("id", "name", "city")}
+ITEM = dict.fromkeys(("id", "name", "city"), TEXT)
 CHANGES = {"name": TEXT, "city": TEXT, "limit": MONEY}
 ID = {"name": "customer_id", "in": "path", "required": True, "schema": TEXT}
 SIDES = {"legacy": "old", "replacement": "new"}
@@ -49,6 +49,8 @@ class Shop:
     latency: float = 0.0
     write_latency: float = 0.0
     refuses: bool = False
+    fails: bool = False
+    """Whether its detail answers 500."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     url: str = ""
 
@@ -117,7 +119,7 @@ def _handler(shop: Shop) -> type[BaseHTTPRequestHandler]:
             else:
                 with shop.lock:
                     customer = dict(shop.kept.get(place[1], {}))
-                self._answer(200 if customer else 404, customer)
+                self._answer(500 if shop.fails else 200 if customer else 404, customer)
 
         def _write(self) -> None:
             time.sleep(shop.write_latency)
@@ -127,7 +129,14 @@ def _handler(shop: Shop) -> type[BaseHTTPRequestHandler]:
             id = place[1] if len(place) > 1 else body["id"]
             self._answer(*shop.do(self.command, id, body, self.headers.get("idempotency-key")))
 
-        do_POST = do_PATCH = do_DELETE = _write
+        def do_POST(self) -> None:
+            self._write()
+
+        def do_PATCH(self) -> None:
+            self._write()
+
+        def do_DELETE(self) -> None:
+            self._write()
 
     return Handler
 
@@ -148,12 +157,14 @@ def shop_server(shop: Shop) -> Iterator[Shop]:
         thread.join()
 
 
-def contract(*, deep: bool = True, listed: bool = True) -> str:
-    """The customers' contract; not `deep`: the list shows all that there is."""
-    members = ITEM if deep else ENTITY
-    shown = ", ".join(f"{name}: {name}" for name in members)
-    page = {"items": {"type": "array", "items": _object(members)}, "next": {"type": ["string", "null"]}}
-    walk = {"input": {"limit": "list.limit", "after": "list.after"}, "output": f"{{items: data[].{{{shown}}}, next: next}}"}
+def contract(*, listed: bool = True) -> str:
+    """The customers' contract: the list shows less than the customer's own route."""
+    shown = ", ".join(f"{name}: {name}" for name in ITEM)
+    page = {"items": {"type": "array", "items": _object(ITEM)}, "next": {"type": ["string", "null"]}}
+    walk = {
+        "input": {"limit": "list.limit", "after": "list.after"},
+        "output": f"{{items: data[].{{{shown}}}, next: next}}",
+    }
     changes = {"id": "path.customer_id", **{name: f"body.{name}" for name in CHANGES}}
     one, all_of_them = "/customers/{id}", "/customers"
     listing = _route("list_customers", "read", f"GET {all_of_them}", walk, reply=page, parameters=PAGING)
@@ -311,7 +322,7 @@ def moving(
 
     @contextmanager
     def serve(
-        *arguments: str, files: Mapping[str, str] | None = None, deep: bool = True, listed: bool = True, **said: str
+        *arguments: str, files: Mapping[str, str] | None = None, listed: bool = True, **said: str
     ) -> Iterator[Moving]:
         upstreams = "".join(
             f'  {name}: {{kind: http, base_url: "{shop.url}", lookup: "GET /keys/{{idempotency_key}}"}}\n'
@@ -319,7 +330,7 @@ def moving(
         )
         workspace = {
             "gateway.yaml": f"upstreams:\n{upstreams}",
-            "openapi/shop.yaml": contract(deep=deep, listed=listed),
+            "openapi/shop.yaml": contract(listed=listed),
             "policies/access.cedar": POLICY,
             "policies/migration.yaml": migration(**said),
         }
