@@ -58,6 +58,7 @@ from gateway.migration.reads import Migrating
 from gateway.migration.reconcile.ledger import Reconciliations
 from gateway.migration.reconcile.service import Reconciling
 from gateway.migration.reconcile.worker import LOCK, Reconciler
+from gateway.migration.recording.recorder import Recorder
 from gateway.migration.thaw import keep_thawed, keep_told
 from gateway.migration.writing import Gate
 from gateway.operations.service import Operations
@@ -157,7 +158,9 @@ class Application:
         runtime.supervise(reconciler.work)
         pilot = partial(autopilot_of(runtime).lead, Leader(means.folder.path / "autopilot.leader"))
         runtime.supervise(pilot)
-        self._ingress = HttpIngress(runtime.current, means.audit, (means.telemetry.observe,))
+        recorder = Recorder(means.folder.recordings, lambda: runtime.current().compiled)
+        runtime.supervise(recorder.pulse)
+        self._ingress = HttpIngress(runtime.current, means.audit, (means.telemetry.observe, recorder.observe))
         self.control.attach(runtime, means.audit, means.governance.verifier)
         return runtime
 

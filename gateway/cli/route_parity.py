@@ -60,6 +60,12 @@ def _print(found: dict[str, Any]) -> None:
         return
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(found["since"]))
     click.echo(f"{found['group']}: {total} comparisons at {found['stage']} since {since}")
+    show_verdicts(found)
+
+
+def show_verdicts(found: dict[str, Any]) -> None:
+    """Prints how many comparisons ended how, and where the sides differ."""
+    total = found["comparisons"]
     for verdict in VERDICTS:
         count = found["verdicts"][verdict]
         click.echo(f"  {verdict:<13}{count:>9}{100 * count / total:>9.2f} %")

@@ -64,6 +64,11 @@ class StateFolder:
         return self.path / "parity"
 
     @property
+    def recordings(self) -> Path:
+        """The folder in which workers record what legacy answers (`gateway.migration.recording`)."""
+        return self.path / "recordings"
+
+    @property
     def keys(self) -> Path:
         """The folder of the gateway's own secret keys."""
         return self.path / "keys"
