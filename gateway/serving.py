@@ -31,6 +31,7 @@ from gateway.migration.apply import Writable
 from gateway.migration.missing import stand_in
 from gateway.migration.outbox import Outbox
 from gateway.migration.reads import Migrating, Reads
+from gateway.migration.received import received
 from gateway.migration.split import joined
 from gateway.migration.trial import Trial
 from gateway.migration.trials import Trials, trying
@@ -97,6 +98,8 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
         group = compiled.groups.get(route.group)
         going = None if group is None else sunset(group)
         told: list[Filter] = [] if going is None else [going]
+        counted = received(route, governance.migrating.tally)
+        told += [] if counted is None else [counted]
         return [*told, authenticate(governance.verifier), *limits[route.operation_id], authorize(policies, route)]
 
     def keeping(route: Route) -> list[Filter]:

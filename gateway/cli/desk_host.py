@@ -34,6 +34,7 @@ from gateway.migration.outbox import Outbox
 from gateway.migration.proofs import parity_document
 from gateway.migration.received import callers_of
 from gateway.migration.refusals import ApprovalNeeded, ChangeError, Drifted, Refused
+from gateway.migration.tally import Tally
 from gateway.routing.groups import stages_of
 from gateway.routing.load import compile_workspace
 from gateway.routing.model import Compiled, InvalidWorkspace
