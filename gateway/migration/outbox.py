@@ -8,6 +8,7 @@ again: so the other side can be told of them in the order in which they happened
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -42,7 +43,15 @@ class Outbox(Writing[OutboxFile]):
     def open(cls, path: Path) -> Outbox:
         """Opens the outbox and what its readers look at; blocks; raises `StoreError`."""
         pending = Pending(path.with_suffix(".pending"))
-        return cls(OutboxFile(path, pending), pending)
+        file = OutboxFile(path, pending)
+        try:
+            # Its counters outlive processes, and a power failure perhaps as they were long before.
+            with file.transaction():
+                file.recount()
+        except sqlite3.Error as error:
+            file.close()
+            raise StoreError(f"the outbox {path} can't be read: {error}") from error
+        return cls(file, pending)
 
     async def run(self, work: Coroutine[Any, Any, Reply], snapshot: int) -> Reply:
         """Does a write in a task of its own, so that its outcome is noted even when its caller has left."""
