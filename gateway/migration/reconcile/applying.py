@@ -31,6 +31,12 @@ class Repairs:
 
     async def go_on(self, repair: Repair, asking: Asking | None, patience: float) -> bool:
         """Takes a repair a step further; whether anything has changed. Raises `StoreError`."""
+        if await self._gone_on(repair, asking, patience):
+            return True
+        await self._kept.ask(partial(self._kept.file.wait_repair, repair.hash))
+        return False
+
+    async def _gone_on(self, repair: Repair, asking: Asking | None, patience: float) -> bool:
         if repair.state is RepairState.APPLYING:
             found = await self._outbox.read(repair.entry)
             if found is not None:

@@ -105,9 +105,9 @@ class Asking:
     async def _looked(self, question: _Question) -> Look:
         judge = self._both[question.route.operation_id].judge
         try:
-            legacy, replacement = await asyncio.gather(
-                self._ask("legacy", question), self._ask("replacement", question)
-            )
+            # Legacy comes last: it isn't asked for nothing.
+            replacement = await self._ask("replacement", question)
+            legacy = await self._ask("legacy", question)
             gone = [each.status in _GONE for each in (legacy, replacement)]
             if all(gone):
                 return Look(Kind.SAME, "neither has it")

@@ -50,6 +50,8 @@ _UPGRADES = (
 # Constant columns and placeholders only: values are always bound.
 _RUNS = f"SELECT {_RUN} FROM runs "  # noqa: S608
 _START = f"INSERT INTO runs ({_RUN}) VALUES (NULL{', ?' * 12})"  # noqa: S608
+_FORGET = """DELETE FROM runs WHERE state <> 'running' AND "group" = ? AND id NOT IN (
+    SELECT id FROM runs WHERE "group" = ? ORDER BY id DESC LIMIT ?)"""
 _NEXT = "WHERE state = 'running' ORDER BY id LIMIT 1"
 _PLACE = "SELECT entity, id, side, body, tries FROM places "
 _FIND = 'INSERT OR REPLACE INTO findings ("group", entity, id, kind, why, sample, found) VALUES (?, ?, ?, ?, ?, ?, ?)'
@@ -78,7 +80,7 @@ class FoundFile(KeptFile):
         now = time.time()
         values = (group, what.value, RunState.RUNNING.value, "", who, author, snapshot, rules, orjson.dumps(progress))
         made = self._connection.execute(_START, (*values, now, now, 0.0)).lastrowid
-        self._connection.execute("DELETE FROM runs WHERE state <> 'running' AND id <= ?", ((made or 0) - _KEPT_RUNS,))
+        self._connection.execute(_FORGET, (group, group, _KEPT_RUNS))
         if what is What.PROPOSE:
             copy = "SELECT ?, entity, id, '', NULL, 0, 0, 0 FROM findings WHERE \"group\" = ?"
             self._connection.execute(f"INSERT INTO places {copy}", (made, group))
@@ -127,8 +129,11 @@ class FoundFile(KeptFile):
                 found[entity] = Place._make(row[:5]), bool(row[5])
         return found
 
-    def put(self, run: Run, places: Iterable[tuple[Place, Look | None]], progress: Mapping[str, Any]) -> None:
-        """Keeps what a page brought, and how far the run is; an entity with a look is done with."""
+    def put(self, run: Run, places: Iterable[tuple[Place, Look | None]], progress: Mapping[str, Any]) -> bool:
+        """Keeps what a page brought, and how far the run is; an entity with a look is done with. False: there is no
+        room for more."""
+        if self._full:
+            return False
         insert = "INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?, ?, 0, ?)"
         for place, look in places:
             body = place.body if look is None else None
@@ -137,6 +142,7 @@ class FoundFile(KeptFile):
             if look is not None:
                 self.found(run.group, place.entity, place.id, look)
         self.go_on(run.id, progress)
+        return True
 
     def due_places(self, run: int, limit: int) -> list[Place]:
         """What is to be looked at now."""

@@ -63,6 +63,10 @@ class ReconcileFile(FoundFile):
         where = "WHERE state IN ('approved', 'applying') ORDER BY updated LIMIT ?"
         return [_repair(row) for row in self._connection.execute(_SELECT + where, (limit,))]
 
+    def wait_repair(self, hash: str) -> None:
+        """A repair can't go on now: it is looked at again behind the others."""
+        self._connection.execute("UPDATE repairs SET updated = ? WHERE hash = ?", (time.time(), hash))
+
     def move_repair(self, hash: str, state: RepairState, *, entry: str = "", why: str = "") -> None:
         """Notes how far a repair is."""
         update = "UPDATE repairs SET state = ?, entry = ?, why = ?, updated = ? WHERE hash = ?"

@@ -128,7 +128,8 @@ class Sweep:
 
     async def _put(self) -> None:
         fresh, self._fresh = self._fresh, []
-        await self._kept.ask(partial(self._kept.file.put, self._run, fresh, self._progress))
+        if not await self._kept.ask(partial(self._kept.file.put, self._run, fresh, self._progress)):
+            raise RunEnded("the lists go in such different orders that too much waits on the disk: try --details")
 
     # ── entities ─────────────────────────────────────────────────────────────────────────────────────────────
 
