@@ -1,4 +1,4 @@
-"""The test's end of `tests/fuse/sitecustomize.py`: lights the fuse, and sees whom it killed."""
+"""The test's end of `tests/plugin/fuse/sitecustomize.py`: lights the fuse, and sees whom it killed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import mmap
 import os
 from pathlib import Path
 
-_FOLDER = Path(__file__).with_name("fuse")
-_PLUGIN = _FOLDER.parent / "plugin"
+_PLUGIN = Path(__file__).with_name("plugin")
 
 
 class Fuse:
@@ -18,7 +17,7 @@ class Fuse:
         with path.open("r+b") as file:
             self._words = memoryview(mmap.mmap(file.fileno(), 16)).cast("q")
         named = {"FIGWAY_FUSE": str(path), "FIGWAY_FUSE_FILES": ",".join(files), "FIGWAY_FUSE_QUIET": ",".join(quiet)}
-        self.environment = {**named, "PYTHONPATH": os.pathsep.join([str(_FOLDER), str(_PLUGIN)])}
+        self.environment = {**named, "PYTHONPATH": os.pathsep.join([str(_PLUGIN / "fuse"), str(_PLUGIN)])}
 
     def light(self, steps: int) -> None:
         """Kills whoever takes the last of so many steps."""
