@@ -108,32 +108,15 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
         shaped: list[Filter] = [redact(route)] if policies.narrowed(route) else []
         if route.effect is Effect.READ:
             return [*filters, *shaped]
-        trial = trial_of(route, _first(route, writes))
+        trial = tries.handler(route, _first(route, writes))
         filters.append(dry_run(None if trial is None else chain(shaped, trial)))
         filters.append(_keeping_write(route, governance.operations, sights, writes))
-        return [*filters, *shaped, *tried(route)]
+        return [*filters, *shaped, *tries.sampled(route, writes.deadline(route))]
 
     def narrowing(route: Route) -> list[Filter]:
         if not policies.narrowed(route):
             return []
         return [visible_rows(route, compiled.defaults.max_page, governance.keyrings["cursor"])]
-
-    def trial_of(route: Route, side: Side) -> Handler | None:
-        """What tries a write at one side, and makes none; None: it can't."""
-        binding = route.legacy if side == "legacy" else route.replacement
-        if binding is None or not binding.dry_run:
-            return None
-        upstream = Trial(upstreams[binding.upstream], governance.migrating.proofs, route.group)
-        filters = [*judging(route, compiled, governance.keyrings["cursor"], side), *narrowing(route)]
-        return chain(filters, bound(route, side, {binding.upstream: upstream}))
-
-    def tried(route: Route) -> list[Filter]:
-        """What has a share of the writes tried at the replacement, too."""
-        group = compiled.groups.get(route.group)
-        trial = trial_of(route, "replacement")
-        if group is None or group.stage.writes != "dry_run" or trial is None:
-            return []
-        return [trials.filter(trying(governance.migrating, route, group, trial, writes.deadline(route)))]
 
     def seeing(route: Route) -> list[Filter]:
         filters = narrowing(route)
@@ -144,7 +127,7 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
     def write_side(route: Route, side: Side) -> Handler:
         return chain(seeing(route), bound(route, side, upstreams))
 
-    trials = Trials()
+    tries = _Tries(compiled, upstreams, governance, narrowing, Trials())
     reads = Reads(governance.migrating, compiled, upstreams)
     writes = Writes(governance.outbox, governance.gate, governance.operations, compiled, upstreams, write_side)
     cursors, by_side = governance.keyrings["cursor"], limited_by_side(compiled, governance.limiter)
@@ -153,7 +136,34 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
     for route in compiled.routes:
         endpoint = _endpoint(route, compiled, made[route.operation_id], keeps[route.operation_id])
         table.add(route.method, route.path, endpoint)
-    return Serving(version, compiled, table, policies, upstreams, governance.limiter, reads, writes, trials)
+    return Serving(version, compiled, table, policies, upstreams, governance.limiter, reads, writes, tries.trials)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tries:
+    """What tries the writes of a snapshot, and makes none. `narrowing` holds them to the rows that callers may see."""
+
+    compiled: Compiled
+    upstreams: Mapping[str, Upstream]
+    governance: Governance
+    narrowing: Callable[[Route], list[Filter]]
+    trials: Trials
+
+    def handler(self, route: Route, side: Side) -> Handler | None:
+        """What tries a write at one side; None: it can't be tried there."""
+        binding = route.legacy if side == "legacy" else route.replacement
+        if binding is None or not binding.dry_run:
+            return None
+        upstream = Trial(self.upstreams[binding.upstream], self.governance.migrating.proofs, route.group)
+        filters = judging(route, self.compiled, self.governance.keyrings["cursor"], side)
+        return chain([*filters, *self.narrowing(route)], bound(route, side, {binding.upstream: upstream}))
+
+    def sampled(self, route: Route, deadline: float) -> list[Filter]:
+        """What has a share of the writes that legacy does tried at the replacement, too; `deadline` in seconds."""
+        group, trial = self.compiled.groups.get(route.group), self.handler(route, "replacement")
+        if group is None or group.stage.writes != "dry_run" or trial is None:
+            return []
+        return [self.trials.filter(trying(self.governance.migrating, route, group, trial, deadline))]
 
 
 def handlers(

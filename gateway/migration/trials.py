@@ -116,8 +116,8 @@ class Trials:
             await self._compared(job)
         except Skipped as skipped:
             job.trying.keep.left_out(str(skipped))
-        except Exception:  # broad: no fault of a comparison's may end the worker of the others
-            logger.exception("a dry run of group %s failed", job.trying.group)
+        except OSError as error:
+            logger.error("whether dry runs of group %s are proven can't be told: %s", job.trying.group, error)
             job.trying.keep.left_out("failed here")
 
     async def _compared(self, job: _Job) -> None:

@@ -42,7 +42,7 @@ class Head:
         """It as the first line."""
         return orjson.dumps(
             {
-                "figway_recording": LAYOUT,
+                "recording": LAYOUT,
                 "group": self.group,
                 "begun": self.begun,
                 "workspace": self.hash,
@@ -58,7 +58,7 @@ class Head:
         """The head of a first line; raises `BadRecording`."""
         try:
             found = orjson.loads(line)
-            if found["figway_recording"] != LAYOUT:
+            if found["recording"] != LAYOUT:
                 raise BadRecording("the recording was made by another version: record it anew")
             key = b64decode(found["key"], validate=True)
             samples = Samples.model_validate(found["samples"])
