@@ -24,6 +24,10 @@ def why_not(group: Group, ways: Ways) -> str | None:
     """Why a group can't be reconciled; None: it can."""
     if group.stage.reads == "retired" or group.stage.writes in FINAL:
         return "its writes go to the replacement alone, so that legacy has nothing to be reconciled with"
+    return _no_way(ways)
+
+
+def _no_way(ways: Ways) -> str | None:
     if ways.listing is None and ways.detail is None:
         return "it has neither a list nor a read of one entity that both sides answer"
     return None
@@ -83,7 +87,7 @@ def lacking(compiled: Compiled, group: Group, known: Known, now: float) -> tuple
 
 def _unproven(compiled: Compiled, group: Group, known: Known, now: float) -> str | None:
     sweep, run = known.sweep, f"run figway route reconcile {group.name}"
-    impossible = why_not(group, ways_of(compiled, group.name))
+    impossible = _no_way(ways_of(compiled, group.name))
     if impossible is not None:
         return f"the group can't be reconciled, as {impossible}"
     if sweep is None or sweep.snapshot < known.moved:
