@@ -13,8 +13,7 @@
     ├── the upstream
     │   ├── BadUpstreamReply 502       what it answered can't be understood or breaks the contract
     │   ├── UpstreamRefused 502        it refused the gateway's own credentials
-    │   ├── NotBuilt 501               the replacement isn't there yet
-    │   ├── UpstreamBusy 503 · UpstreamUnavailable 503
+    │   ├── NotBuilt 501 · UpstreamBusy 503 · UpstreamUnavailable 503
     │   ├── DeadlineExceeded 504       a read that took too long; nothing changed
     │   └── UnknownOutcome 504         a write that was sent and never answered
     ├── a change of the gateway itself (`gateway.control_errors`)
@@ -81,13 +80,8 @@ class Problem(Exception):
             "detail": self.detail,
             "retryable": self.retryable,
         }
-        optional = {
-            "instance": instance,
-            "retry_after": self.retry_after,
-            "fix": self.fix,
-            "errors": list(self.errors),
-            "operation": self.operation,
-        }
+        optional: dict[str, Any] = {"instance": instance, "retry_after": self.retry_after, "fix": self.fix}
+        optional |= {"errors": list(self.errors), "operation": self.operation}
         members.update({name: value for name, value in optional.items() if value})
         return members
 

@@ -6,72 +6,13 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-PATHS = """
-  /people/{person_id}:
-    get:
-      operationId: get_person
-      tags: [people]
-      summary: One person
-      parameters: [{name: person_id, in: path, required: true, schema: {type: string}}]
-      responses:
-        "200":
-          description: It.
-          content: {application/json: {schema: {$ref: "#/components/schemas/Person"}}}
-      x-gateway:
-        effect: read
-        legacy: {upstream: old, operation: "GET /people/{id}", input: {id: path.person_id}}
-        replacement: &new
-          upstream: new
-          operation: GET /v2/people/{id}
-          input: {id: path.person_id}
-          output: "{person_id: ref, email: mail, address: {city: town}}"
-          fields: [email, /address/city]
-  /people:
-    get:
-      operationId: list_people
-      tags: [people]
-      summary: People
-      parameters:
-        - {name: limit, in: query, schema: {type: integer}}
-        - {name: cursor, in: query, schema: {type: string}}
-      responses:
-        "200":
-          description: They.
-          content:
-            application/json:
-              schema:
-                type: object
-                required: [items, next]
-                properties:
-                  items: {type: array, items: {$ref: "#/components/schemas/Person"}}
-                  next: {type: [string, "null"]}
-      x-gateway:
-        effect: read
-        legacy: {upstream: old, operation: GET /people, input: {query.limit: list.limit, query.after: list.after}}
-        replacement:
-          upstream: new
-          operation: GET /v2/people
-          input: {query.limit: list.limit, query.after: list.after}
-          output: "{items: items[].{person_id: ref, email: mail, address: {city: town}}, next: next}"
-          fields: [email, /address/city]
-components:
-  schemas:
-    Person:
-      type: object
-      required: [person_id, name, email]
-      properties:
-        person_id: {type: string}
-        name: {type: string}
-        email: {type: string}
-        phone: {type: string}
-        region: {type: string}
-        address: {type: object, properties: {street: {type: string}, city: {type: string}}}
-"""
+PATHS = Path(__file__).with_name("people.yaml").read_text()
 GROUPS = """
 groups:
   people:
