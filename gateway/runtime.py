@@ -254,8 +254,7 @@ class Runtime:
         old, self.serving = self.serving, fresh
         fresh.reads.begin(version, None if old is None else old.reads)
         fresh.migrating_writes.begin(version)
-        if old is not None:
-            old.trials.end()
+        fresh.trials.begin(compiled.groups, None if old is None else old.trials)
         self._served = loaded
         self._in_use.append(fresh)
         logger.info("serving snapshot %d (%s): %d routes", version, compiled.hash[:12], len(compiled.routes))

@@ -127,7 +127,7 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
     def write_side(route: Route, side: Side) -> Handler:
         return chain(seeing(route), bound(route, side, upstreams))
 
-    tries = _Tries(compiled, upstreams, governance, narrowing, Trials())
+    tries = _Tries(compiled, upstreams, governance, narrowing, Trials(governance.migrating.proofs))
     reads = Reads(governance.migrating, compiled, upstreams)
     writes = Writes(governance.outbox, governance.gate, governance.operations, compiled, upstreams, write_side)
     cursors, by_side = governance.keyrings["cursor"], limited_by_side(compiled, governance.limiter)
@@ -154,7 +154,9 @@ class _Tries:
         binding = route.legacy if side == "legacy" else route.replacement
         if binding is None or not binding.dry_run:
             return None
-        upstream = Trial(self.upstreams[binding.upstream], self.governance.migrating.proofs, route.group)
+        upstream = Trial(
+            self.upstreams[binding.upstream], self.governance.migrating.proofs, self.compiled.groups[route.group]
+        )
         filters = judging(route, self.compiled, self.governance.keyrings["cursor"], side)
         return chain([*filters, *self.narrowing(route)], bound(route, side, {binding.upstream: upstream}))
 

@@ -180,7 +180,7 @@ def _players(
     loaded: Loaded, upstreams: Mapping[str, Upstream], folder: Path, head: Head, side: Side
 ) -> Iterator[tuple[str, Player]]:
     compiled, cursors = loaded.compiled, Keyring.open(folder / "keys", "cursor")
-    proofs = Proofs(folder, lambda _: 0)
+    proofs = Proofs(folder)
     for route in compiled.routes:
         binding = _binding(route, side)
         if route.group != head.group or binding is None or binding.owns:
@@ -189,7 +189,7 @@ def _players(
         if trying and not binding.dry_run:
             continue
         upstream = upstreams[binding.upstream]
-        asked: Invoker = Trial(upstream, proofs, route.group) if trying else upstream
+        asked: Invoker = Trial(upstream, proofs, compiled.groups[route.group]) if trying else upstream
         handler = chain(judging(route, compiled, cursors, side), bound(route, side, {binding.upstream: asked}))
         deadline = route.deadline or compiled.defaults.deadline
         made = player(route, handler, compiled.groups[route.group], head, deadline, trying=trying)

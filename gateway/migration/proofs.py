@@ -1,8 +1,8 @@
 """Whether a group's dry runs are proven to have no effect, where only the upstream itself can prove it.
 
-One small file for each time that a group's stage is what it is, in the folder of its dry runs: made before the first
-one is sent, it then holds how that ended. So of all workers of a host one alone asks without a proof, and one that is
-killed meanwhile leaves a group whose dry runs have stopped.
+One small file a group and stage of its writes, in the folder of its dry runs: made before the first one is sent, it
+then holds how that ended, until writes are at another stage. So of all workers of a host one alone asks without a
+proof, and one that is killed meanwhile leaves a group whose dry runs have stopped.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+from gateway.migration.model import Group
 from gateway.migration.samples import folder_of, nothing_compared, parity_of, tried_of
 
 logger = logging.getLogger("figway")
@@ -24,22 +25,30 @@ _PREFIX = "proof."
 
 
 class Proofs:
-    """Of all groups. `folder` is that of comparisons; `generation` tells since which snapshot a group is at its stage.
-    For one event loop; files are read and written on threads."""
+    """Of all groups, each at its stage of writes. `folder` is that of comparisons. For one event loop; files are read
+    and written on threads."""
 
-    def __init__(self, folder: Path, generation: Callable[[str], int]) -> None:
-        self._folder, self._generation = folder, generation
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
-    async def claim(self, group: str) -> State | None:
+    async def claim(self, group: Group) -> State | None:
         """How the group's proof stands; None: it is for the caller to ask for, and then to say how that ended."""
         return await asyncio.to_thread(self._claim, self._path(group))
 
-    async def settle(self, group: str, state: State | None) -> None:
+    async def settle(self, group: Group, state: State | None) -> None:
         """Says how asking ended; None: nothing was sent, so that another call asks."""
-        await asyncio.to_thread(self._settle, self._path(group), group, state)
+        await asyncio.to_thread(self._settle, self._path(group), group.name, state)
 
-    def _path(self, group: str) -> Path:
-        return folder_of(self._folder, tried_of(group)) / f"{_PREFIX}{self._generation(group)}"
+    def forget(self, groups: Mapping[str, Group]) -> None:
+        """Forgets what was proven, or wasn't, at stages at which groups aren't any more. Blocks."""
+        for group in groups.values():
+            kept = self._path(group)
+            for path in kept.parent.glob(f"{_PREFIX}*"):
+                if path != kept:
+                    path.unlink(missing_ok=True)
+
+    def _path(self, group: Group) -> Path:
+        return folder_of(self._folder, tried_of(group.name)) / f"{_PREFIX}{group.stage.writes}"
 
     @staticmethod
     def _claim(path: Path) -> State | None:
@@ -78,12 +87,9 @@ STOPPED = (
 
 
 def stopped(folder: Path, group: str) -> str | None:
-    """Why there are no more dry runs of a group at its newest stage, as a sentence; None: there are. Blocks."""
-    found = list(folder_of(folder, tried_of(group)).glob(f"{_PREFIX}*"))
-    newest = max(found, key=lambda path: int(path.suffix[1:]), default=None)
-    if newest is None or _read(newest) == "given":
-        return None
-    return f"{STOPPED} group {group}"
+    """Why there are no more dry runs of a group at the stage dry_run, as a sentence; None: there are. Blocks."""
+    path = folder_of(folder, tried_of(group)) / f"{_PREFIX}dry_run"
+    return f"{STOPPED} group {group}" if path.exists() and _read(path) != "given" else None
 
 
 def parity_document(folder: Path, group: str, *, trying: bool) -> dict[str, Any]:

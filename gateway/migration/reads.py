@@ -67,7 +67,7 @@ class Migrating:
         samples = Samples(folder.parity, shared.claim(), rings["parity"].current.secret)
         notes = Evidence.open(folder.path / "evidence", shared)
         budget, tally = Budget.open(folder.path / "budget"), Tally(folder.path / "legacy.db")
-        proofs = Proofs(folder.parity, notes.generation)
+        proofs = Proofs(folder.parity)
         return cls(rings["side"], notes, budget, samples, tally, proofs, pending)
 
     def close(self) -> None:

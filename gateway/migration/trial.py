@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from adapters.contract import Context, Effect, Json, Result, SupportsDryRun
 from adapters.errors import AdapterError, NotTried, Unacknowledged, UnknownOutcome
+from gateway.migration.model import Group
 from gateway.migration.proofs import Proofs
 from gateway.upstream import Upstream
 
@@ -14,7 +15,7 @@ class Trial:
     """Tries writes, and makes none. Where the upstream itself has to prove that it knows dry runs, the first one that
     it doesn't acknowledge is the group's last."""
 
-    def __init__(self, upstream: Upstream, proofs: Proofs, group: str) -> None:
+    def __init__(self, upstream: Upstream, proofs: Proofs, group: Group) -> None:
         self._upstream, self._proofs, self._group = upstream, proofs, group
 
     async def call(self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context) -> Result:

@@ -12,7 +12,7 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from gateway.call import Call, Reply
 from gateway.errors import Problem
 from gateway.migration.compare.model import Observed
 from gateway.migration.model import MILLION, Group
+from gateway.migration.proofs import Proofs
 from gateway.migration.reads import Migrating, judging
 from gateway.migration.shadow import Judge, Keep, Skipped, ask, cloned, observed
 from gateway.pipeline import Around, Handler
@@ -66,10 +67,18 @@ class _Job(NamedTuple):
 class Trials:
     """One snapshot's in this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, proofs: Proofs) -> None:
+        self._proofs = proofs
+        self._beginning: asyncio.Task[None] | None = None
         self._queues: dict[str, deque[_Job]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ended = False
+
+    def begin(self, groups: Mapping[str, Group], before: Trials | None) -> None:
+        """From now on this is served: what was to be tried `before` ends, and proofs of other stages are forgotten."""
+        if before is not None:
+            before.end()
+        self._beginning = asyncio.create_task(asyncio.to_thread(self._proofs.forget, dict(groups)))
 
     def filter(self, trying: Trying) -> Around:
         """Has a share of what passes tried at the replacement, once it is answered."""

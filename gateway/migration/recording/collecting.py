@@ -18,6 +18,8 @@ from gateway.routing.parity_schema import Samples
 _PATIENCE = 10.0
 """Seconds in which workers begin, and in which they end."""
 _LOOK = 0.1
+_FORGOTTEN = 2 * 86_400
+"""Seconds after which no recording can be under way."""
 
 
 class NobodyRecords(Exception):
@@ -36,6 +38,7 @@ class Collector:
         """Records for so long, `wait` sleeps; answers how many exchanges there are, and the head that was written.
         Raises `NobodyRecords`, or `OSError` where `out` can't be made."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._tidy()
         begun, key = time.time(), b64encode(self._key).decode()
         until = begun + seconds + _PATIENCE
         try:
@@ -51,6 +54,12 @@ class Collector:
             return write(out, head, self._lines()), head
         finally:
             for path in self._files(""):
+                path.unlink(missing_ok=True)
+
+    def _tidy(self) -> None:
+        """Removes what verbs that were killed have left."""
+        for path in self._folder.iterdir():
+            if path.stat().st_mtime < time.time() - _FORGOTTEN:
                 path.unlink(missing_ok=True)
 
     def _head(self, begun: float) -> Head:

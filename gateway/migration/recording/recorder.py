@@ -114,6 +114,7 @@ class Recorder:
         finally:
             for recording in self._recordings.values():
                 _end(recording)
+            self._recordings.clear()
 
     async def _turn(self, name: str, asked: _Recording | None) -> None:
         recording = self._recordings.get(name)
@@ -136,16 +137,16 @@ class Recorder:
             try:
                 asked = orjson.loads(path.read_bytes())
                 until, key = float(asked["until"]), b64decode(asked["key"])
-                group, id, writes = compiled.groups[asked["group"]], str(asked["id"]), bool(asked["writes"])
+                group, id, writes = compiled.groups.get(asked["group"]), str(asked["id"]), bool(asked["writes"])
             except (OSError, ValueError, KeyError, TypeError) as error:
                 logger.error("a request to record can't be read: %s", error)
                 continue
-            if time.time() < until:
+            if group is not None and time.time() < until:
                 file = self._folder / f"{id}.{os.getpid()}{OPEN}"
-                known = group.name in self._recordings
+                known = id in self._recordings
                 blinds = {} if known else dict(_blinds(compiled, group, key, writes=writes))
                 samples = (group.parity or ParityModel()).samples.model_dump(mode="json")
-                found[group.name] = _Recording(until, file, blinds, {"hash": compiled.hash, "samples": samples})
+                found[id] = _Recording(until, file, blinds, {"hash": compiled.hash, "samples": samples})
         return found
 
 
