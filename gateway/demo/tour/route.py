@@ -102,7 +102,7 @@ async def _turn_writes_round(desk: Desk, traffic: Traffic) -> None:
 
 
 async def _point_of_no_return(desk: Desk) -> None:
-    _title("Do both hold the same? Each customer is read on both sides, while somebody writes")
+    _title("Do both hold the same? Each customer is compared, while somebody writes")
     step = ("route", "flip", GROUP, "--writes", "new_only", "--reason", "the old CRM goes")
     await desk.verb(*step, expect=(1,))
     await desk.verb("route", "reconcile", GROUP)
