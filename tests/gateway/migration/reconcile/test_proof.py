@@ -114,7 +114,8 @@ def test_verb_control_api_and_file_alike(moving: Serve, shops: tuple[Any, Any], 
         file.write_text(f"{text}{backfill}\n".replace("writes: {stage: dual_new}", "writes: {stage: new_only}"))
         for verb in ("plan", "apply"):
             ran = at.host(verb)
-            assert (ran.returncode, "isn't clean (1 missing)" in ran.stdout + ran.stderr) == (1, True), ran.stdout + ran.stderr
+            said = ran.stdout + ran.stderr
+            assert (ran.returncode, "isn't clean (1 missing)" in said) == (1, True), said
         new.kept["C-0001"] = fill(4)["C-0001"]
         shown = at.host("route", "reconcile", "customers", "--json")
         assert (shown.returncode, json.loads(shown.stdout)["sweep"]["clean"]) == (0, True), shown.stderr
