@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 # A shell makes what it runs in the background ignore SIGINT, and children inherit that: what tests start must hear it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Hundreds of processes are started from the same files: they needn't each compile them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def _load(name: str) -> ModuleType:
