@@ -168,7 +168,8 @@ class Reconciler:
         if group is None or why_not(group, ways) is not None:
             return None
         parity = group.parity or ParityModel()
-        means = Means(self._migrating.budget, self._outbox, self._migrating.samples.redactor(parity))
+        redactor = self._migrating.samples.redactor(parity)
+        means = Means(self._migrating.budget, self._outbox, redactor, lambda: self._current().version)
         both = {each.operation_id: served.reads.both(each) for each in _asked(ways)}
         asking = Asking(group, ways, both, means, served.version, served.compiled.defaults.max_page)
         self._asking[name] = (served.version, asking)
