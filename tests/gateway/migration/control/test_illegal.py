@@ -139,7 +139,7 @@ class Place:
 
 @pytest.fixture
 def lab_is_found(running: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """This process finds the lab's adapter, which another test of it may have looked for in vain, and then forgets it."""
+    """This process finds the lab's adapter, which another test of it may have looked for in vain; then forgets it."""
     monkeypatch.syspath_prepend(str(running.PLUGIN))
     known = (registry.kind, registry._entry_points)
     for each in known:
