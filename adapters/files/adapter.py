@@ -18,6 +18,7 @@ from adapters.errors import (
     FieldError,
     Invalid,
     NotFound,
+    NotTried,
     Retry,
     Unavailable,
     UnknownOutcome,
@@ -103,11 +104,15 @@ class FilesAdapter:
                 raise Unavailable(f"{dataset} didn't answer in time; nothing was written") from None
             raise UnknownOutcome(f"{dataset} didn't answer in time") from None
 
+    def tries(self, operation: str) -> bool:
+        """Whether it is an `append`, which is judged and encoded before anything is written."""
+        return operation in self._operations and operation.endswith(".append")
+
     async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
         """What `append` would write, without writing it."""
-        name, _, verb = operation.partition(".")
-        if operation not in self._operations or verb != "append":
-            raise DoNotRetry(f"there is no dry run of {operation}")
+        name = operation.partition(".")[0]
+        if not self.tries(operation):
+            raise NotTried(f"there is no dry run of {operation}")
         dataset = self._datasets[name]
         owner = self._owners.of(dataset.description, context)
         try:

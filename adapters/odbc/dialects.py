@@ -58,6 +58,11 @@ class Dialect:
     """The most significant digits that a decimal keeps, where that is fewer than its type says."""
     rolls_back: bool = False
     """A connection that breaks before COMMIT is certain to leave nothing behind."""
+    undoes: str = ""
+    """Over the schema ("": wherever an unqualified name is looked up) and the table: a row where a rollback takes back
+    all that a write of it does, none where that isn't known; "": nothing is known of any table."""
+    settle: tuple[str, ...] = ()
+    """Statements that judge, before the end of a transaction, what would be judged at its commit."""
     extras: str = ""
     """What SQLColumns doesn't tell, over the schema ("": the current one) and the table: name, filled, boolean."""
     system_schemas: tuple[str, ...] = ()
@@ -109,6 +114,13 @@ POSTGRESQL = Dialect(
     limit="LIMIT ?",
     returning="RETURNING {columns}",
     rolls_back=True,
+    # A foreign table's server needn't know transactions; what a view stands for isn't known.
+    undoes="SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, "
+    "(SELECT CAST(? AS text) AS place, CAST(? AS text) AS name) AS asked WHERE c.relname = asked.name "
+    "AND (n.nspname = asked.place OR asked.place = '' AND pg_table_is_visible(c.oid)) AND c.relkind IN ('r', 'p') "
+    "AND NOT EXISTS (SELECT 1 FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhrelid "
+    "WHERE i.inhparent = c.oid AND p.relkind = 'f')",
+    settle=("SET CONSTRAINTS ALL IMMEDIATE",),
     extras="SELECT column_name, CAST(is_identity = 'YES' OR is_generated = 'ALWAYS' AS int), 0 "
     "FROM information_schema.columns WHERE table_schema = COALESCE(NULLIF(?, ''), current_schema()) AND table_name = ?",
     system_schemas=("pg_catalog", "information_schema"),
@@ -158,6 +170,11 @@ MARIADB = Dialect(
     limit="LIMIT ?",
     empty_insert="() VALUES ()",
     returning="RETURNING {columns}",
+    # A trigger may write into a table whose engine knows no transactions.
+    undoes="SELECT 1 FROM information_schema.tables t JOIN information_schema.engines e ON e.engine = t.engine "
+    "WHERE t.table_schema = COALESCE(NULLIF(?, ''), DATABASE()) AND t.table_name = ? AND e.transactions = 'YES' "
+    "AND NOT EXISTS (SELECT 1 FROM information_schema.triggers g "
+    "WHERE g.event_object_schema = t.table_schema AND g.event_object_table = t.table_name)",
     extras="SELECT column_name, extra <> '', column_type = 'tinyint(1)' FROM information_schema.columns "
     "WHERE table_schema = COALESCE(NULLIF(?, ''), DATABASE()) AND table_name = ?",
     system_schemas=("mysql", "information_schema", "performance_schema", "sys"),
@@ -211,6 +228,9 @@ SQLITE = Dialect(
     last_id="SELECT last_insert_rowid()",
     digits=15,
     rolls_back=True,
+    # A virtual table is its module's own affair.
+    undoes="SELECT 1 FROM sqlite_master WHERE COALESCE(?, '') IS NOT NULL AND name = ? COLLATE NOCASE "
+    "AND type IN ('table', 'view') AND sql NOT LIKE 'CREATE VIRTUAL%'",
     codes=Codes(
         messages=(
             ("UNIQUE constraint failed", Failure.CONFLICT),

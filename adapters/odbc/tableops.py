@@ -24,12 +24,11 @@ Job = Callable[[Session], Json]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One call, judged and ready. `before` reads the row that a write is about, for a dry run."""
+    """One call, judged and ready."""
 
     job: Job
     object: str
     key: str | None = None
-    before: Job | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +162,7 @@ class TableActions:
             given = self._key(input) if whole else None
             return self._kept(session, self._inserted(session, statement, values, given), within)
 
-        return Plan(job, self._object, self._named(input) if whole else None, lambda _session: None)
+        return Plan(job, self._object, self._named(input) if whole else None)
 
     def _inserted(
         self, session: Session, statement: str, values: Sequence[Any], given: Sequence[Any] | None
@@ -202,7 +201,7 @@ class TableActions:
             self._counted(session, session.execute(statement, values).rowcount, key, within)
             return self._kept(session, key, within)
 
-        return Plan(job, self._object, self._named(input), lambda session: self.row(session, key, within))
+        return Plan(job, self._object, self._named(input))
 
     def delete(self, input: Mapping[str, Json], rows: Rows | None) -> Plan:
         self._known(input, self._sql.table.primary_key)
@@ -213,7 +212,7 @@ class TableActions:
         def job(session: Session) -> Json:
             self._counted(session, session.execute(statement, values).rowcount, key, within)
 
-        return Plan(job, self._object, self._named(input), lambda session: self.row(session, key, within))
+        return Plan(job, self._object, self._named(input))
 
     def _within(self, rows: Rows | None) -> _Within:
         if rows is None:
