@@ -11,7 +11,7 @@ bytes = base64 str, NULL = None, absent = absent; text has its fixed-width paddi
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -89,7 +89,10 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """A page of a list: at most `limit` items behind position `after`, in `sort` order ("-a" descends)."""
+    """A page of a list: at most `limit` items behind position `after`, in `sort` order ("-a" descends).
+
+    What only some adapters take (`before`, `fields`, `expand`) is empty unless a binding asks for it.
+    """
 
     limit: int
     after: Json = None
@@ -97,15 +100,26 @@ class ListRequest:
     where: tuple[Condition, ...] = ()
     rows: Rows | None = None
     """What the caller may see; None: every row."""
+    before: Json = None
+    """The position that the page ends before; the items are still in `sort` order."""
+    both_ways: bool = False
+    """The answer has `previous`, the position to give back as `before`; None: nothing is known to be there."""
+    fields: tuple[str, ...] = ()
+    """The fields that items have; empty: all."""
+    expand: tuple[str, ...] = ()
+    """What is joined to each item, by the upstream's own names."""
 
     @classmethod
     def of(cls, input: Mapping[str, Json]) -> ListRequest:
-        """Reads `{"limit": 50, "after": …, "sort": ["-a"], "where": [["qty", "ge", 5]], "rows": [[["a", "eq", 1]]]}`;
-        all but limit optional."""
+        """Reads `{"limit": 50, "after": …, "sort": ["-a"], "where": [["qty", "ge", 5]], "rows": [[["a", "eq", 1]]],
+        "before": …, "fields": ["a"], "expand": ["b"]}`; all but limit optional."""
         where = tuple(Condition(*condition) for condition in input.get("where", ()))
         groups = input.get("rows")
         rows = None if groups is None else rows_of(groups)
-        return cls(input.get("limit", 50), input.get("after"), tuple(input.get("sort", ())), where, rows)
+        return cls(
+            input.get("limit", 50), input.get("after"), tuple(input.get("sort", ())), where, rows,
+            input.get("before"), "before" in input, tuple(input.get("fields", ())), tuple(input.get("expand", ())),
+        )  # fmt: skip
 
 
 class Source(NamedTuple):
@@ -196,6 +210,17 @@ class SupportsDryRun(Protocol):
     """An adapter that can show what a write would do, without doing it."""
 
     async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result: ...
+
+
+@runtime_checkable
+class SupportsBulk(Protocol):
+    """An adapter that can read all of a list without ever holding all of it."""
+
+    def bulk(self, operation: str, input: Mapping[str, Json], context: Context) -> AsyncIterator[Sequence[Json]]:
+        """Batches of a list operation's items, in the order and under the filters of `input` (as `ListRequest.of`
+        reads it; `limit` then counts all items, without it there is no end). The source waits for who reads; leaving
+        the iterator ends the query. Raises what `invoke` raises, also between batches."""
+        ...
 
 
 @runtime_checkable

@@ -12,13 +12,13 @@ from typing import Any
 from adapters.contract import Context, Effect, Json, Operation, Probe, Result, Source
 from adapters.errors import AdapterError, ConfigError, DoNotRetry, Refused, Unavailable, parts_of
 from adapters.odbc.config import Config
-from adapters.odbc.dialects import DIALECTS, Dialect, recognise
+from adapters.odbc.dialects import DIALECTS, Dialect, dialect_of
 from adapters.odbc.elements import element
 from adapters.odbc.identity import Who, faults, identity_of
 from adapters.odbc.model import Model, compiled
+from adapters.odbc.plans import Action, Job, Plan
 from adapters.odbc.pool import Pool
 from adapters.odbc.session import Session
-from adapters.odbc.tableops import Action, Job, Plan
 from adapters.odbc.trace import comment_of, traced
 from adapters.secret import Reference
 from adapters.zones import zone
@@ -38,7 +38,7 @@ class OdbcAdapter:
         self._identity = identity_of(config)
         self._pool: Pool | None = None
         self._opening = asyncio.Lock()
-        self._dialect = DIALECTS[config.dialect] if config.dialect else recognise(str(config.dsn))
+        self._dialect = DIALECTS[config.dialect] if config.dialect else dialect_of(str.__str__(config.dsn))
         self._actions = compiled(model, self._dialect, self._zone) if self._dialect is not None else None
 
     @property

@@ -10,9 +10,9 @@ from adapters.contract import Json, JsonSchema, Operation, Rows
 from adapters.errors import BadReply, DoNotRetry, FieldError, Invalid, NotFound, pointer
 from adapters.odbc.dialects import Dialect
 from adapters.odbc.named import Parameter, Query, prepare
+from adapters.odbc.plans import Action, Plan
 from adapters.odbc.session import Session
 from adapters.odbc.statements import to_bind
-from adapters.odbc.tableops import Action, Plan
 from adapters.odbc.values import decode, schema, spell
 
 ROWS = 10_000

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pyodbc
 
-from adapters.odbc.dialects import DIALECTS, Dialect, recognise
+from adapters.odbc.dialects import DIALECTS, Dialect, dialect_of, recognise
 from adapters.odbc.failures import DatabaseError, Failure, classify
 from adapters.odbc.source import attributes, spelt_out
 
@@ -51,7 +51,7 @@ class Session:
 
     def __init__(self, dsn: str, dialect: Dialect | None) -> None:
         """Connects; raises `DatabaseError`. Without a dialect the driver's name and then the product's tells it."""
-        dialect = dialect or recognise(dsn)
+        dialect = dialect or dialect_of(dsn)
         self._cursors: OrderedDict[str, tuple[str, Any]] = OrderedDict()
         self._bound_ms = 0
         self.running: Any = None

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from adapters.errors import Refused, Retry, Unavailable, UnknownOutcome
-from adapters.odbc.tableops import TableActions
+from adapters.odbc.reads import TableReads
 from adapters.secret import Reference
 
 TABLES = """
@@ -97,7 +97,7 @@ async def test_a_server_lost_in_the_commit_leaves_the_outcome_unknown(own_server
     _table(own_server)
     adapter = make(own_server, TABLES)
     await adapter.open()
-    row = TableActions.row
+    row = TableReads.row
 
     def killed(self, session, key, within):
         """The server goes after the statement, before COMMIT."""
@@ -106,7 +106,7 @@ async def test_a_server_lost_in_the_commit_leaves_the_outcome_unknown(own_server
             os.kill(pid, signal.SIGKILL)
         return found
 
-    monkeypatch.setattr(TableActions, "row", killed)
+    monkeypatch.setattr(TableReads, "row", killed)
     with pytest.raises(UnknownOutcome):
         await adapter.invoke("t.update", {"id": 1, "v": 6}, soon())
 
