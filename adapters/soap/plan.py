@@ -58,6 +58,7 @@ class Plan:
     def envelope(self, input: Mapping[str, Json], header: str) -> bytes:
         """The whole request; `header` is the content of soap:Header. Raises `BadValue`."""
         body = self.renderer.body(input)
+        header += self.renderer.headers(input)
         head = f"<e:Header>{header}</e:Header>" if header else ""
         return (
             '<?xml version="1.0" encoding="utf-8"?>'
@@ -101,30 +102,30 @@ class Operations(Mapping[str, Operation]):
         self._form = form
         self._port = port
         self._zone = zone
-        self._by_name = {operation.name: operation for operation in port.operations}
+        self._places = {name: place for place, name in enumerate(port.names)}
         self._plans: dict[str, Plan] = {}
 
     def plan(self, name: str) -> Plan:
         """The plan of the operation called `name`; raises `KeyError`."""
         found = self._plans.get(name)
         # Two threads may both compile a plan; one of two equal ones is kept.
-        return found or self._plans.setdefault(name, self._compile(self._by_name[name]))
+        return found or self._plans.setdefault(name, self._compile(self._port.operations[self._places[name]]))
 
     def ready(self, name: str) -> bool:
         """Whether `plan` answers at once."""
-        return name in self._plans or name not in self._by_name
+        return name in self._plans or name not in self._places
 
     def __getitem__(self, name: str) -> Operation:
         return self.plan(name).operation
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._by_name)
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return len(self._by_name)
+        return len(self._places)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._by_name
+        return name in self._places
 
     def _compile(self, form: OperationForm) -> Plan:
         input = input_schema(self._form, form.input)
@@ -140,7 +141,7 @@ class Operations(Mapping[str, Operation]):
             form=form,
             soap=self._port.soap,
             validator=_validator(input),
-            renderer=Renderer(self._form, form.input),
+            renderer=Renderer(self._form, form.input, self._port.soap),
             decoder=Decoder(self._form, form.output or Message(), self._zone),
             faults={fault.element.tag: (fault, self._fault(Message((fault.element,)))) for fault in form.faults},
         )
