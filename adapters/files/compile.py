@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -12,7 +13,9 @@ from adapters.errors import ConfigError, ConfigProblem
 from adapters.files import owner
 from adapters.files.config import Config, CsvOptions
 from adapters.files.config import Dataset as DatasetConfig
-from adapters.files.copybook.options import CodePage, CopybookOptions
+from adapters.files.copybook.code_pages import CodePage
+from adapters.files.copybook.copying import Copies
+from adapters.files.copybook.options import CopybookOptions
 from adapters.files.copybook.source import CopybookError
 from adapters.files.copybook_format import CopybookFormat
 from adapters.files.csv_format import CsvFormat
@@ -76,12 +79,36 @@ def compile_format(dataset: DatasetConfig, key: str | None, files: Mapping[str, 
     if dataset.record_format == "text" and page.ebcdic:
         raise _problem("record_format text needs an ASCII code page", f"{where}/record_format")
     try:
-        text = source.decode("utf-8", "replace")
-        return CopybookFormat(text, page, dataset.record_format, options, key)
+        text = copybook_text(source)
+        return CopybookFormat(text, page, dataset.record_format, options, key, _copies(dataset.copybook, files))
+    except ValueError as error:
+        raise _problem(str(error), f"{where}/options") from None
     except CopybookError as error:
         raise ConfigError(
             [ConfigProblem(each.message, f"{where}/copybook", dataset.copybook, each.line) for each in error.faults]
         ) from error
+
+
+def copybook_text(source: bytes) -> str:
+    """A copybook's text: UTF-8, or else Latin-1, which has a character for every byte."""
+    try:
+        return source.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return source.decode("latin-1")
+
+
+def _copies(copybook: str, files: Mapping[str, bytes]) -> Copies:
+    """What COPY copies: files of the workspace in the copybook's folder, by their names without suffix."""
+    folder = PurePosixPath(copybook).parent
+
+    def copied(name: str) -> str | None:
+        for path in sorted(files):
+            known = PurePosixPath(path)
+            if known.parent == folder and name.lower() in (known.stem.lower(), known.name.lower()):
+                return copybook_text(files[path])
+        return None
+
+    return copied
 
 
 def _csv(dataset: DatasetConfig, key: str | None, where: str) -> CsvFormat:

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 from adapters.contract import Json
+from adapters.files.copybook.code_pages import CodePage
 from adapters.files.copybook.layout import Field
-from adapters.files.copybook.options import CodePage, CopybookOptions
+from adapters.files.copybook.options import CopybookOptions
 from adapters.files.copybook.picture import Picture
 from adapters.files.undecodable import Undecodable
 
@@ -80,8 +81,9 @@ def zoned(field: Field, picture: Picture, page: CodePage, options: CopybookOptio
     table = digit_table(page)
     show = present(picture.digits, picture.scale)
     blanks = (page.space * size, bytes(size))
-    blank = show(0) if field.blank_when_zero else None
+    blank = blank_value(field, picture, options)
     split = _separate(field, page) if field.sign_separate else _punched(field, picture, page, options)
+    loosely = None if options.strict else _loosely(field, picture, page, options)
 
     def decode(data: bytes, at: int, env: Any) -> Json:
         raw = data[at : at + size]
@@ -91,11 +93,43 @@ def zoned(field: Field, picture: Picture, page: CodePage, options: CopybookOptio
         except (ValueError, KeyError):
             if raw in blanks:
                 return blank
+            if loosely is not None and (loose := loosely(raw)) is not None:
+                return show(loose)
             raise Undecodable(f"{field.cobol} isn't a number") from None
         return show(-value if negative else value)
 
     return decode
 
+
+def blank_value(field: Field, picture: Picture, options: CopybookOptions) -> Json:
+    """What a number is of which nothing is there: null; zero where its picture writes zero so. As Cobrix has it without
+    its improved null detection, a decimal is zero."""
+    show = present(picture.digits, picture.scale)
+    if options.strict:
+        return show(0) if picture.suppressed or field.blank_when_zero else None
+    return show(0) if not options.improved_null_detection and picture.scale else None
+
+
+def _loosely(field: Field, picture: Picture, page: CodePage, options: CopybookOptions) -> Callable[[bytes], int | None]:
+    """As Cobrix reads digits: blanks anywhere between them are nothing, and so is where the sign stands."""
+    punched = overpunch(page)
+    allowed = (0, 1, -1) if picture.signed or field.sign_separate else _unsigned(options)
+
+    def read(raw: bytes) -> int | None:
+        digits, sign = b"", 0
+        for byte in raw.replace(page.space, b"").replace(b"\0", b""):
+            digit, found = punched.get(byte, (b"", 0))
+            if not digit and (found := _SIGNS.get(bytes([byte]).decode(page.name, "replace"), 0)) == 0:
+                return None
+            if found and sign:
+                return None
+            digits, sign = digits + digit, sign or found
+        return int(digits) * (sign or 1) if digits and sign in allowed else None
+
+    return read
+
+
+_SIGNS = {"+": 1, "-": -1}
 
 _Split: TypeAlias = Callable[[bytes, bytes], tuple[bytes, bool]]
 
@@ -109,8 +143,8 @@ def _separate(field: Field, page: CodePage) -> _Split:
 
 def _punched(field: Field, picture: Picture, page: CodePage, options: CopybookOptions) -> _Split:
     table = overpunch(page)
-    if not picture.signed and options.strict_sign_overpunching:
-        table = {byte: entry for byte, entry in table.items() if entry[1] >= 0}
+    if not picture.signed:
+        table = {byte: entry for byte, entry in table.items() if entry[1] in _unsigned(options)}
     if field.sign_leading:
 
         def leading(raw: bytes, digits: bytes) -> tuple[bytes, bool]:
@@ -126,13 +160,22 @@ def _punched(field: Field, picture: Picture, page: CodePage, options: CopybookOp
     return trailing
 
 
+def _unsigned(options: CopybookOptions) -> tuple[int, ...]:
+    """The signs that a number without S may carry."""
+    if options.strict:
+        return (0, 1) if options.strict_sign_overpunching else (0, 1, -1)
+    return (0,) if options.strict_sign_overpunching else (0, 1)
+
+
 def packed(field: Field, picture: Picture, options: CopybookOptions) -> Decode:
     """COMP-3: two digits a byte, the last half byte the sign (C A F E plus, D B minus)."""
     size, ceiling = field.size, 10**picture.stored
     show = present(picture.digits, picture.scale)
     signs = {"c": 1, "a": 1, "e": 1, "f": 1}
-    if picture.signed or not options.strict_sign_overpunching:
+    if picture.signed or not (options.strict and options.strict_sign_overpunching):
         signs |= {"d": -1, "b": -1}
+    if not options.strict:
+        ceiling = 10 ** (size * 2)
 
     def decode(data: bytes, at: int, env: Any) -> Json:
         text = data[at : at + size].hex()
@@ -141,6 +184,20 @@ def packed(field: Field, picture: Picture, options: CopybookOptions) -> Decode:
         if sign is None or not digits.isdigit() or (value := int(digits)) >= ceiling:
             raise Undecodable(f"{field.cobol} isn't a packed number of {picture.stored} digits")
         return show(value if sign > 0 else -value)
+
+    return decode
+
+
+def unsigned_packed(field: Field, picture: Picture, options: CopybookOptions) -> Decode:
+    """COMP-6 and Cobrix's COMP-3U: two digits a byte and no sign."""
+    size, ceiling = field.size, 10**picture.stored
+    show = present(picture.digits, picture.scale)
+
+    def decode(data: bytes, at: int, env: Any) -> Json:
+        digits = data[at : at + size].hex()
+        if not digits.isdigit() or (value := int(digits)) >= ceiling:
+            raise Undecodable(f"{field.cobol} isn't a packed number of {picture.stored} digits")
+        return show(value)
 
     return decode
 
@@ -200,11 +257,11 @@ def shortest(value: float) -> float:
     return float(f"{value:.9g}")
 
 
-def edited(field: Field, picture: Picture, page: CodePage) -> Decode:
+def edited(field: Field, picture: Picture, page: CodePage, options: CopybookOptions) -> Decode:
     """A number laid out to be read: Z(5)9.99-, +9(8), $$,$$9.99CR; `S` in such a picture is an overpunched sign."""
     size = field.size
     show = present(picture.digits, picture.scale)
-    blank = show(0) if picture.suppressed or field.blank_when_zero else None
+    blank = blank_value(field, picture, options)
     punched = overpunch(page) if "S" in picture.text else {}
 
     def decode(data: bytes, at: int, env: Any) -> Json:
@@ -217,6 +274,8 @@ def edited(field: Field, picture: Picture, page: CodePage) -> Decode:
         if not text.strip(" \0"):
             return blank
         value = _read_edited(text, picture)
+        if value is None and not options.strict:
+            value = _read_edited(text.replace(" ", ""), picture)
         if value is None:
             raise Undecodable(f"{field.cobol} isn't a number as PIC {picture.text} writes it")
         return show(-value if sign < 0 else value)
