@@ -165,6 +165,9 @@ class Context(NamedTuple):
 
     priority: int = 3
     """The points with which the call waits for its turn; adapters needn't look at it."""
+    inline: int | None = None
+    """Content (base64 text in JSON) of more bytes than this may be given as an `adapters.blob.Blob`, which stays in a
+    file; None: always as text. An input may hold a `Blob` in place of base64 text where the adapter says so."""
 
     def remaining(self) -> float:
         """Seconds until the deadline, never negative."""

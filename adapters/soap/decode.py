@@ -30,6 +30,7 @@ from adapters.soap.readers import (
     ReadChildren,
     Repeated,
     anything,
+    attached,
     decoded,
     defaulted,
     defaults_of,
@@ -37,10 +38,10 @@ from adapters.soap.readers import (
     nothing,
     qualified,
     read_each,
-    refuse_elements,
     repetitions,
     scalar,
     within,
+    within_text,
 )
 from adapters.soap.repetition import places, repeated_groups
 from adapters.soap.scalars import codec
@@ -186,7 +187,7 @@ class Decoder:
     def _body(self, found: Complex) -> Callable[[etree._Element, Notes], Object]:
         if found.text is not None:
             decode = codec(self._form, found.text, self._zone).decode
-            return lambda node, notes: {TEXT: decoded(TEXT, decode, node.text or "")}
+            return lambda node, notes: {TEXT: within_text(node, decode, notes)}
         if found.mixed:
             return lambda node, notes: {TEXT: inner_xml(node)}
         if found.content is None:
@@ -221,7 +222,7 @@ class Decoder:
                     elif decode is None:
                         item = read_child(child, notes)
                     else:
-                        item = decode(text or "") if not len(child) else refuse_elements()
+                        item = decode(text or "") if not len(child) else attached(child, decode, notes)
                     if repeated:
                         value.setdefault(name, []).append(item)
                     elif name in value:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 from lxml import etree
 
@@ -14,7 +14,7 @@ from adapters.contract import Json
 from adapters.soap.form import TEXT, TYPE, Complex, Form
 from adapters.soap.notes import Notes
 from adapters.soap.repetition import Place, split
-from adapters.soap.scalars import codec
+from adapters.soap.scalars import BASE64, codec
 from adapters.soap.values import BadValue, Decode
 from adapters.soap.xml_text import XSI, inner_xml, spelt_name
 from adapters.soap.xsd import ENCODINGS
@@ -82,14 +82,25 @@ def scalar(decode: Decode) -> Read:
     """Reads an element that holds text."""
 
     def read(node: etree._Element, notes: Notes) -> Json:
-        return decode(node.text or "") if not len(node) else refuse_elements()
+        return decode(node.text or "") if not len(node) else attached(node, decode, notes)
 
     return read
 
 
-def refuse_elements() -> NoReturn:
-    """Raises for elements in a place for text."""
-    raise BadValue("holds elements where its WSDL says text")
+def attached(node: etree._Element, decode: Decode, notes: Notes) -> Json:
+    """What an xop:Include stands for; raises `BadValue`, as no other element may stand in a place for text."""
+    if decode is not BASE64.decode:
+        raise BadValue("holds elements where its WSDL says text")
+    return notes.attached.content(node)
+
+
+def within_text(node: etree._Element, decode: Decode, notes: Notes) -> Json:
+    """The text of an element that has attributes, too."""
+    try:
+        return decode(node.text or "") if not len(node) else attached(node, decode, notes)
+    except BadValue as error:
+        error.path.insert(0, TEXT)
+        raise
 
 
 def defaulted(read: Read, default: str) -> Read:

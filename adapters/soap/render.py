@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC
 
 from adapters.contract import Json
+from adapters.soap.attachments import Outgoing
 from adapters.soap.content import labels, members
 from adapters.soap.encoding import Encoded
 from adapters.soap.form import (
@@ -26,10 +27,10 @@ from adapters.soap.form import (
     Simple,
     Wildcard,
 )
-from adapters.soap.scalars import codec
+from adapters.soap.scalars import BASE64, codec
 from adapters.soap.schema import type_names
 from adapters.soap.values import BadValue, escape, escape_attribute
-from adapters.soap.writers import Content, Object, Write, any_type, at, ordered, wildcards
+from adapters.soap.writers import Content, Object, Write, any_type, at, attached, ordered, wildcards
 from adapters.soap.xml_text import XSI, fragment, other_attributes
 
 
@@ -52,9 +53,9 @@ class Renderer:
         self.namespaces = "".join(declared)
         """The declarations that `body`'s prefixes need."""
 
-    def body(self, value: Object) -> str:
-        """The content of soap:Body; raises `BadValue`."""
-        out: list[str] = []
+    def body(self, value: Object, beside: Outgoing | None = None) -> str:
+        """The content of soap:Body; `beside` takes the content that travels in parts of its own. Raises `BadValue`."""
+        out: list[str] = [] if beside is None else beside
         self._write(value, out)
         return "".join(out)
 
@@ -111,6 +112,8 @@ class Renderer:
 
     def _simple(self, key: str) -> Write:
         encode = codec(self._form, key, UTC).encode
+        if encode is BASE64.encode:
+            return lambda value, out, end: out.append(f">{attached(value, out)}{end}")
         if encode is str:
             return lambda value, out, end: out.append(f">{escape(value)}{end}")
         return lambda value, out, end: out.append(f">{escape(encode(value))}{end}")
@@ -180,6 +183,8 @@ class Renderer:
     def _body(self, found: Complex) -> Content:
         if found.text is not None:
             encode = codec(self._form, found.text, UTC).encode
+            if encode is BASE64.encode:
+                return lambda value, out: out.append(at(TEXT, lambda text: attached(text, out), value[TEXT]))
             return lambda value, out: out.append(at(TEXT, lambda text: escape(encode(text)), value[TEXT]))
         if found.mixed:
             return lambda value, out: out.append(at(TEXT, fragment, value[TEXT]))

@@ -266,11 +266,13 @@ def _union(members: list[tuple[Codec, frozenset[str]]]) -> Codec:
     return Codec(decode, encode)
 
 
+BASE64 = Codec(_base64, _base64)
+
 _CODECS: Mapping[str, Codec] = {
     "boolean": Codec(_decode_boolean, lambda value: "true" if value else "false"),
     "float": Codec(_decode_float, _encode_float),
     "double": Codec(_decode_float, _encode_float),
     "date": Codec(decode_date, encode_date),
-    "base64Binary": Codec(_base64, _base64),
+    "base64Binary": BASE64,
     "hexBinary": Codec(_decode_hex, _encode_hex),
 }

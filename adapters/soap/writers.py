@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias, TypeVar
 
 from adapters.contract import Json
+from adapters.soap.attachments import Outgoing, text_of
 from adapters.soap.form import ITEMS, TEXT, TYPE, WILD, Group
 from adapters.soap.order import follows
+from adapters.soap.scalars import BASE64
 from adapters.soap.values import BadValue, escape_attribute
 from adapters.soap.xml_text import fragment, read_name
 
@@ -17,6 +19,12 @@ Object: TypeAlias = Mapping[str, Json]
 Write: TypeAlias = Callable[[Json, list[str], str], None]
 """Writes a value as an element's attributes and content into the list; the str is the element's end tag."""
 Content: TypeAlias = Callable[[Object, list[str]], None]
+
+
+def attached(value: Json, out: list[str]) -> str:
+    """Base64 content, or what stands for it where it travels beside the message."""
+    included = out.included(value) if isinstance(out, Outgoing) else None
+    return BASE64.encode(text_of(value)) if included is None else included
 
 
 def any_type(value: Json, out: list[str], end: str) -> None:

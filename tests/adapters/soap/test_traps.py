@@ -44,7 +44,9 @@ class _Recorder:
     def __init__(self) -> None:
         self.sent: list[tuple[dict[str, str], bytes]] = []
 
-    async def send(self, method: str, url: str, *, headers: Any, body: bytes | None, deadline: float) -> HttpReply:
+    async def send(
+        self, method: str, url: str, *, headers: Any, body: bytes | None, deadline: float, spool: str | None
+    ) -> HttpReply:
         await asyncio.sleep(0.001)
         self.sent.append((dict(headers), body or b""))
         await asyncio.sleep(0.001)
