@@ -100,7 +100,7 @@ class Types:
                 name=node.get("name", ""),
                 namespace=source.namespace,
                 abstract=flag(node, "abstract"),
-                derived=tuple(self._derived(key)),
+                derived=tuple(self._schemas.descendants(self._schemas.derived, key)),
                 documentation=documentation(node),
             )
         finally:
@@ -108,16 +108,6 @@ class Types:
         self.types[key] = compiled
         self._waiting.extend(compiled.derived)
         return compiled
-
-    def _derived(self, key: str) -> Iterator[str]:
-        """The named types derived from `key`, near and far."""
-        seen = {key}
-        waiting = [key]
-        while waiting:
-            near = [each for each in self._schemas.derived.get(waiting.pop(), ()) if each not in seen]
-            seen.update(near)
-            waiting.extend(near)
-            yield from near
 
     def _body(self, node: etree._Element, key: str, source: SchemaSource) -> Complex:
         simple = child(node, "simpleContent")
@@ -217,9 +207,10 @@ class Types:
         name = qualified(node.get("ref", ""), node, source)
         component = self._schemas.get("group", name)
         model = child(component.node, *_MODELS)
-        if model is None or name in self._open or len(self._open) > _DEPTH:
+        mark = f"group {name}"
+        if model is None or mark in self._open or len(self._open) > _DEPTH:
             raise CannotExpress(f"group {name}, which is empty or contains itself")
-        self._open.append(name)
+        self._open.append(mark)
         try:
             content = self._particle(model, key, component.source)
         finally:
@@ -244,16 +235,9 @@ class Types:
         return Group("choice", (*heads, *substitutes), least, most)
 
     def _substitutes(self, name: str) -> Iterator[Element]:
-        seen = {name}
-        waiting = [name]
-        while waiting:
-            for substitute in self._schemas.substitutes.get(waiting.pop(), ()):
-                if substitute in seen:
-                    continue
-                seen.add(substitute)
-                waiting.append(substitute)
-                if not flag(self._schemas.get("element", substitute).node, "abstract"):
-                    yield self.global_element(substitute)
+        for substitute in self._schemas.descendants(self._schemas.substitutes, name):
+            if not flag(self._schemas.get("element", substitute).node, "abstract"):
+                yield self.global_element(substitute)
 
     def _declared(self, node: etree._Element, source: SchemaSource, key: str, *, qualified_name: bool) -> Element:
         form = node.get("form", source.root.get("elementFormDefault", "unqualified"))

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Literal
 
 from lxml import etree
 
 from adapters.errors import ConfigError, ConfigProblem
-from adapters.soap.resolver import WSDL, Documents
+from adapters.soap.resolver import WSDL, Documents, line_of
 from adapters.soap.xsd import CannotExpress
 
 _SOAP: dict[str, Literal["1.1", "1.2"]] = {
@@ -280,5 +280,4 @@ def _version(node: etree._Element) -> Literal["1.1", "1.2"]:
 
 
 def _problem(message: str, node: etree._Element, path: str) -> ConfigError:
-    line = cast("int | None", node.sourceline)
-    return ConfigError([ConfigProblem(f"the WSDL can't be used: {message}", "/wsdl", path, line)])
+    return ConfigError([ConfigProblem(f"the WSDL can't be used: {message}", "/wsdl", path, line_of(node))])

@@ -6,12 +6,13 @@ It is read beside zeep because zeep drops enumerations, facets and documentation
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lxml import etree
 
 from adapters.soap.form import BUILTIN
+from adapters.soap.redefine import OLD
 from adapters.soap.resolver import CATALOGUE, XML_NAMESPACE, XSD, Documents, SchemaSource
 
 ENCODINGS = ("http://schemas.xmlsoap.org/soap/encoding/", "http://www.w3.org/2003/05/soap-encoding")
@@ -62,6 +63,16 @@ class Schemas:
     def type(self, name: str) -> Component:
         """The simple or complex type called `name`; raises `CannotExpress`."""
         return self.find("complexType", name) or self.get("simpleType", name)
+
+    def descendants(self, table: Mapping[str, list[str]], key: str) -> Iterator[str]:
+        """What stands below `key` in `substitutes` or `derived`, near and far, each once."""
+        seen = {key}
+        waiting = [key]
+        while waiting:
+            near = [each for each in table.get(waiting.pop(), ()) if each not in seen]
+            seen.update(near)
+            waiting.extend(near)
+            yield from (each for each in near if not each.endswith(OLD))
 
     def _add(self, component: Component) -> None:
         kind = local(component.node)
