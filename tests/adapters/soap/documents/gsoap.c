@@ -8,7 +8,7 @@
 #define PASSWORD "let me in"
 
 int main(int argc, char **argv) {
-  struct soap *soap = soap_new1(SOAP_ENC_MTOM);
+  struct soap *soap = soap_new1(SOAP_ENC_MTOM | SOAP_C_UTFSTRING);
   soap_register_plugin(soap, soap_wsse);
   soap_register_plugin(soap, soap_wsa);
   soap->cafile = argc > 1 ? argv[1] : NULL;
@@ -71,8 +71,9 @@ int d__Get(struct soap *soap, char *name, int size, struct d__GetResponse *respo
 
 int d__Whoami(struct soap *soap, char *text, struct d__WhoamiResponse *response) {
   response->Text = text;
-  X509 *signer = soap_wsse_get_KeyInfo_SecurityTokenReferenceX509(soap);
-  if (signer != NULL) {
+  if (soap->cafile != NULL) {
+    X509 *signer = soap_wsse_get_KeyInfo_SecurityTokenReferenceX509(soap);
+    if (signer == NULL) return soap->error;
     char *name = soap_malloc(soap, 200);
     if (soap_wsse_verify_Timestamp(soap)) return soap->error;
     // gSOAP calls both envelopes by the older name here.
@@ -82,13 +83,12 @@ int d__Whoami(struct soap *soap, char *text, struct d__WhoamiResponse *response)
     response->Signer = name;
     X509_free(signer);
   }
-  const char *user = soap_wsse_get_Username(soap);
-  if (user != NULL) {
+  // Looking for a user where there is none leaves a fault behind.
+  if (soap->header != NULL && soap->header->wsse__Security != NULL && soap->header->wsse__Security->UsernameToken != NULL) {
+    const char *user = soap_wsse_get_Username(soap);
     if (soap_wsse_verify_Timestamp(soap) || soap_wsse_verify_Password(soap, PASSWORD)) return soap->error;
     response->User = (char *)user;
   }
-  // Looking for a user where there is none left a fault behind.
-  soap->error = SOAP_OK;
   if (soap->header != NULL && soap->header->wsa5__MessageID != NULL) {
     response->MessageID = soap_strdup(soap, soap->header->wsa5__MessageID);
     response->Action = soap_strdup(soap, soap->header->wsa5__Action ? soap->header->wsa5__Action : "");
