@@ -23,6 +23,7 @@ from adapters.files.dataset import Description
 from adapters.files.drop import Template
 from adapters.files.folder import Pattern
 from adapters.files.formats import Format
+from adapters.files.text import copybook_text
 
 
 def descriptions(config: Config, files: Mapping[str, bytes]) -> dict[str, Description]:
@@ -87,14 +88,6 @@ def compile_format(dataset: DatasetConfig, key: str | None, files: Mapping[str, 
         raise ConfigError(
             [ConfigProblem(each.message, f"{where}/copybook", dataset.copybook, each.line) for each in error.faults]
         ) from error
-
-
-def copybook_text(source: bytes) -> str:
-    """A copybook's text: UTF-8, or else Latin-1, which has a character for every byte."""
-    try:
-        return source.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return source.decode("latin-1")
 
 
 def _copies(copybook: str, files: Mapping[str, bytes]) -> Copies:

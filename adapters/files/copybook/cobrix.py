@@ -15,12 +15,11 @@ from pydantic import ValidationError
 from adapters.files.copybook.code_pages import CodePage
 from adapters.files.copybook.options import DecodeOptions
 
-_SPARK = frozenset(
-    """
-    allow_indexing enable_indexes enable_index_cache enable_self_checks improve_locality input_split_records
-    input_split_size_mb metadata optimize_allocation partition_size_mb records_per_partition debug_layout_positions
-    """.split()
-)
+_SPARK = frozenset({
+    "allow_indexing", "enable_indexes", "enable_index_cache", "enable_self_checks", "improve_locality",
+    "input_split_records", "input_split_size_mb", "metadata", "optimize_allocation", "partition_size_mb",
+    "records_per_partition", "debug_layout_positions",
+})  # fmt: skip
 """They say how Spark shares the work or describes its columns, and change nothing of what is read."""
 
 _REFUSED = {

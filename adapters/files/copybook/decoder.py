@@ -56,10 +56,9 @@ class Decoder:
         value = self._root(record, 0, env)
         return Decoded(value, self._layout.size - env.saved, env.wrong)
 
-    def elementary(self, node: Field) -> Callable[[bytes, int], Json]:
-        """The decoder of one field alone, at an offset of a record."""
-        decode = self._elementary(node)
-        return lambda data, at: decode(data, at, Progress())
+    def elementary(self, node: Field) -> Callable[[bytes, int, Progress], Json]:
+        """The decoder of one field alone: of a record, at an offset, counting what is wrong."""
+        return self._elementary(node)
 
     def segment_id(self, record: bytes) -> str:
         """The text of the segment field; empty where there is none, or nothing in it."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 from adapters.contract import Json
+from adapters.files.copybook import signs
 from adapters.files.copybook.code_pages import CodePage
 from adapters.files.copybook.layout import Field
 from adapters.files.copybook.options import CopybookOptions
@@ -44,21 +45,6 @@ def _pointed(value: int, scale: int) -> str:
     return f"{'-' if value < 0 else ''}{text[:-scale]}.{text[-scale:]}"
 
 
-def overpunch(page: CodePage) -> dict[int, tuple[bytes, int]]:
-    """A byte that carries a digit and the sign → (digit as ASCII, 1, -1, or 0 when it says no sign).
-
-    EBCDIC zones: C, A, E plus; D, B minus; F none. ASCII: the same characters, and GnuCOBOL's and
-    Micro Focus's p to y for minus.
-    """
-    if page.ebcdic:
-        signs = {0xC: 1, 0xA: 1, 0xE: 1, 0xD: -1, 0xB: -1, 0xF: 0}
-        return {zone << 4 | digit: (b"%d" % digit, sign) for zone, sign in signs.items() for digit in range(10)}
-    table: dict[int, tuple[bytes, int]] = {}
-    for characters, sign in (("0123456789", 0), ("{ABCDEFGHI", 1), ("}JKLMNOPQR", -1), ("pqrstuvwxy", -1)):
-        table |= {ord(character): (b"%d" % digit, sign) for digit, character in enumerate(characters)}
-    return table
-
-
 def digit_table(page: CodePage) -> bytes:
     """For `bytes.translate`: digits become ASCII digits, a space stays one, everything else an `x`."""
     zero = 0xF0 if page.ebcdic else 0x30
@@ -83,7 +69,7 @@ def zoned(field: Field, picture: Picture, page: CodePage, options: CopybookOptio
     blanks = (page.space * size, bytes(size))
     blank = blank_value(field, picture, options)
     split = _separate(field, page) if field.sign_separate else _punched(field, picture, page, options)
-    loosely = None if options.strict else _loosely(field, picture, page, options)
+    loosely = None if options.strict else signs.loosely(field, picture, page, options)
 
     def decode(data: bytes, at: int, env: Any) -> Json:
         raw = data[at : at + size]
@@ -110,41 +96,20 @@ def blank_value(field: Field, picture: Picture, options: CopybookOptions) -> Jso
     return show(0) if not options.improved_null_detection and picture.scale else None
 
 
-def _loosely(field: Field, picture: Picture, page: CodePage, options: CopybookOptions) -> Callable[[bytes], int | None]:
-    """As Cobrix reads digits: blanks anywhere between them are nothing, and so is where the sign stands."""
-    punched = overpunch(page)
-    allowed = (0, 1, -1) if picture.signed or field.sign_separate else _unsigned(options)
-
-    def read(raw: bytes) -> int | None:
-        digits, sign = b"", 0
-        for byte in raw.replace(page.space, b"").replace(b"\0", b""):
-            digit, found = punched.get(byte, (b"", 0))
-            if not digit and (found := _SIGNS.get(bytes([byte]).decode(page.name, "replace"), 0)) == 0:
-                return None
-            if found and sign:
-                return None
-            digits, sign = digits + digit, sign or found
-        return int(digits) * (sign or 1) if digits and sign in allowed else None
-
-    return read
-
-
-_SIGNS = {"+": 1, "-": -1}
-
 _Split: TypeAlias = Callable[[bytes, bytes], tuple[bytes, bool]]
 
 
 def _separate(field: Field, page: CodePage) -> _Split:
-    signs = {"+".encode(page.name)[0]: False, "-".encode(page.name)[0]: True}
+    plus_minus = {"+".encode(page.name)[0]: False, "-".encode(page.name)[0]: True}
     if field.sign_leading:
-        return lambda raw, digits: (digits[1:], signs[raw[0]])
-    return lambda raw, digits: (digits[:-1], signs[raw[-1]])
+        return lambda raw, digits: (digits[1:], plus_minus[raw[0]])
+    return lambda raw, digits: (digits[:-1], plus_minus[raw[-1]])
 
 
 def _punched(field: Field, picture: Picture, page: CodePage, options: CopybookOptions) -> _Split:
-    table = overpunch(page)
+    table = signs.overpunch(page)
     if not picture.signed:
-        table = {byte: entry for byte, entry in table.items() if entry[1] in _unsigned(options)}
+        table = {byte: entry for byte, entry in table.items() if entry[1] in signs.unsigned(options)}
     if field.sign_leading:
 
         def leading(raw: bytes, digits: bytes) -> tuple[bytes, bool]:
@@ -160,26 +125,19 @@ def _punched(field: Field, picture: Picture, page: CodePage, options: CopybookOp
     return trailing
 
 
-def _unsigned(options: CopybookOptions) -> tuple[int, ...]:
-    """The signs that a number without S may carry."""
-    if options.strict:
-        return (0, 1) if options.strict_sign_overpunching else (0, 1, -1)
-    return (0,) if options.strict_sign_overpunching else (0, 1)
-
-
 def packed(field: Field, picture: Picture, options: CopybookOptions) -> Decode:
     """COMP-3: two digits a byte, the last half byte the sign (C A F E plus, D B minus)."""
     size, ceiling = field.size, 10**picture.stored
     show = present(picture.digits, picture.scale)
-    signs = {"c": 1, "a": 1, "e": 1, "f": 1}
+    nibbles = {"c": 1, "a": 1, "e": 1, "f": 1}
     if picture.signed or not (options.strict and options.strict_sign_overpunching):
-        signs |= {"d": -1, "b": -1}
+        nibbles |= {"d": -1, "b": -1}
     if not options.strict:
-        ceiling = 10 ** (size * 2)
+        ceiling = 10 ** (MAX_INTEGER_DIGITS if picture.stored == MAX_INTEGER_DIGITS else size * 2)
 
     def decode(data: bytes, at: int, env: Any) -> Json:
         text = data[at : at + size].hex()
-        sign = signs.get(text[-1])
+        sign = nibbles.get(text[-1])
         digits = text[:-1]
         if sign is None or not digits.isdigit() or (value := int(digits)) >= ceiling:
             raise Undecodable(f"{field.cobol} isn't a packed number of {picture.stored} digits")
@@ -262,7 +220,7 @@ def edited(field: Field, picture: Picture, page: CodePage, options: CopybookOpti
     size = field.size
     show = present(picture.digits, picture.scale)
     blank = blank_value(field, picture, options)
-    punched = overpunch(page) if "S" in picture.text else {}
+    punched = signs.overpunch(page) if "S" in picture.text else {}
 
     def decode(data: bytes, at: int, env: Any) -> Json:
         raw = data[at : at + size]

@@ -16,6 +16,7 @@ from adapters.files.copybook.framing import LONGEST, Frame, Framing
 from adapters.files.copybook.layout import Field, Layout, walk
 from adapters.files.copybook.options import DecodeOptions
 from adapters.files.copybook.overlays import unknown_names, with_overlays
+from adapters.files.copybook.plans import Progress
 from adapters.files.copybook.segments import Families, Member, SegmentIds
 from adapters.files.formats import Bad, Record
 from adapters.files.undecodable import Undecodable
@@ -66,7 +67,7 @@ class Records:
 
         def elementary(field: Field, at: int) -> Callable[[bytes], Json]:
             decode = self.decoder.elementary(field)
-            return lambda head: decode(head, at)
+            return lambda head: decode(head, at, Progress())
 
         decoders = lengths.field_decoders(self.layout.root, names, elementary)
         return lengths.by_field(self.layout.root, decoders, self.options)
