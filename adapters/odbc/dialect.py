@@ -63,6 +63,11 @@ class Dialect:
     """Intervals are hours, minutes and seconds; else ISO 8601 durations."""
     bulk: Mapping[str, str] = field(default_factory=dict)
     """Connection-string attributes with which the driver hands a result on as it comes, instead of holding it."""
+    bulk_begin: str = ""
+    """Where a driver holds all of a result, whatever it is told: begins a transaction that keeps seeing what it saw
+    first, in which the list is read page by page."""
+    bulk_session: tuple[str, ...] = ()
+    """Statements on a connection that reads so: its reader may be slow, and the deadline ends it."""
     rolls_back: bool = False
     """A connection that breaks before COMMIT is certain to leave nothing behind."""
     extras: str = ""

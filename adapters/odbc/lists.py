@@ -72,6 +72,11 @@ def page(table: TableSql, request: ListRequest, more: Sequence[Column] = ()) -> 
     fault."""
     if isinstance(request.limit, bool) or not isinstance(request.limit, int) or not 1 <= request.limit <= MOST:
         raise Invalid("the page's limit is wrong", errors=[FieldError("/limit", f"must be 1 to {MOST}")])
+    return paged(table, request, more)
+
+
+def paged(table: TableSql, request: ListRequest, more: Sequence[Column] = ()) -> Page:
+    """`page`, with any limit."""
     order, place, clause = selection(table, request)
     columns = table.chosen(request.fields)
     columns += tuple(column for column in more if column not in columns)

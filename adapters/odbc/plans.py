@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from adapters.contract import Effect, Json, Rows
 from adapters.odbc.session import Session
@@ -24,12 +24,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A list of any length: the statement, and what makes items of its rows. `most`: how many rows, at most."""
+    """A list of any length, for one reader. `start` runs on the connection's thread once, and then `fetch` for `count`
+    items, or all that are left where these are fewer; `most`: how many items, at most."""
 
-    sql: str
-    parameters: tuple[Any, ...]
-    items: Callable[[Sequence[Sequence[Any]]], list[Json]]
-    object: str
+    start: Callable[[Session], None]
+    fetch: Callable[[Session, int], list[Json]]
+    batch: int
     most: int | None
 
 

@@ -178,7 +178,7 @@ class Pool:
             call.worker.end()
         self._settle(call)
         if answer.error is not None:
-            _fail(call, _told(answer.error))
+            _fail(call, told(answer.error))
         elif not call.waiter.done():
             call.waiter.set_result(answer.value)
 
@@ -211,7 +211,7 @@ def _fail(call: _Call, error: BaseException) -> None:
         call.waiter.set_exception(error)
 
 
-def _told(error: BaseException) -> BaseException:
+def told(error: BaseException) -> BaseException:
     """A driver's own exceptions while it converts a value, such as a TIME above 24 hours."""
     if isinstance(error, pyodbc.Error | ValueError | TypeError):
         return BadReply("the database's driver can't convert a value", detail=f"{type(error).__name__}: {error}")

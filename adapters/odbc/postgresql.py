@@ -51,6 +51,7 @@ POSTGRESQL = Dialect(
     insert="INSERT INTO {table} {names} {values} RETURNING {keys}",
     eras=True,
     # A cursor at the server, read in portions.
+    bulk_session=("SET idle_in_transaction_session_timeout = 0",),
     bulk={"UseDeclareFetch": "1", "Fetch": "2000"},
     rolls_back=True,
     extras="SELECT column_name, CAST(is_identity = 'YES' OR is_generated = 'ALWAYS' AS int), 0 "

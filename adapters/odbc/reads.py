@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from adapters.contract import Json, ListRequest, Rows
 from adapters.errors import DoNotRetry, FieldError, Invalid, NotFound, pointer
 from adapters.odbc import batches, expand
 from adapters.odbc.keyset import WIDEST
-from adapters.odbc.lists import page, selection, statement
+from adapters.odbc.lists import page
 from adapters.odbc.plans import Plan, Stream
 from adapters.odbc.rows import rows_clause
 from adapters.odbc.session import Session
 from adapters.odbc.statements import TableSql
+from adapters.odbc.streams import streamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +89,7 @@ class TableReads:
         if request.expand or request.both_ways:
             fault = [FieldError("/expand" if request.expand else "/before", "is not taken here")]
             raise Invalid("a list that is read as a whole goes forward and joins nothing", errors=fault)
-        order, _, clause = selection(self._sql, request)
-        columns = self._sql.chosen(request.fields)
-        sql = statement(self._sql, columns, order, clause, stored=False)
-        if isinstance(request.after, dict) and request.after.get("skip"):
-            raise Invalid("the list can't go on there as a whole", errors=[FieldError("/after", "leave it out")])
-        zone = self._sql.zone
-        return Stream(sql, tuple(clause.parameters), partial(batches.items, columns, zone=zone), self._object, most)
+        return streamed(self._sql, request, most)
 
     def _request(self, input: Mapping[str, Json]) -> ListRequest:
         if not self._sql.keys and len(self._sql.table.columns) > WIDEST:
