@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from adapters.soap.form import WILD, Element, Group, Particle
 
@@ -13,6 +13,21 @@ def follows(labels: Sequence[str], model: Group) -> bool:
     All ways through the model are tried side by side, so that the time is bounded by the elements times the model.
     """
     return len(labels) in _ends(model, labels, {0})
+
+
+def shown(particle: Particle) -> str:
+    """`particle` as people write content models: `a, (b | c)*, #any?`; `&` between what may stand in any order."""
+    if isinstance(particle, Group):
+        mark = {"sequence": ", ", "choice": " | ", "all": " & "}[particle.order]
+        text = f"({mark.join(map(shown, particle.items))})"
+    else:
+        text = particle.label if isinstance(particle, Element) else WILD
+    span = (particle.least, particle.most)
+    most = "" if particle.most is None else particle.most
+    return text + _SPANS.get(span, f"{{{particle.least},{most}}}")
+
+
+_SPANS: Mapping[tuple[int, int | None], str] = {(1, 1): "", (0, 1): "?", (0, None): "*", (1, None): "+"}
 
 
 def _ends(particle: Particle, labels: Sequence[str], starts: set[int]) -> set[int]:

@@ -17,7 +17,8 @@ from urllib.parse import unquote, urlsplit
 from lxml import etree
 
 from adapters.errors import ConfigProblem
-from adapters.soap.redefine import XSD, redefined
+from adapters.soap.redefine import XSD as XSD
+from adapters.soap.redefine import redefined
 
 WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
 XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
@@ -116,9 +117,8 @@ class Documents:
             if key is not None and (scheme or not location) and key in CATALOGUE:
                 return _CATALOGUE_PATH + CATALOGUE[key]
         beside = self._beside(location, base)
-        if beside is None and namespace in CATALOGUE:
-            return _CATALOGUE_PATH + CATALOGUE[namespace]
-        return beside
+        standard = CATALOGUE.get(namespace or "")
+        return _CATALOGUE_PATH + standard if beside is None and standard is not None else beside
 
     def _beside(self, location: str, base: str) -> str | None:
         """The path of the workspace's file that `location`, written in document `base`, stands for."""

@@ -18,6 +18,7 @@ from adapters.soap.form import (
     ANY_TYPE,
     BUILTIN,
     HEADERS,
+    ITEMS,
     TEXT,
     TYPE,
     WILD,
@@ -30,6 +31,7 @@ from adapters.soap.form import (
     Particle,
     Simple,
 )
+from adapters.soap.order import shown
 from adapters.soap.simple_schema import simple_schema, spelt
 
 _Schema: TypeAlias = dict[str, Any]
@@ -72,7 +74,8 @@ class _Schemas:
         else:
             root = self._object(Complex("", "", content=Group("sequence", message.parts)))
         if message.headers:
-            root["properties"][HEADERS] = self._object(Complex("", "", content=Group("sequence", message.headers)))
+            blocks = self._object(Complex("", "", content=Group("sequence", message.headers)))
+            root["properties"][HEADERS] = {**blocks, "minProperties": 1} if self._output else blocks
             if not self._output and any(each.least for each in message.headers):
                 root["required"] = [*root.get("required", ()), HEADERS]
         return {**root, "$defs": self._definitions} if self._definitions else root
@@ -146,6 +149,8 @@ class _Schemas:
         rules: list[_Schema] = []
         if found.content is not None and not found.mixed:
             properties.update(self._properties(found.content))
+            if found.order is not None:
+                properties[ITEMS]["description"] = f"In the order {shown(found.order)}."
             required += self._required(found.content)
             rules = list(self._rules(found.content))
         schema: _Schema = {"type": "object", "properties": properties, "additionalProperties": False}
@@ -244,7 +249,8 @@ def _branch(required: list[str], absent: list[str], inner: list[_Schema]) -> _Sc
 
 def _any_type() -> _Schema:
     """XML text, or an object that says of which type it is."""
-    properties = {TYPE: {"type": "string"}, TEXT: dict(XML_TEXT)}
+    name = {"type": "string", "pattern": r"^(?:\{[^{}]+\}|xsd:)?[A-Za-z_][A-Za-z0-9_.-]*$"}
+    properties = {TYPE: name, TEXT: dict(XML_TEXT)}
     typed = {"type": "object", "properties": properties, "required": [TYPE, TEXT], "additionalProperties": False}
     return {"anyOf": [dict(XML_TEXT), typed]}
 
