@@ -12,8 +12,8 @@ from adapters.blob import Blob, Spool
 from adapters.errors import BadReply
 
 _INLINE_INFLATE = 64 * 1024
-_AT_ONCE = 256 * 1024
-"""Bytes that are gathered before a thread writes them."""
+AT_ONCE = 256 * 1024
+"""Bytes that are written at once, to a connection or a file."""
 
 Pieces = Sequence[bytes | Blob]
 """A body in pieces, sent one behind another."""
@@ -28,7 +28,8 @@ async def streamed(pieces: Pieces) -> AsyncIterator[bytes]:
     """The bytes of a body in pieces; what is in a file is read on a thread, a chunk at a time."""
     for piece in pieces:
         if isinstance(piece, bytes):
-            yield piece
+            for at in range(0, len(piece), AT_ONCE):
+                yield piece[at : at + AT_ONCE]
             continue
         chunks = piece.chunks()
         while chunk := await asyncio.to_thread(next, chunks, b""):
@@ -63,7 +64,7 @@ async def spooled(response: aiohttp.ClientResponse, encoding: str, bound: int) -
             raise too_big(bound)
         while not response.content.at_eof():
             parts, size = [], 0
-            while size < _AT_ONCE and not response.content.at_eof():
+            while size < AT_ONCE and not response.content.at_eof():
                 parts.append(await response.content.readany())
                 size += len(parts[-1])
             await asyncio.to_thread(sink.write, b"".join(parts))
@@ -91,7 +92,7 @@ class _Sink:
             self._inflater = inflater(data, self._encoding)
         try:
             while data and not self._inflater.eof:
-                self._keep(self._inflater.decompress(data, _AT_ONCE))
+                self._keep(self._inflater.decompress(data, AT_ONCE))
                 data = self._inflater.unconsumed_tail
         except zlib.error as error:
             raise BadReply("The upstream's reply can't be decompressed.", detail=str(error)) from error
@@ -106,7 +107,7 @@ class _Sink:
     def blob(self) -> Blob:
         if self._inflater is not None:
             try:
-                while tail := self._inflater.decompress(self._inflater.unconsumed_tail, _AT_ONCE):
+                while tail := self._inflater.decompress(self._inflater.unconsumed_tail, AT_ONCE):
                     self._keep(tail)
             except zlib.error as error:
                 raise BadReply("The upstream's reply can't be decompressed.", detail=str(error)) from error

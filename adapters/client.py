@@ -166,9 +166,10 @@ class _AiohttpClient:
     ) -> HttpReply:
         session = self._session or self._opened()
         data: object = body
-        if body is not None and not isinstance(body, bytes):
-            headers = {**headers, "Content-Length": str(bodies.length(body))}
-            data = bodies.streamed(body)
+        if body is not None and (not isinstance(body, bytes) or len(body) > bodies.AT_ONCE):
+            pieces = [body] if isinstance(body, bytes) else body
+            headers = {**headers, "Content-Length": str(bodies.length(pieces))}
+            data = bodies.streamed(pieces)
         async with session.request(method, url, headers=headers, data=data, allow_redirects=False) as response:
             bound = self._options.max_body
             if spool is not None and response.content_type.startswith(spool):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesHeaderParser
@@ -18,6 +18,8 @@ _MOST_HEADER = 16 * 1024
 _XOP = "application/xop+xml"
 _SOAP_TYPES: Mapping[str, str] = {"1.1": "text/xml", "1.2": "application/soap+xml"}
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
+_REST = re.compile(rb"[ \t]*\r?\n")
+_MOST_PADDING = 200
 _AS_IT_IS = ("", "7bit", "8bit", "binary")
 _ROOT = "root@figway"
 
@@ -71,26 +73,43 @@ def taken_apart(blob: Blob, header: str, most_root: int) -> Parts:
 
 def _spans(data: bytes | mmap.mmap, boundary: bytes) -> list[tuple[int, int]]:
     """Where each part begins (with its header) and ends (RFC 2046 section 5.1.1)."""
-    mark = b"--" + boundary
-    # The first boundary may open the body; every other one begins a line.
-    at = 0 if data[: len(mark)] == mark else data.find(b"\n" + mark) + 1
-    if at == 0 and data[: len(mark)] != mark:
-        raise Torn("without its boundary")
     spans: list[tuple[int, int]] = []
-    while True:
-        begin = data.find(b"\n", at + len(mark))
-        if data[at + len(mark) : at + len(mark) + 2] == b"--":
+    begin = None
+    for end, after, last in _marks(data, b"--" + boundary):
+        if begin is not None:
+            spans.append((begin, max(begin, end)))
+        if last:
             break
-        end = -1 if begin < 0 else data.find(b"\n" + mark, begin)
-        if end < 0:
-            raise Torn("that is cut off")
-        spans.append((begin + 1, end - 1 if data[end - 1 : end] == b"\r" else end))
+        begin = after
         if len(spans) > MOST_PARTS:
             raise Torn(f"of more than {MOST_PARTS} parts")
-        at = end + 1
+    else:
+        raise Torn("without its boundary" if begin is None else "that is cut off")
     if not spans:
         raise Torn("without any part")
     return spans
+
+
+def _marks(data: bytes | mmap.mmap, mark: bytes) -> Iterator[tuple[int, int, bool]]:
+    """Each boundary: where what is before it ends, where what is after it begins, and whether it is the last."""
+    at = 0 if data[: len(mark)] == mark else data.find(b"\n" + mark) + 1
+    while at > 0 or data[: len(mark)] == mark:
+        after = at + len(mark)
+        if data[after : after + 2] == b"--":
+            yield _before(data, at), after, True
+            return
+        # A longer word that begins like the boundary is content.
+        end = _REST.match(data, after, after + _MOST_PADDING)
+        if end is not None:
+            yield _before(data, at), end.end(), False
+        at = data.find(b"\n" + mark, after - 1) + 1
+        if at == 0:
+            return
+
+
+def _before(data: bytes | mmap.mmap, at: int) -> int:
+    """Where content ends whose boundary begins at `at`: the line break between belongs to the boundary."""
+    return max(0, at - 2 if data[at - 2 : at - 1] == b"\r" else at - 1)
 
 
 def _part(blob: Blob, data: bytes | mmap.mmap, span: tuple[int, int]) -> Part:
