@@ -16,7 +16,7 @@ from adapters.odbc.config import Config
 from adapters.odbc.describe import describe
 from adapters.odbc.dialects import DIALECTS, Dialect, dialect_of
 from adapters.odbc.expand import relations
-from adapters.odbc.named import Query, read_queries, read_query
+from adapters.odbc.headers import Query, read_queries, read_query
 from adapters.odbc.plans import Action
 from adapters.odbc.source import attributes, faults
 from adapters.odbc.statements import TableSql

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import pyodbc
 
@@ -15,6 +15,9 @@ from adapters.odbc.failures import DatabaseError, Failure, classify
 from adapters.odbc.source import attributes, spelt_out
 
 T = TypeVar("T")
+
+Found: TypeAlias = tuple[list[str], list[Any]]
+"""A result set: its columns' names, and its rows."""
 
 # unixODBC's own pooling hands a session's state to the next user.
 pyodbc.pooling = False
@@ -168,25 +171,26 @@ class Session:
             found = cursor.fetchall()
         return found[0] if found else None
 
-    def results(self, sql: str, parameters: Sequence[Any], limit: int) -> tuple[int, list[tuple[list[str], Any]]]:
-        """Rows affected, and at most `limit` rows (with their column names) of the first result set; drains the others.
+    def results(self, sql: str, parameters: Sequence[Any], limit: int) -> tuple[int, list[Found]]:
+        """Rows affected, and the result sets, at most `limit` rows of all together; drains what is beyond.
 
         A procedure's undrained results would break the transaction's end.
         """
-        found: list[tuple[list[str], Any]] = []
-        seen = False
+        sets: list[Found] = []
+        left = limit
         cursor = self.execute(sql, parameters)
         with self._told():
             count = int(cursor.rowcount)
             while True:
-                if cursor.description is not None and not seen:
-                    names = [str(column[0]) for column in cursor.description]
-                    found, seen = [(names, row) for row in cursor.fetchmany(limit)], True
+                if cursor.description is not None:
+                    rows = cursor.fetchmany(left) if left else []
+                    sets.append(([str(column[0]) for column in cursor.description], rows))
+                    left -= len(rows)
                 if not cursor.nextset():
                     break
-        if len(found) == limit:
+        if not left:
             self._drop(sql)
-        return count, found
+        return count, sets
 
     def transaction(self, job: Callable[[Session], T], *, keep: bool = True) -> T:
         """Runs `job` in one read-write transaction: committed before it answers, or (`keep` False) rolled back.
