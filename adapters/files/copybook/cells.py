@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from adapters.contract import Json
-from adapters.files.copybook import numbers, signs, texts
+from adapters.files.copybook import texts
 from adapters.files.copybook.code_pages import CodePage
 from adapters.files.copybook.layout import Field
 from adapters.files.copybook.options import CopybookOptions
@@ -26,7 +26,7 @@ Bytes: TypeAlias = npt.NDArray[np.uint8]
 Flags: TypeAlias = npt.NDArray[np.bool_]
 Integers: TypeAlias = npt.NDArray[np.int64]
 
-_ODD = 255
+ODD = 255
 _LONG = 18
 
 
@@ -87,15 +87,15 @@ def text(field: Field, page: CodePage, options: CopybookOptions, cells: Cells) -
     def build(block: Block) -> Any:
         raw = cells.raw(block)
         characters = table[raw]
-        odd = (characters == _ODD).any(axis=1)
+        odd = (characters == ODD).any(axis=1)
         start, end = _ends(characters, left=left, right=right)
         start[odd] = end[odd] = 0
         kept = characters[(width >= start[:, None]) & (width < end[:, None])].tobytes()
         offsets = np.zeros(len(raw) + 1, np.int32)
         np.cumsum(end - start, out=offsets[1:])
         valid = ((end > start) | (raw != 0).any(axis=1)) if nulls else np.ones(len(raw), bool)
-        found = pa.StringArray.from_buffers(len(raw), pa.py_buffer(offsets), pa.py_buffer(kept), _bits(valid | odd))
-        return _patched(found, _rows(odd), cells, block) if odd.any() else found
+        found = pa.StringArray.from_buffers(len(raw), pa.py_buffer(offsets), pa.py_buffer(kept), bits(valid | odd))
+        return _patched(found, odd_rows(odd), cells, block) if odd.any() else found
 
     return build
 
@@ -105,11 +105,11 @@ def _right(options: CopybookOptions) -> bool:
 
 
 def _ascii(field: Field, page: CodePage, options: CopybookOptions) -> Bytes:
-    """Each byte's ASCII character; `_ODD` where it has none, or is dropped."""
+    """Each byte's ASCII character; `ODD` where it has none, or is dropped."""
     untrimmed = options.model_copy(update={"string_trimming_policy": "none", "improved_null_detection": False})
     decode = texts.text(field, page, untrimmed)
     found = [decode(bytes([byte]), 0, None) for byte in range(256)]
-    return np.array([ord(each) if len(each) == 1 and each.isascii() else _ODD for each in found], np.uint8)
+    return np.array([ord(each) if len(each) == 1 and each.isascii() else ODD for each in found], np.uint8)
 
 
 def _ends(characters: Bytes, *, left: bool, right: bool) -> tuple[Integers, Integers]:
@@ -135,90 +135,10 @@ def _patched(found: Any, rows: list[int], cells: Cells, block: Block) -> Any:
     return pa.array(values, type=found.type)
 
 
-def zoned(
-    field: Field, picture: Picture, column: Column, page: CodePage, options: CopybookOptions, cells: Cells
-) -> Build:
-    """DISPLAY numbers: all digits, and a sign where it belongs."""
-    zero = 0xF0 if page.ebcdic else 0x30
-    at = 0 if field.sign_leading else cells.size - 1
-    digit, sign = np.full(256, _ODD, np.uint8), np.zeros(256, np.int8)
-    for byte, entry in signs.sign_digits(field, picture, page, options).items():
-        digit[byte], sign[byte] = entry
-    own = slice(1, None) if field.sign_leading else slice(None, -1)
-    finish = _finisher(column, picture, cells, numbers.blank_value(field, picture, options), page.space[0])
-
-    def build(block: Block) -> Any:
-        places = cells.places(block)
-        last, digits = digit[places[at]], places[own] - np.uint8(zero)
-        if not field.sign_separate:
-            digits = np.concatenate((last[None], digits) if field.sign_leading else (digits, last[None]))
-        odd = (digits > 9).any(axis=0) | (last == _ODD)
-        return finish(block, Wide.of_digits(digits), sign[places[at]] < 0, odd)
-
-    return build
+Finish: TypeAlias = Callable[[Block, Wide, Flags, Flags], Any]
 
 
-def packed(field: Field, picture: Picture, column: Column, options: CopybookOptions, cells: Cells) -> Build:
-    """COMP-3: two digits a byte, the last half byte the sign."""
-    negative = picture.signed or not (options.strict and options.strict_sign_overpunching)
-    signs = np.full(16, _ODD, np.uint8)
-    signs[[0xC, 0xA, 0xE, 0xF]] = 0
-    if negative:
-        signs[[0xD, 0xB]] = 1
-    finish = _finisher(column, picture, cells, None, None)
-    surplus = 1 if picture.stored == _LONG else 0
-
-    def build(block: Block) -> Any:
-        places = cells.places(block)
-        halves = np.empty((cells.size * 2 - 1, places.shape[1]), np.uint8)
-        halves[0::2], halves[1::2] = places >> 4, places[:-1] & 15
-        sign = signs[places[-1] & 15]
-        odd = (halves > 9).any(axis=0) | (sign == _ODD)
-        if surplus:  # the half byte in front, which the picture has no digit for
-            odd |= halves[0] != 0
-        return finish(block, Wide.of_digits(halves[surplus:]), sign == 1, odd)
-
-    return build
-
-
-def binary(field: Field, picture: Picture, column: Column, options: CopybookOptions, cells: Cells) -> Build:
-    """Two's complement of 1, 2, 4 or 8 bytes."""
-    little = field.usage == "little" or (field.usage == "native" and options.comp5_endian == "little")
-    shape = np.dtype(f"{'<' if little else '>'}{'i' if picture.signed else 'u'}{field.size}")
-    finish = _finisher(column, picture, cells, None, None)
-
-    def build(block: Block) -> Any:
-        values = np.ascontiguousarray(cells.raw(block)).view(shape)[:, 0]
-        none = np.zeros(len(values), bool)
-        if shape == np.dtype(">u8") or shape == np.dtype("<u8"):
-            none = values > np.uint64(2**63 - 1)
-        return finish(block, Wide(values.astype(np.int64)), np.zeros(len(values), bool), none)
-
-    return build
-
-
-def floating(field: Field, column: Column, options: CopybookOptions, cells: Cells) -> Build:
-    """IEEE 754 in one step; IBM's hexadecimal floats cell by cell."""
-    if options.floating_point_format.startswith("IBM"):
-        return plain(column, cells)
-    order = "<" if options.floating_point_format.endswith("little_endian") else ">"
-    shape, single = np.dtype(f"{order}f{field.size}"), np.dtype(f"<f{field.size}")
-
-    def build(block: Block) -> Any:
-        values = np.ascontiguousarray(cells.raw(block)).view(shape)[:, 0].astype(single)
-        valid = np.isfinite(values)
-        for row in _rows(~valid):
-            cells.one(block, row)  # counted as wrong there
-        kind = pa.float32() if field.size == 4 else pa.float64()
-        return pa.Array.from_buffers(kind, len(values), [_bits(valid), pa.py_buffer(values)])
-
-    return build
-
-
-_Finish: TypeAlias = Callable[[Block, Wide, Flags, Flags], Any]
-
-
-def _finisher(column: Column, picture: Picture, cells: Cells, blank: Json, space: int | None) -> _Finish:
+def finisher(column: Column, picture: Picture, cells: Cells, blank: Json, space: int | None) -> Finish:
     """Puts the sign to the digits and decodes the odd cells by themselves."""
     single = arrow_single(column)
     width = 8 if column.kind == "integer" else single.bit_width // 8
@@ -239,7 +159,7 @@ def _finisher(column: Column, picture: Picture, cells: Cells, blank: Json, space
                 if found is not None:
                     data[row] = np.frombuffer(unscaled(found).to_bytes(width, "little", signed=True), np.uint8)
                     valid[row] = True
-        return pa.Array.from_buffers(single, len(data), [_bits(valid), pa.py_buffer(np.ascontiguousarray(data))])
+        return pa.Array.from_buffers(single, len(data), [bits(valid), pa.py_buffer(np.ascontiguousarray(data))])
 
     return finish
 
@@ -263,11 +183,12 @@ def _blanks(
     return others
 
 
-def _rows(flags: Flags) -> list[int]:
+def odd_rows(flags: Flags) -> list[int]:
+    """The rows that are flagged."""
     found: list[int] = np.flatnonzero(flags).tolist()
     return found
 
 
-def _bits(valid: Flags) -> Any:
+def bits(valid: Flags) -> Any:
     """A validity bitmap; None where everything is valid."""
     return None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))

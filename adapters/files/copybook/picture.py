@@ -52,6 +52,11 @@ def parse(text: str) -> Picture:
     return _number(text, counts, symbols)
 
 
+def positions(picture: Picture) -> str:
+    """The symbol of each character position, such as `-999.99`."""
+    return "".join(symbol * count for symbol, count in _expand(picture.text) if symbol not in "SVP")
+
+
 def _expand(text: str) -> list[tuple[str, int]]:
     counts: list[tuple[str, int]] = []
     position = 0

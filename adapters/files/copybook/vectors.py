@@ -13,16 +13,16 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from adapters.files.copybook import cells, texts
+from adapters.files.copybook import cells, cells_numbers, texts
 from adapters.files.copybook.cells import Block, Cells
 from adapters.files.copybook.layout import Area, Field, Group, Node
-from adapters.files.copybook.picture import Category
+from adapters.files.copybook.picture import Category, Picture
 from adapters.files.copybook.plans import Progress
 from adapters.files.copybook.records import Records
 from adapters.files.copybook.table import Column, columns
 from adapters.files.formats import Bad
 
-_CHUNK = 4 * 1024 * 1024
+_CHUNK = 16 * 1024 * 1024
 
 Build: TypeAlias = Callable[[Block], Any]
 
@@ -100,16 +100,28 @@ class _Compiler:
         if column.kind == "text" and not texts.is_shown(node) and not texts.is_national(node):
             return cells.text(node, page, options, one)
         if picture is None:
-            return cells.floating(node, column, options, one)
-        if picture.category is not Category.NUMBER or not _narrow(column):
+            return cells_numbers.floating(node, column, options, one)
+        if not _narrow(column) or texts.is_shown(node):
+            return cells.plain(column, one)
+        if picture.category is Category.EDITED:
+            return cells_numbers.edited(node, picture, column, page, options, one)
+        if picture.category is not Category.NUMBER:
             return cells.plain(column, one)
         if node.usage == "display":
-            return cells.zoned(node, picture, column, page, options, one)
+            return cells_numbers.zoned(node, picture, column, page, options, one)
         if node.usage == "packed":
-            return cells.packed(node, picture, column, options, one)
-        if node.usage in ("binary", "native", "little") and node.size in (1, 2, 4, 8):
-            return cells.binary(node, picture, column, options, one)
-        return cells.plain(column, one)
+            return cells_numbers.packed(node, picture, column, options, one)
+        return self._binary(node, picture, column, one)
+
+    def _binary(self, node: Field, picture: Picture, column: Column, one: Cells) -> Build:
+        if node.usage not in ("binary", "native", "little"):
+            return cells.plain(column, one)
+        if node.size in (1, 2, 4, 8):
+            return cells_numbers.binary(node, picture, column, self.records.options, one)
+        width = cells_numbers.width(column)
+        if picture.scale < 0 or node.size > width or (node.size == width and not picture.signed):
+            return cells.plain(column, one)
+        return cells_numbers.long_binary(node, picture, column, self.records.options, one)
 
 
 def _alone(node: Field) -> Area:

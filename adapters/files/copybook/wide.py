@@ -31,6 +31,12 @@ class Wide:
             _add(limbs, part.astype(np.uint64), 10**9)
         return cls(None, limbs)
 
+    @classmethod
+    def of_bytes(cls, data: npt.NDArray[np.uint8]) -> Wide:
+        """From (records, bytes), already in little-endian two's complement."""
+        words = data.view("<u4").astype(np.uint64)
+        return cls(None, [np.ascontiguousarray(words[:, at]) for at in range(words.shape[1])])
+
     def signed(self, negative: npt.NDArray[np.bool_], factor: int, width: int) -> npt.NDArray[np.uint8]:
         """(records, `width` bytes): the number times `factor` with its sign, little-endian two's complement."""
         if self._small is not None and factor < 10**_LONG and (factor == 1 or width == 8):
