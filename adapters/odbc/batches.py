@@ -64,7 +64,9 @@ def _all_match(pattern: str, raw: Raw) -> bool:
     """All values are NULL or texts of this pattern, which matches no comma."""
     if not set(map(type, raw)) <= _TEXT:
         return False
-    return _lined(pattern).fullmatch("".join([f"{each}," for each in raw if each is not None])) is not None
+    joined = "".join([f"{each}," for each in raw if each is not None])
+    # A comma within a value would make two of it.
+    return joined.count(",") == len(raw) - raw.count(None) and _lined(pattern).fullmatch(joined) is not None
 
 
 @lru_cache(maxsize=64)

@@ -71,7 +71,8 @@ class Dialect:
     rolls_back: bool = False
     """A connection that breaks before COMMIT is certain to leave nothing behind."""
     extras: str = ""
-    """What SQLColumns doesn't tell, over the schema ("": the current one) and the table: name, filled, boolean."""
+    """What SQLColumns doesn't tell, over the schema ("": the current one) and the table: name, filled by the
+    database, boolean, decimal of any size."""
     system_schemas: tuple[str, ...] = ()
     take_role: str = ""
     """Has the session act as `{role}`, quoted; "" where it can't. `drop_role` takes that back."""

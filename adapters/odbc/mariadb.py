@@ -39,7 +39,7 @@ MARIADB = Dialect(
     clock_intervals=True,
     # It hands results on as they come from version 3.1.17 alone.
     bulk_begin="START TRANSACTION WITH CONSISTENT SNAPSHOT",
-    extras="SELECT column_name, extra <> '', column_type = 'tinyint(1)' FROM information_schema.columns "
+    extras="SELECT column_name, extra <> '', column_type = 'tinyint(1)', 0 FROM information_schema.columns "
     "WHERE table_schema = COALESCE(NULLIF(?, ''), DATABASE()) AND table_name = ?",
     system_schemas=("mysql", "information_schema", "performance_schema", "sys"),
     take_role="SET ROLE {role}",

@@ -54,7 +54,8 @@ POSTGRESQL = Dialect(
     bulk_session=("SET idle_in_transaction_session_timeout = 0",),
     bulk={"UseDeclareFetch": "1", "Fetch": "2000"},
     rolls_back=True,
-    extras="SELECT column_name, CAST(is_identity = 'YES' OR is_generated = 'ALWAYS' AS int), 0 "
+    extras="SELECT column_name, CAST(is_identity = 'YES' OR is_generated = 'ALWAYS' AS int), 0, "
+    "CAST(data_type = 'numeric' AND numeric_precision IS NULL AS int) "
     "FROM information_schema.columns WHERE table_schema = COALESCE(NULLIF(?, ''), current_schema()) AND table_name = ?",
     system_schemas=("pg_catalog", "information_schema"),
     take_role="SET ROLE {role}",

@@ -243,7 +243,7 @@ class Session:
         return rows
 
     def extras(self, schema: str | None, table: str) -> list[Any]:
-        """What the catalogue functions leave out of a table's columns: (name, filled by the database, boolean)."""
+        """What the catalogue functions leave out of a table's columns: see `Dialect.extras`."""
         if not self.dialect.extras:
             return []
         with contextlib.closing(self._connection.cursor()) as cursor:

@@ -41,7 +41,7 @@ SQLSERVER = Dialect(
     rolls_back=True,
     extras="SELECT c.name, CAST(CASE WHEN c.is_identity = 1 OR c.is_computed = 1 OR c.generated_always_type > 0"
     " OR c.system_type_id = 189 THEN 1 ELSE 0 END AS int),"
-    " CAST(CASE WHEN c.system_type_id = 104 THEN 1 ELSE 0 END AS int) FROM sys.columns c"
+    " CAST(CASE WHEN c.system_type_id = 104 THEN 1 ELSE 0 END AS int), 0 FROM sys.columns c"
     " JOIN sys.objects o ON o.object_id = c.object_id JOIN sys.schemas s ON s.schema_id = o.schema_id"
     " WHERE s.name = COALESCE(NULLIF(?, ''), SCHEMA_NAME()) AND o.name = ?",
     system_schemas=("sys", "INFORMATION_SCHEMA"),
