@@ -36,8 +36,13 @@ def present(digits: int, scale: int) -> Present:
         return lambda value: _pointed(value, scale)
     factor = 10**-scale
     if digits <= MAX_INTEGER_DIGITS:
-        return (lambda value: value) if scale == 0 else (lambda value: value * factor)
+        return (lambda value: value) if scale == 0 else (lambda value: _bounded(value * factor))
     return lambda value: str(value * factor)
+
+
+def _bounded(value: int) -> Json:
+    """A binary may hold more than its picture says, and then more than 64 bits with the zeros that P stands for."""
+    return value if -(1 << 63) <= value < 1 << 63 else str(value)
 
 
 def _pointed(value: int, scale: int) -> str:

@@ -57,6 +57,7 @@ def loosely(field: Field, picture: Picture, page: CodePage, options: CopybookOpt
             if found and sign:
                 return None
             digits, sign = digits + digit, sign or found
-        return int(digits) * (sign or 1) if digits and sign in allowed else None
+        fits = 0 < len(digits) <= picture.stored
+        return int(digits) * (sign or 1) if fits and sign in allowed else None
 
     return read

@@ -22,7 +22,7 @@ from adapters.files.copybook.records import Records
 from adapters.files.copybook.table import Column, columns
 from adapters.files.formats import Bad
 
-_CHUNK = 16 * 1024 * 1024
+_CHUNK = 8 * 1024 * 1024
 
 Build: TypeAlias = Callable[[Block], Any]
 
