@@ -68,8 +68,11 @@ class Decoder:
         """The value of soap:Body's child elements, with the header blocks that the WSDL names; raises `BadValue`."""
         if self._message.encoded:
             nodes = resolved(nodes)
-        value = self._unwrapped(nodes, notes) if self._message.unwrapped else self._listed(nodes, notes)
-        blocks = self._blocks(nodes, notes) if self._headers else {}
+        try:
+            value = self._unwrapped(nodes, notes) if self._message.unwrapped else self._listed(nodes, notes)
+            blocks = self._blocks(nodes, notes) if self._headers else {}
+        except RecursionError:
+            raise BadValue("is nested too deep") from None
         return {**value, HEADERS: blocks} if blocks else value
 
     def _listed(self, nodes: list[etree._Element], notes: Notes) -> Object:

@@ -58,6 +58,8 @@ def _judge(documents: Documents) -> etree.XMLSchema:
             copy.remove(node)
         for node in copy.iterfind(f".//{XSD}element[@ref='xs:schema']"):  # libxml2 knows no element of that name.
             node.getparent().replace(node, etree.Element(XSD + "any", processContents="skip"))
+        for node in copy.iter(XSD + "any"):  # What an instance puts there has no declaration.
+            node.set("processContents", "skip")
         others = (other for other in spaces if other != source.namespace)
         for other in others:
             copy.insert(0, _import(other, spaces))
@@ -99,6 +101,12 @@ def generator() -> ModuleType:
 def strange() -> ModuleType:
     """`strange.py` beside this file."""
     return _module("strange")
+
+
+@pytest.fixture(scope="session")
+def rpc() -> ModuleType:
+    """`strange_rpc.py` beside this file."""
+    return _module("strange_rpc")
 
 
 @pytest.fixture(scope="session")

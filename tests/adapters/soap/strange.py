@@ -13,7 +13,7 @@ _WSDL = """<w:definitions xmlns:w="http://schemas.xmlsoap.org/wsdl/" xmlns:s="ht
 </w:definitions>"""
 
 
-def _wsdl(types: str, *elements: str, header: str = "") -> str:
+def service(types: str, *elements: str, header: str = "") -> str:
     """A document/literal service with an operation for each of `elements` of urn:t, which it takes and answers."""
     messages = "".join(
         f'<w:message name="{name}"><w:part name="p" element="t:{name}"/></w:message>'
@@ -33,7 +33,8 @@ def _wsdl(types: str, *elements: str, header: str = "") -> str:
     return _WSDL.format(types=types, messages=messages, abstract=abstract, bound=bound)
 
 
-def _schema(content: str, namespace: str = "urn:t", form: str = "qualified", more: str = "") -> str:
+def schema(content: str, namespace: str = "urn:t", form: str = "qualified", more: str = "") -> str:
+    """A schema of `content`."""
     return (
         f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:t="urn:t" xmlns:o="urn:o"'
         f' targetNamespace="{namespace}" elementFormDefault="{form}" {more}>{content}</xs:schema>'
@@ -44,8 +45,8 @@ _IMPORT_O = '<xs:import namespace="urn:o"/>'
 _IMPORT_T = '<xs:import namespace="urn:t"/>'
 
 # Objects of many kinds behind one base type, in two namespaces that import each other; a session in the header.
-CRM_CLOUD = _wsdl(
-    _schema(
+CRM_CLOUD = service(
+    schema(
         f"""{_IMPORT_O}<xs:element name="query"><xs:complexType><xs:sequence>
   <xs:element name="records" type="o:sObject" nillable="true" minOccurs="0" maxOccurs="unbounded"/>
   <xs:element name="queryLocator" type="t:QueryLocator" nillable="true"/><xs:element name="done" type="xs:boolean"/>
@@ -60,7 +61,7 @@ CRM_CLOUD = _wsdl(
     header="SessionHeader",
 ).replace(
     "</w:types>",
-    _schema(
+    schema(
         f"""{_IMPORT_T}<xs:complexType name="sObject"><xs:sequence>
   <xs:element name="fieldsToNull" type="xs:string" nillable="true" minOccurs="0" maxOccurs="unbounded"/>
   <xs:element name="Id" type="t:ID" nillable="true"/></xs:sequence></xs:complexType>
@@ -78,8 +79,8 @@ CRM_CLOUD = _wsdl(
 )
 
 # Tables, fixed-length fields, digits; unqualified elements; names that were escaped.
-BAPI = _wsdl(
-    _schema(
+BAPI = service(
+    schema(
         """<xs:simpleType name="char10"><xs:restriction base="xs:string"><xs:maxLength value="10"/></xs:restriction>
 </xs:simpleType><xs:simpleType name="numeric4"><xs:restriction base="xs:string"><xs:maxLength value="4"/>
 <xs:pattern value="\\d*"/></xs:restriction></xs:simpleType>
@@ -102,8 +103,8 @@ BAPI = _wsdl(
 )
 
 # Abstract records, references, custom fields of many types in one list, references by attribute.
-ERP_SUITE = _wsdl(
-    _schema(
+ERP_SUITE = service(
+    schema(
         """<xs:complexType name="Record" abstract="true"><xs:sequence><xs:element name="nullFieldList" minOccurs="0">
 <xs:complexType><xs:sequence><xs:element name="name" type="xs:string" minOccurs="0" maxOccurs="unbounded"/>
 </xs:sequence>
@@ -131,8 +132,8 @@ ERP_SUITE = _wsdl(
 )
 
 # XML within XML: results that are any element in mixed content, and a data set that brings its schema with it.
-OFFICE = _wsdl(
-    _schema(
+OFFICE = service(
+    schema(
         """<xs:import namespace="http://www.w3.org/2001/XMLSchema"/>
 <xs:element name="GetList"><xs:complexType><xs:sequence><xs:element minOccurs="0" name="GetListResult"><xs:complexType
  mixed="true"><xs:sequence><xs:any processContents="skip"/></xs:sequence></xs:complexType></xs:element></xs:sequence>
@@ -148,8 +149,8 @@ OFFICE = _wsdl(
     "GetList",
     "GetData",
 )
-DATA_SET = _wsdl(
-    _schema(
+DATA_SET = service(
+    schema(
         """<xs:import namespace="http://www.w3.org/2001/XMLSchema"/>
 <xs:element name="GetSet"><xs:complexType><xs:sequence><xs:element minOccurs="0" name="Set"><xs:complexType>
 <xs:sequence><xs:element ref="xs:schema"/><xs:any/></xs:sequence></xs:complexType></xs:element></xs:sequence>
@@ -159,8 +160,8 @@ DATA_SET = _wsdl(
 )
 
 # Amounts with attributes, lists of documented codes, open ends.
-MARKET = _wsdl(
-    _schema(
+MARKET = service(
+    schema(
         """<xs:complexType name="Amount"><xs:simpleContent><xs:extension base="xs:double">
 <xs:attribute name="currencyID" type="t:Currency" use="required"/></xs:extension></xs:simpleContent></xs:complexType>
 <xs:simpleType name="Currency"><xs:restriction base="xs:token"><xs:enumeration value="EUR"><xs:annotation>
@@ -178,8 +179,8 @@ MARKET = _wsdl(
 )
 
 # Qualified attributes, fixed and default ones; attribute groups; references of attributes.
-PEOPLE = _wsdl(
-    _schema(
+PEOPLE = service(
+    schema(
         """<xs:attribute name="version" type="xs:string"/><xs:attributeGroup name="Common">
 <xs:attribute ref="t:version" default="v1"/><xs:attribute name="kind" type="xs:string" fixed="worker"/>
 <xs:attribute name="Descriptor" type="xs:string" form="unqualified"/></xs:attributeGroup>
@@ -199,8 +200,8 @@ PEOPLE = _wsdl(
 )
 
 # Repeated choices, one name at two places, groups in groups, groups that repeat, wildcards among them.
-TRAVEL = _wsdl(
-    _schema(
+TRAVEL = service(
+    schema(
         """<xs:group name="Flight"><xs:sequence><xs:element name="number" type="xs:short"/><xs:choice minOccurs="0">
 <xs:element name="gate" type="xs:string"/><xs:sequence><xs:element name="bus" type="xs:string"/>
 <xs:element name="stop" type="xs:unsignedByte" minOccurs="0"/></xs:sequence></xs:choice></xs:sequence></xs:group>
@@ -220,8 +221,8 @@ TRAVEL = _wsdl(
 )
 
 # Elements that stand in for others, abstract heads among them; a type that holds itself; a name in two namespaces.
-DOCUMENTS = _wsdl(
-    _schema(
+DOCUMENTS = service(
+    schema(
         f"""{_IMPORT_O}<xs:element name="head" type="t:Node" abstract="true"/>
 <xs:complexType name="Node"><xs:sequence><xs:element ref="t:head" minOccurs="0" maxOccurs="unbounded"/></xs:sequence>
 <xs:attribute name="id" type="xs:NCName"/></xs:complexType>
@@ -232,13 +233,13 @@ DOCUMENTS = _wsdl(
 <xs:element name="Doc"><xs:complexType><xs:sequence><xs:element name="title" type="xs:string"/>
 <xs:element ref="o:title"/><xs:element ref="t:head" minOccurs="0"/></xs:sequence></xs:complexType></xs:element>"""
     )
-    + _schema('<xs:element name="title" type="xs:int"/>', "urn:o"),
+    + schema('<xs:element name="title" type="xs:int"/>', "urn:o"),
     "Doc",
 )
 
 # Every kind of simple type.
-FACETS = _wsdl(
-    _schema(
+FACETS = service(
+    schema(
         """<xs:simpleType name="Size"><xs:union memberTypes="xs:positiveInteger"><xs:simpleType>
 <xs:restriction base="xs:string"><xs:enumeration value="small"/><xs:enumeration value="large"/></xs:restriction>
 </xs:simpleType></xs:union></xs:simpleType>
@@ -262,8 +263,8 @@ FACETS = _wsdl(
 )
 
 # Data contracts: shared serialization schemas that a saved copy lacks.
-CONTRACTS = _wsdl(
-    _schema(
+CONTRACTS = service(
+    schema(
         """<xs:import namespace="http://schemas.microsoft.com/2003/10/Serialization/"/>
 <xs:import namespace="http://schemas.microsoft.com/2003/10/Serialization/Arrays" schemaLocation="http://h/s.svc?xsd=xsd2"/>
 <xs:element name="Get"><xs:complexType><xs:sequence>

@@ -80,7 +80,7 @@ def test_own_service(
     message = operation.output if answer else operation.input
     if message is None:
         return
-    _run(form, message, schema, generator, 40)
+    _run(form, message, schema, generator, 12)
 
 
 def _run(form: Form, message: Message, schema: etree.XMLSchema, generator: ModuleType, examples: int) -> None:
