@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,3 +91,61 @@ def gsoap(folder: Path, trusted: str) -> Iterator[tuple[str, str]]:
     run(["gcc", *flags, "-oserver", f"{source}/gsoap.c", "soapC.c", "soapServer.c", *files, *libraries], folder)
     with server([f"{folder}/server"], folder) as url, server([f"{folder}/server", "trusted.pem"], folder) as strict:
         yield url, strict
+
+
+@contextlib.contextmanager
+def spyne(folder: Path) -> Iterator[str]:
+    """Spyne with a WSDL of its own."""
+    with server([sys.executable, f"{HERE}/documents/spyne_server.py"], folder) as url:
+        yield url
+
+
+_JAVA = Path("/usr/share/java")
+_AXIS = ("axis", "jaxrpc", "axis-saaj", "wsdl4j", "commons-logging", "commons-discovery", "javax.activation", "mailapi")
+_JAXWS = (
+    *("jaxws-api", "jaxws-rt", "jaxb-api", "jaxb-runtime", "jaxb-core", "jws-api", "saaj-impl", "stax-ex", "stax2-api"),
+    *("mimepull", "javax.activation", "mailapi", "metro-policy", "gmbal", "streambuffer", "FastInfoset", "txw2"),
+    *("istack-commons-runtime", "geronimo-annotation-1.3-spec", "xml-resolver", "woodstox-core"),
+)
+
+
+def _java(names: tuple[str, ...], source: str, folder: Path, release: str = "11") -> str:
+    """Compiles `source` into the folder; answers the class path that it runs with."""
+    _needs("javac", "default-jdk-headless libaxis-java libjaxws-java")
+    path = ":".join([str(folder), *(f"{_JAVA}/{name}.jar" for name in names)])
+    options = ["--release", release, "-Xlint:-options", "-g", "-cp", path, "-d", str(folder)]
+    run(["javac", *options, f"{HERE}/documents/{source}"], folder)
+    return path
+
+
+@contextlib.contextmanager
+def axis(folder: Path, port: int) -> Iterator[str]:
+    """Axis 1.4 with an rpc/encoded service, on `port`."""
+    # It reads the names of parameters out of class files, of which it knows the older ones.
+    path = _java(_AXIS, "Accounts.java", folder, "8")
+    shutil.copy(HERE / "documents" / "server-config.wsdd", folder)
+    script = f"java -cp {path} org.apache.axis.transport.http.SimpleAxisServer -p {port} & exec 3>&1; while ! " \
+             f"(: < /dev/tcp/127.0.0.1/{port}) 2> /dev/null; do sleep 0.1; done; echo {port} >&3; wait"  # fmt: skip
+    with server(["bash", "-c", script], folder) as url:
+        yield f"{url}/axis/services/accounts"
+
+
+@contextlib.contextmanager
+def jaxws(folder: Path) -> Iterator[str]:
+    """JAX-WS RI with MTOM."""
+    path = _java(_JAXWS, "Files.java", folder)
+    with server(["java", "-cp", path, "Files"], folder) as url:
+        yield f"{url}/files"
+
+
+@contextlib.contextmanager
+def node(folder: Path, binaries: Path) -> Iterator[str]:
+    """node-soap with documents.wsdl; `binaries`: where node is."""
+    npm = HERE.parent.parent / "npm"
+    for name in ("package.json", "package-lock.json", "soap.mjs", ".npmrc"):
+        shutil.copy(npm / name, folder)
+    shutil.copy(HERE / "documents" / "documents.wsdl", folder)
+    command = [f"{binaries}/node", f"{binaries.parent}/lib/node_modules/npm/bin/npm-cli.js", "ci", "--ignore-scripts"]
+    run(command, folder)
+    with server([f"{binaries}/node", "soap.mjs"], folder) as url:
+        yield f"{url}/documents"
