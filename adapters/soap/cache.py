@@ -32,7 +32,7 @@ def read(workspace: Workspace, wsdl: str) -> Form | None:
 def write(workspace: Workspace, wsdl: str, consulted: Mapping[str, str | None], form: Form) -> None:
     """Stores `form`, made from the documents `consulted` (path → SHA-256, None: not there). Failing to is no error."""
     body = dump(form)
-    head = orjson.dumps({"version": FORM_VERSION, "documents": dict(consulted), "form": _digest(body)})
+    head = orjson.dumps({"version": FORM_VERSION, "documents": dict(consulted), "form": digest(body)})
     target = _file(workspace, wsdl)
     temporary: str | None = None
     try:
@@ -47,13 +47,14 @@ def write(workspace: Workspace, wsdl: str, consulted: Mapping[str, str | None], 
 
 
 def _valid(head: object, body: bytes, files: Mapping[str, bytes]) -> bool:
-    if not isinstance(head, dict) or head.get("version") != FORM_VERSION or head.get("form") != _digest(body):
+    if not isinstance(head, dict) or head.get("version") != FORM_VERSION or head.get("form") != digest(body):
         return False
     documents = head.get("documents")
-    return isinstance(documents, dict) and all(_digest(files.get(path)) == digest for path, digest in documents.items())
+    return isinstance(documents, dict) and all(digest(files.get(path)) == known for path, known in documents.items())
 
 
-def _digest(data: bytes | None) -> str | None:
+def digest(data: bytes | None) -> str | None:
+    """The SHA-256 of a file; None for one that isn't there."""
     return None if data is None else hashlib.sha256(data).hexdigest()
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from adapters.contract import Workspace
 from adapters.errors import ConfigError, ConfigProblem
 from adapters.soap import cache
+from adapters.soap.bundle import located, opened
 from adapters.soap.complex_types import Types
 from adapters.soap.content import arranged, members
 from adapters.soap.form import (
@@ -34,16 +35,20 @@ if TYPE_CHECKING:
 
 
 def form_of(wsdl: str, workspace: Workspace) -> Form:
-    """The form of the WSDL at workspace path `wsdl`, stored or compiled; raises `ConfigError`."""
+    """The form of the WSDL at workspace path `wsdl`, or of that in the folder or zip archive there, stored or compiled;
+    raises `ConfigError`."""
+    wsdl = located(workspace.files, wsdl)
     stored = cache.read(workspace, wsdl)
     if stored is not None:
         return stored
-    documents = Documents(workspace.files, wsdl)
+    files, path = opened(workspace.files, wsdl)
+    documents = Documents(files, path)
     documents.walk()
     if documents.problems:
         raise ConfigError(documents.problems)
     form = compile_form(documents)
-    cache.write(workspace, wsdl, documents.consulted, form)
+    archive = {wsdl: cache.digest(workspace.files.get(wsdl))}
+    cache.write(workspace, wsdl, documents.consulted if files is workspace.files else archive, form)
     return form
 
 
