@@ -25,6 +25,7 @@ from adapters.soap.ports import address, chosen
 from adapters.soap.reply import Caller, Fault
 from adapters.soap.shown import Head, Shown
 from adapters.soap.values import heavier
+from adapters.tls import texts
 from adapters.zones import zone
 
 P = ParamSpec("P")
@@ -44,6 +45,7 @@ def build(name: str, config: Config, workspace: Workspace) -> SoapAdapter:
         connections=config.connections or config.concurrency or ClientOptions().connections,
         keep_alive=config.keep_alive,
         max_body=config.max_body,
+        **texts(config.tls, workspace.files)._asdict(),
     )
     shown = Shown(config, workspace)
     return SoapAdapter(name, config, form, port, address(config, port), http_client(options), shown)

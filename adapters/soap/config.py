@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from adapters.callers import CallerName
 from adapters.oauth import OAuth
-from adapters.secret import Reference, Secret, kept
+from adapters.secret import Secret
 from adapters.soap.blocks import BlockContent, BlockName
 from adapters.soap.faults import Meaning
+from adapters.tls import PemSource, Tls
 from adapters.zones import ZoneName
 
 
@@ -27,16 +28,10 @@ class Wsse(_Model):
     timestamp: bool = Field(False, description="Say in the message until when it is good: five minutes.")
 
 
-def _certificate(value: Any) -> Any:
-    return kept(value) if isinstance(value, Reference) else value
-
-
 class Signature(_Model):
     """WS-Security signature with an X.509 certificate; the message has a timestamp then."""
 
-    cert: Annotated[str | SecretStr, BeforeValidator(_certificate)] = Field(
-        description="The certificate (PEM): a workspace file, or a reference to its text."
-    )
+    cert: PemSource = Field(description="The certificate (PEM): a workspace file, or a reference to its text.")
     key: Secret = Field(description="A reference to the certificate's unencrypted private key (PEM).")
 
 
@@ -102,6 +97,7 @@ class Config(_Model):
         description="What is shown in the callers' names, in place of auth, by principal, role:NAME, or '*' for "
         "everyone else; who isn't named is refused.",
     )
+    tls: Tls | None = Field(None, description="Whom to trust, and the gateway's own certificate, for https.")
     trace: BlockName | None = Field(
         None, description="A header block that carries the trace context, as {namespace}name, beside the HTTP header."
     )

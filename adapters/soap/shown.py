@@ -20,6 +20,7 @@ from adapters.soap.config import Config, Credential, Signature
 from adapters.soap.signature import BadKey, Signer
 from adapters.soap.values import BadValue, escape
 from adapters.soap.wsse import security, timestamp, username_token
+from adapters.tls import pem
 
 _NONCE_BYTES = 16
 
@@ -46,7 +47,8 @@ class Shown:
         self._addressing = config.addressing
         credentials = {"/auth": auth, **{f"/callers/{name}": each for name, each in (config.callers or {}).items()}}
         given = all(_given(list(credentials.values()))) and not any(map(unset, config.headers.values()))
-        self.missing = bool(self.tokens and self.tokens.missing) or not given
+        unset_tls = config.tls is not None and config.tls.missing
+        self.missing = bool(self.tokens and self.tokens.missing) or not given or unset_tls
         self._blocks = "" if self.missing else _fixed(config)
         self._signers = {} if self.missing else dict(_signers(credentials, workspace))
 
@@ -121,14 +123,11 @@ def _signers(credentials: dict[str, Credential | None], workspace: Workspace) ->
 
 
 def _signer(signature: Signature, where: str, workspace: Workspace) -> Signer:
-    cert = signature.cert
-    if isinstance(cert, SecretStr):
-        text = cert.get_secret_value()
-    elif cert in workspace.files:
-        text = workspace.files[cert].decode("ascii", "replace")
-    else:
-        raise ConfigError([ConfigProblem(f"there is no file '{cert}' in the workspace", where + "/cert")])
+    problems: list[ConfigProblem] = []
+    text = pem(signature.cert, workspace.files, where + "/cert", problems)
+    if problems:
+        raise ConfigError(problems)
     try:
-        return Signer(text, signature.key.get_secret_value())
+        return Signer(text or "", signature.key.get_secret_value())
     except BadKey as error:
         raise ConfigError([ConfigProblem(f"the signature's {error}", where)]) from None

@@ -136,6 +136,8 @@ async def test_a_probe_of_what_is_down(built: Any, servers: Any, context: Contex
         ({"base_url": "https://a.b", "auth": {"bearer": UNSET}}, "credential"),
         ({"base_url": "https://a.b", "auth": {"basic": {"username": "u", "password": UNSET}}}, "credential"),
         ({"base_url": "https://a.b", "tls": {"cert": "c.pem", "key": UNSET}}, "TLS key"),
+        ({"base_url": "https://a.b", "tls": {"cert": UNSET, "key": TOKEN}}, "TLS key or certificate"),
+        ({"base_url": "https://a.b", "tls": {"ca": UNSET}}, "certificate"),
     ],
 )
 async def test_what_the_environment_lacks_fails_only_when_used(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import ipaddress
 import os
 import shutil
 import signal
@@ -46,7 +47,9 @@ def self_signed(name: str, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) 
     builder = x509.CertificateBuilder(
         subject, subject, key.public_key(), x509.random_serial_number(), now - day, now + day
     )
-    certificate = builder.add_extension(x509.BasicConstraints(True, None), True).sign(key, hashes.SHA256())
+    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    builder = builder.add_extension(x509.BasicConstraints(True, None), True).add_extension(here, False)
+    certificate = builder.sign(key, hashes.SHA256())
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

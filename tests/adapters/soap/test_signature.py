@@ -108,7 +108,7 @@ def test_what_cannot_sign_is_told(real: Any, identity: Any) -> None:
 
 def test_a_configuration_is_judged_when_it_is_read(documents: Documents, identity: Any) -> None:
     key = Reference(identity[1], "env:K")
-    with pytest.raises(ConfigError, match=r"no file 'none\.pem'") as caught:
+    with pytest.raises(ConfigError, match=r"no file none\.pem") as caught:
         documents("http://127.0.0.1:1", callers={"*": {"signature": {"cert": "none.pem", "key": key}}})
     assert caught.value.problems[0].where == "/callers/*/signature/cert"
     with pytest.raises(ConfigError, match="the signature's key") as caught:
