@@ -102,7 +102,7 @@ class SoapAdapter:
     ) -> Result:
         """`own`: with the gateway's own token, where there are tokens."""
         self._ready()
-        head = self._shown.head(credential, context, plan.form.action, self._address)
+        head = self._shown.head(credential, context, plan.form.addressed, self._address)
         headers, body = await self._request(plan, input, head, context)
         headers.update(self._shown.fields(credential, context))
         effect = context.effect or plan.operation.effect

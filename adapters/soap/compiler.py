@@ -87,6 +87,7 @@ class _Compiler:
             output=None if loaded.output is None else self._message(loaded, loaded.output, loaded.wire + "Response"),
             faults=tuple(self._faults(loaded)),
             documentation=loaded.documentation,
+            addressed=loaded.addressed,
         )
         for message in (form.input, form.output or Message()):
             for element in (*message.parts, *message.headers):

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-FORM_VERSION = 2
+FORM_VERSION = 3
 """Goes up whenever the form or its compiler changes: stored forms of another version are rebuilt."""
 
 BUILTIN = "xsd:"
@@ -188,6 +188,8 @@ class OperationForm:
     output: Message | None
     faults: tuple[FaultForm, ...] = ()
     documentation: str = ""
+    addressed: str = ""
+    """The action of WS-Addressing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Literal
 from lxml import etree
 
 from adapters.errors import ConfigError, ConfigProblem
+from adapters.soap.addressing import action_of
 from adapters.soap.resolver import WSDL, Documents, line_of
 from adapters.soap.xsd import CannotExpress
 
@@ -68,6 +69,8 @@ class LoadedOperation:
     output: LoadedMessage | None
     faults: tuple[tuple[str, Part], ...]
     documentation: str
+    addressed: str
+    """The action of WS-Addressing."""
     problem: str = ""
 
 
@@ -152,10 +155,10 @@ class _Reader:
             if abstract is None or abstract.find(WSDL + "input") is None:
                 continue
             shown = name if seen[name] == 1 else _overload(name, node, seen[name])
-            yield self._operation(shown, node, abstract, binding.namespace, style)
+            yield self._operation(shown, node, abstract, binding.namespace, style, port_type)
 
     def _operation(
-        self, name: str, node: etree._Element, abstract: etree._Element, namespace: str, style: str
+        self, name: str, node: etree._Element, abstract: etree._Element, namespace: str, style: str, port_type: _Node
     ) -> LoadedOperation:
         soap = _soap_child(node, "operation")
         said = etree.Element("none") if soap is None else soap
@@ -177,6 +180,9 @@ class _Reader:
             output=output,
             faults=tuple(self._faults(abstract)),
             documentation=" ".join(text.split()),
+            addressed=action_of(
+                abstract, said.get("soapAction", ""), port_type.namespace, port_type.node.get("name", "")
+            ),
             problem=problem,
         )
 

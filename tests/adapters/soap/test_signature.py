@@ -15,11 +15,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from lxml import etree
 from pydantic import ValidationError
 
-from adapters.contract import Context
+from adapters.contract import Context, Workspace
 from adapters.errors import BadReply, ConfigError, Unavailable
 from adapters.secret import Reference
 from adapters.soap import KIND, SoapAdapter
 from adapters.soap.addressing import WSA
+from adapters.soap.compiler import form_of
 from adapters.soap.signature import BadKey, Signer
 from adapters.soap.wsse import WSU
 
@@ -190,3 +191,35 @@ async def test_a_reply_to_another_message_is_refused(
     else:
         with pytest.raises(BadReply, match="another message"):
             await adapter.invoke("Whoami", {"Text": "x"}, within(20))
+
+
+@pytest.mark.parametrize(
+    ("change", "action"),
+    [
+        ({}, "urn:test:documents/Whoami"),
+        ({'soapAction="urn:test:documents/Whoami"': 'soapAction=""'}, "urn:test:documents:Documents:WhoamiRequest"),
+        (
+            {
+                'soapAction="urn:test:documents/Whoami"': "",
+                '<wsdl:input message="d:Whoami"/>': '<wsdl:input name="Asked" message="d:Whoami"/>',
+                '"urn:test:documents"': '"http://test/documents/"',
+            },
+            "http://test/documents/Documents/Asked",
+        ),
+        (
+            {
+                '<wsdl:input message="d:Whoami"/>': '<wsdl:input w:Action="urn:said" message="d:Whoami" '
+                'xmlns:w="http://www.w3.org/2007/05/addressing/metadata"/>'
+            },
+            "urn:said",
+        ),
+    ],
+)
+def test_the_action_is_named_as_the_wsdl_says(change: dict[str, str], action: str, tmp_path: Path) -> None:
+    text = (Path(__file__).parent / "documents" / "documents.wsdl").read_text()
+    for old, new in change.items():
+        assert old in text
+        text = text.replace(old, new)
+    form = form_of("d.wsdl", Workspace({"d.wsdl": text.encode()}, tmp_path))
+    operation = next(each for each in form.ports[0].operations if each.name == "Whoami")
+    assert operation.addressed == action
