@@ -33,13 +33,13 @@ class Bulk:
     def __init__(self, connect: Callable[[], Session]) -> None:
         self._connect = connect
         self._slots = asyncio.Semaphore(SLOTS)
-        self._workers: set[Worker] = set()
+        self._readings: dict[Worker, _Reading] = {}
         self._closed = False
 
     def close(self) -> None:
         """Ends every stream under way: its reader gets `Unavailable`."""
         self._closed = True
-        for worker in self._workers:
+        for worker in self._readings:
             worker.cancel()
             worker.end()
 
@@ -47,7 +47,7 @@ class Bulk:
         self, stream: Stream, enter: Callable[[Session], None], deadline: float
     ) -> AsyncGenerator[Sequence[Json], None]:
         """The items of `stream`; `enter` tells the session who asks. Raises `AdapterError`s, also between batches."""
-        async with _Reading(await self._worker(deadline), deadline) as reading:
+        async with await self._reading(deadline) as reading:
             await reading.ask(functools.partial(_started, stream, enter, deadline))
             left = stream.most
             ahead = reading.start(functools.partial(_fetched, stream, _least(stream, left)))
@@ -60,7 +60,7 @@ class Bulk:
                 if not more:
                     return
 
-    async def _worker(self, deadline: float) -> Worker:
+    async def _reading(self, deadline: float) -> _Reading:
         """A thread with a connection of its own, once a slot is free."""
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
@@ -71,11 +71,11 @@ class Bulk:
             self._slots.release()
             raise Unavailable("the connection to the database is closed; nothing was sent")
         worker = Worker(self._connect, asyncio.get_running_loop(), self._ended)
-        self._workers.add(worker)
-        return worker
+        reading = self._readings[worker] = _Reading(worker, deadline)
+        return reading
 
     def _ended(self, worker: Worker) -> None:
-        self._workers.discard(worker)
+        self._readings.pop(worker).over()
         self._slots.release()
 
 
@@ -85,25 +85,35 @@ class _Reading:
     def __init__(self, worker: Worker, deadline: float) -> None:
         self._worker = worker
         self._deadline = deadline
-        self._running = 0
+        self._asked: set[asyncio.Future[Any]] = set()
+        self._over = False
 
     async def __aenter__(self) -> _Reading:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._running:
+        if self._asked:
             self._worker.cancel()
         self._worker.end()
 
     def start(self, job: Callable[[Session], Any]) -> asyncio.Future[Any]:
         """Has the thread run `job`, whatever it does now."""
         ahead = asyncio.get_running_loop().create_future()
-        self._running += 1
-        self._worker.submit(job, functools.partial(self._answered, ahead))
+        self._asked.add(ahead)
+        if self._over:
+            self.over()
+        else:
+            self._worker.submit(job, functools.partial(self._answered, ahead))
         return ahead
 
+    def over(self) -> None:
+        """The thread has ended; what it was asked since stays unanswered."""
+        self._over = True
+        for ahead in list(self._asked):
+            self._answered(ahead, Answer(error=Unavailable("the connection to the database is closed")))
+
     def _answered(self, ahead: asyncio.Future[Any], answer: Answer) -> None:
-        self._running -= 1
+        self._asked.discard(ahead)
         if ahead.done():
             return
         if answer.error is None:

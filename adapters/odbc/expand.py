@@ -148,7 +148,7 @@ def _asked(
     rows = session.rows(sql, [value for key in keys for value in key], limit * len(keys))
     groups: dict[int, list[Sequence[Any]]] = {}
     for tag, _, *row in rows:
-        groups.setdefault(tag, []).append(row)
+        groups.setdefault(int(tag), []).append(row)  # SQLite may give it as text
     columns = table.table.columns
     made: dict[tuple[Any, ...], Json] = {}
     for tag, group in groups.items():

@@ -50,6 +50,8 @@ _ELEMENTS: Mapping[str, str] = {
 }  # fmt: skip
 # MariaDB keeps a TIMESTAMP as an instant and a DATETIME as written; elsewhere a TIMESTAMP is as written.
 _INSTANTS = {"mariadb": {"timestamp"}}
+# Bits that are a number, which their bytes don't compare as; a single one is true or false.
+_NUMBERS = {("mariadb", "bit", pyodbc.SQL_BINARY): "decimal(20,0)"}
 _BOUNDED_TEXT = 65_535
 _PLAIN = ("", 0, 0, 0)
 
@@ -165,7 +167,11 @@ def _neutral(dialect: Dialect, row: Any) -> ColumnType:
     name = declared["name"].strip() if declared else row.type_name.lower()
     if name.startswith("_"):
         return ColumnType.parse(_ELEMENTS.get(name[1:], "text") + "[]")
-    kind = _NAMES.get(name) or _CODES.get(int(row.data_type), "text")
+    kind = (
+        _NUMBERS.get((dialect.name, name, int(row.data_type)))
+        or _NAMES.get(name)
+        or _CODES.get(int(row.data_type), "text")
+    )
     if name in _INSTANTS.get(dialect.name, ()):
         kind = "timestamptz"
     if "(" in kind:

@@ -24,9 +24,10 @@ MARIADB = Dialect(
     begin_write=("SET TRANSACTION READ WRITE",),
     deadline=("SET SESSION max_statement_time = {s}", "SET SESSION innodb_lock_wait_timeout = {lock_s}"),
     # The driver drops the fraction of a TIME, gives 0000-00-00 as NULL and a FLOAT with the digits of a double; pyodbc
-    # loses some bytes for each decimal.
-    read=dict.fromkeys(
-        ("decimal", "date", "time", "timestamp", "timestamptz", "interval", "float", "uuid", "json"),
+    # loses some bytes for each decimal. Bits become a number by the sum.
+    read={"decimal": "CAST({c} + 0 AS CHAR)"}
+    | dict.fromkeys(
+        ("date", "time", "timestamp", "timestamptz", "interval", "float", "uuid", "json"),
         "CAST({c} AS CHAR)",
     ),
     exact="CONVERT({c} USING utf8mb4) COLLATE utf8mb4_nopad_bin",

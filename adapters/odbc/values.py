@@ -158,7 +158,7 @@ def _decimal(kind: ColumnType, value: Json, _zone: tzinfo) -> str:
 
 def _digits(number: Decimal) -> tuple[int, int]:
     """Significant digits before and after the decimal point; trailing zeros don't count."""
-    text = format(abs(number), "f")
+    text = format(number.copy_abs(), "f")  # abs() would round to 28 digits
     whole, _, fraction = text.partition(".")
     return len(whole.lstrip("0")), len(fraction.rstrip("0"))
 
