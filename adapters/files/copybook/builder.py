@@ -113,8 +113,11 @@ class _Builder:
         areas = self._areas(item, base, declared)
         self._path.pop()
         size = areas[-1].offset + areas[-1].size
-        if item.occurs:  # each occurrence ends where the next one stands as this one does
-            size += -size % _boundary(item, declared, self._shape)
+        slack = -size % _boundary(item, declared, self._shape) if item.occurs else 0
+        if slack and self._shape.natural:  # where GnuCOBOL 3.1 puts it
+            areas[-1] = _moved(areas[-1], slack)
+        # Each occurrence ends where the next one stands as this one does.
+        size += slack
         return Group(
             self._shape.name(item), item.name, item.line, ordinal, offset, size, occurs, self._shown(item), tuple(areas)
         )
@@ -152,7 +155,7 @@ class _Builder:
     def _shown(self, item: Item) -> Shown:
         if item.lifted:
             return "lifted"
-        if self._shape.group_fillers != "lift" and only_fillers([item]):
+        if self._shape.group_fillers != "lift" and item.children and only_fillers(item.children):
             return "hidden"
         if item.name != "FILLER" or not item.children:
             return "named" if item.name != "FILLER" else "hidden"
@@ -229,6 +232,11 @@ class _Builder:
                 places.append(found[0])
             if len(places) == 2 and places[0] > places[1]:
                 self._faults.append(Fault(f"{other.name} must rename from the first item through the last", other.line))
+
+
+def _moved(area: Area, by: int) -> Area:
+    nodes = tuple(replace(node, offset=node.offset + by) for node in area.nodes)
+    return replace(area, offset=area.offset + by, nodes=nodes)
 
 
 def _stored(item: Item, declared: _Declared, separate: bool, shape: Shape) -> Storage:

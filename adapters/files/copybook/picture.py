@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-_REPEAT = re.compile(r"(CR|DB|.)(?:\((\d+)\))?")
+_REPEAT = re.compile(r"(CR|DB|.)(?:\(([0-9]{1,12})\))?")
 _MAX_POSITIONS = 10_000_000
 
 

@@ -15,6 +15,7 @@ _WORD = re.compile(
 _LISTING = {"EJECT", "SKIP1", "SKIP2", "SKIP3"}
 _FREE = re.compile(r"(>>|\$)\s*(SOURCE|SET\s+SOURCEFORMAT)\b.*FREE", re.IGNORECASE)
 _TAB = 8
+_DIGITS = 12
 LITERAL = "\0"
 """What stands for a literal where words are told apart."""
 
@@ -105,8 +106,8 @@ class Words:
 
     def integer(self, what: str) -> int:
         word = self.take(what)
-        if not (word.text.isascii() and word.text.isdigit()):
-            raise Fault(f"{what} must be a whole number, not '{word.text}'", word.line)
+        if not (word.text.isascii() and word.text.isdigit() and len(word.text) <= _DIGITS):
+            raise Fault(f"{what} must be a whole number, not '{word.text[:40]}'", word.line)
         return int(word.text)
 
 

@@ -250,6 +250,9 @@ def _check(compile_cobol: Compile, folder: Path, copybooks: list[list[Item]]) ->
         for what in ("written", "read back"):
             for reference, value in cells:
                 line = next(shown)
+                if not _same(line, value, _clause(items, reference)):
+                    print(source)
+                    print((folder / f"F{number}").read_bytes(), (folder / f"G{number}").read_bytes(), sep="\n")
                 assert _same(line, value, _clause(items, reference)), (what, reference, line, value, source)
         decoded = _format(items).reader(None, 0).decode((folder / f"F{number}").read_bytes())  # type: ignore[arg-type]
         wanted = _value(items, redefined=True)
