@@ -243,6 +243,16 @@ class SupportsLookup(Protocol):
 
 
 @runtime_checkable
+class SupportsLeftOut(Protocol):
+    """An adapter whose upstream describes more operations than can be called."""
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Operation → what it uses that can't be expressed, in words that complete "it uses …"."""
+        ...
+
+
+@runtime_checkable
 class SupportsElements(Protocol):
     """An adapter that knows the upstream's own names for the parts of what it answers."""
 

@@ -199,10 +199,7 @@ class Decoder:
 
     def _content(self, content: Group) -> ReadChildren:
         """Reads child elements (an element is the sequence of its children) into an object."""
-        slots = {each.tag: self._slot(each) for each in members(content) if isinstance(each, Element)}
-        if self._message.encoded:  # Elements of encoded values have no namespace, whatever their schema says.
-            slots = {each.rpartition("}")[2]: slot for each, slot in slots.items()} | slots
-        others = self._others(content)
+        slots, others = self._slots(content), self._others(content)
         always = tuple(always_arrays(content))
         required = frozenset(required_names(content))
         filled = tuple(required.intersection(always))
@@ -281,6 +278,13 @@ class Decoder:
             repetitions(value, groups, nodes, notes)
 
         return read
+
+    def _slots(self, content: Group) -> dict[str, _Slot]:
+        slots = {each.tag: self._slot(each) for each in members(content) if isinstance(each, Element)}
+        if not self._message.encoded:
+            return slots
+        # Elements of encoded values have no namespace, whatever their schema says.
+        return {each.rpartition("}")[2]: slot for each, slot in slots.items()} | slots
 
     def _slot(self, element: Element) -> _Slot:
         read = self._type(element.type)
