@@ -23,6 +23,7 @@ from adapters.soap.form import Form, PortForm
 from adapters.soap.plan import Operations, Plan
 from adapters.soap.ports import address, chosen
 from adapters.soap.reply import Caller, Fault
+from adapters.soap.respelt import respelt
 from adapters.soap.shown import Head, Shown
 from adapters.soap.values import heavier
 from adapters.tls import texts
@@ -41,6 +42,9 @@ def build(name: str, config: Config, workspace: Workspace) -> SoapAdapter:
     """The adapter of upstream `name`: no network, zeep only when the WSDL has changed. Raises `ConfigError`."""
     form = form_of(config.wsdl, workspace)
     port = chosen(form, config, workspace)
+    values = config.values
+    if values is not None:
+        form = respelt(form, numbers=values.decimal == "number", texts=values.long == "string")
     options = ClientOptions(
         connections=config.connections or config.concurrency or ClientOptions().connections,
         keep_alive=config.keep_alive,

@@ -83,6 +83,13 @@ class ProbeCall(_Model):
     input: dict[str, Any] = Field(default_factory=dict, description="Its input.")
 
 
+class Values(_Model):
+    """How numbers are spelt in JSON."""
+
+    decimal: Literal["string", "number"] = Field("string", description="A decimal: a string, or a number where exact.")
+    long: Literal["integer", "string"] = Field("integer", description="Integers of 64 bits and more.")
+
+
 class Config(_Model):
     """A SOAP service, as its WSDL describes it."""
 
@@ -113,6 +120,7 @@ class Config(_Model):
         "(SOAP with Attachments). Replies may use either in any case.",
     )
     time_zone: ZoneName = Field("UTC", description="The IANA time zone of a dateTime in a reply that names no offset.")
+    values: Values | None = Field(None, description="How numbers are spelt in JSON.")
     connections: int | None = Field(
         None, ge=1, le=256, description="Connections at most; otherwise `concurrency`, or 8."
     )
