@@ -7,12 +7,12 @@ hold) raises `BadValue` with the path to the value.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC
 
 from adapters.contract import Json
 from adapters.soap.attachments import Outgoing
 from adapters.soap.content import labels, members
 from adapters.soap.encoding import Encoded
+from adapters.soap.facets import encoder
 from adapters.soap.form import (
     ANY_TYPE,
     HEADERS,
@@ -27,7 +27,7 @@ from adapters.soap.form import (
     Simple,
     Wildcard,
 )
-from adapters.soap.scalars import BASE64, codec
+from adapters.soap.scalars import BASE64
 from adapters.soap.schema import type_names
 from adapters.soap.values import BadValue, escape, escape_attribute
 from adapters.soap.writers import Content, Object, Write, any_type, at, attached, ordered, wildcards
@@ -111,7 +111,7 @@ class Renderer:
         return self._family(key, found)
 
     def _simple(self, key: str) -> Write:
-        encode = codec(self._form, key, UTC).encode
+        encode = encoder(self._form, key)
         if encode is BASE64.encode:
             return lambda value, out, end: out.append(f">{attached(value, out)}{end}")
         if encode is str:
@@ -177,12 +177,12 @@ class Renderer:
         return attributes
 
     def _attribute(self, key: str) -> Callable[[Json], str]:
-        encode = codec(self._form, key, UTC).encode
+        encode = encoder(self._form, key)
         return lambda value: escape_attribute(encode(value))
 
     def _body(self, found: Complex) -> Content:
         if found.text is not None:
-            encode = codec(self._form, found.text, UTC).encode
+            encode = encoder(self._form, found.text)
             if encode is BASE64.encode:
                 return lambda value, out: out.append(at(TEXT, lambda text: attached(text, out), value[TEXT]))
             return lambda value, out: out.append(at(TEXT, lambda text: escape(encode(text)), value[TEXT]))

@@ -62,6 +62,8 @@ class SimpleTypes:
                 patterns.append(value)
             elif local(facet) in _BOUNDS and base.primitive in (*INTEGERS, *FLOATS, "decimal"):
                 facets[local(facet)] = _number(facet, value, whole=base.primitive in INTEGERS)
+            elif local(facet) in _BOUNDS:
+                facets[local(facet)] = value.strip()
             elif local(facet) in _COUNTS:
                 facets[local(facet)] = _number(facet, value)
             elif local(facet) == "whiteSpace":
