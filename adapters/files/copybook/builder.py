@@ -29,7 +29,7 @@ def _layout(top: Item, shape: Shape, faults: list[Fault]) -> Layout:
     name_fillers([top], shape)
     builder = _Builder(shape, faults)
     item = top if top.children else Item(1, top.name, top.line, top.written, children=[top])
-    root = builder.group(item, 0, 0, _Declared().under(item))
+    root = builder.group(item, 0, 0, _Declared(alone=shape.natural).under(item))
     if root.occurs:
         faults.append(Fault(f"record {top.name} can't be a table", top.line))
     if root.size > _MAX_RECORD:
@@ -77,10 +77,12 @@ class _Declared:
     leading: bool = False
     separate: bool = False
     synchronized: bool = False
+    alone: bool = False
+    """SYNCHRONIZED on a group says nothing of its members (GnuCOBOL)."""
 
     def under(self, item: Item) -> _Declared:
         """The same with what the item itself says."""
-        synchronized = self.synchronized or item.synchronized
+        synchronized = item.synchronized or (self.synchronized and not self.alone)
         declared = replace(self, usage=item.usage or self.usage, synchronized=synchronized)
         if item.sign_leading is None:
             return declared
@@ -114,7 +116,7 @@ class _Builder:
         self._path.pop()
         size = areas[-1].offset + areas[-1].size
         slack = -size % _boundary(item, declared, self._shape) if item.occurs else 0
-        if slack and self._shape.natural:  # where GnuCOBOL 3.1 puts it
+        if slack and self._shape.natural and not item.children[-1].occurs:  # where GnuCOBOL 3.1 puts it
             areas[-1] = _moved(areas[-1], slack)
         # Each occurrence ends where the next one stands as this one does.
         size += slack

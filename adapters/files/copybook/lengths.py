@@ -126,9 +126,9 @@ class Expression:
                 found *= self._factor(values)
             else:
                 by = self._factor(values)
-                if by == 0:
+                if by == 0 and self._read:
                     raise Undecodable("record_length_field divides by zero")
-                found //= by
+                found //= by or 1
         return found
 
     def _factor(self, values: Mapping[str, int]) -> int:

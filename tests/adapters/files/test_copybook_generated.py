@@ -95,11 +95,14 @@ ITEMS = st.recursive(elementary(), groups, max_leaves=6).filter(_shallow)
 COPYBOOKS = st.lists(ITEMS, min_size=1, max_size=5)
 
 
-def _named(items: list[Item], prefix: str, number: list[int]) -> None:
+def _named(items: list[Item], prefix: str, number: list[int], *, table: bool = False) -> None:
+    """Names everything. Slack bytes inside of tables are looked at elsewhere: GnuCOBOL has no one rule for them."""
     for item in items:
         number[0] += 1
         item.name = f"{prefix}-{number[0]}"
-        _named(item.members, prefix, number)
+        if table:
+            item.clause = item.clause.replace(" SYNC", "")
+        _named(item.members, prefix, number, table=table or item.occurs > 0)
 
 
 def _source(items: list[Item], level: int) -> Iterator[str]:

@@ -80,6 +80,18 @@ def test_slack_bytes() -> None:
     assert gnu["F"] == (16, 8)
     assert gnu["T"] == (42, 8)
     assert gnu["U"] == (44, 4)
+    assert gnu["V"] == (49, 1)
+
+
+def test_slack_bytes_in_tables_stand_where_gnucobol_puts_them() -> None:
+    """As a program compiled by GnuCOBOL 3.1 showed them: in front of the last item of a table's occurrence."""
+    natural = Shape(natural=True)
+    source = "01 R. 05 T OCCURS 2. 10 G OCCURS 2. 15 A PIC S9(9) COMP SYNC. 15 B PIC X. 15 D PIC XX. 10 C PIC X."
+    places = _places(_layout(source, natural).root)
+    assert [places[name] for name in ("A", "B", "D", "C", "T")] == [(0, 4), (4, 1), (6, 2), (19, 1), (0, 20)]
+    group = "01 R. 05 T OCCURS 2. 10 G SYNC. 15 C PIC X. 15 A PIC S9(9) COMP. 10 B PIC X."
+    assert _places(_layout(group, natural).root)["A"] == (1, 4)
+    assert _places(_layout(group).root)["A"] == (4, 4)
 
 
 @pytest.mark.parametrize(

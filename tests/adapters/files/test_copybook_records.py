@@ -73,6 +73,7 @@ def test_records_that_tell_their_own_length() -> None:
     assert found == [{"K": "X", "A": "ab"}, {"K": "Y", "A": "cde"}, {"K": "Z", "A": None}]
     assert "no length for" in _read(mapped, b"Xab", record_length_field="K", record_length_map='{"Y": 3}')[0]
     assert "own length" in _read(source, b"0ab", record_length_field="LEN-X")[0]
+    assert "divides by zero" in _read(source, b"3ab", record_length_field="LEN-X / 0")[0]
 
 
 @pytest.mark.parametrize("text", ["LEN +", "LEN LEN", "(LEN", "LEN $ 2", "", "NOWHERE", "()", "LEN + + 1"])
