@@ -1,7 +1,5 @@
-"""An index of raw XML Schema: components by kind and qualified name, and the reading of what stands in their nodes.
-
-It is read beside zeep because zeep drops enumerations, facets and documentation (XML Schema 1.0, parts 1 and 2).
-"""
+"""An index of raw XML Schema 1.0 (parts 1 and 2): components by kind and qualified name, and the reading of what stands
+in their nodes."""
 
 from __future__ import annotations
 
