@@ -34,6 +34,7 @@ from adapters.soap.readers import (
     decoded,
     defaulted,
     defaults_of,
+    encoded_text,
     local,
     nothing,
     qualified,
@@ -291,4 +292,6 @@ class Decoder:
         default = element.fixed if element.default is None else element.default
         simple = isinstance(self._form.type(element.type), Simple)
         decode = codec(self._form, element.type, self._zone).decode if simple and default is None else None
+        if decode is str and self._message.encoded:
+            return element.label, None, encoded_text, element.repeated
         return element.label, decode, read if default is None else defaulted(read, default), element.repeated

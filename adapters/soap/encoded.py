@@ -51,7 +51,18 @@ def resolved(nodes: list[etree._Element]) -> list[etree._Element]:
     targets = {each.get(name): each for node in nodes for each in node.iter() for name in _IDS if each.get(name)}
     _Filling({str(name): node for name, node in targets.items()}).fill(nodes)
     roots = [node for node in nodes if not any(node.get(name) for name in _IDS) and not _beside(node)]
-    return roots or nodes[:1]
+    roots = roots or nodes[:1]
+    for root in roots:
+        _unqualify(root)
+    return roots
+
+
+def _unqualify(root: etree._Element) -> None:
+    """SOAP::Lite declares the wrapper's namespace as the default, and so puts its parts into it."""
+    space = str(root.tag).rpartition("}")[0] + "}"
+    for node in root.iterdescendants() if len(space) > 1 else ():
+        if str(node.tag).startswith(space):
+            node.tag = str(node.tag)[len(space) :]
 
 
 def _beside(node: etree._Element) -> bool:

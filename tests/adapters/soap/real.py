@@ -152,3 +152,11 @@ def node(folder: Path, binaries: Path) -> Iterator[str]:
     run(command, folder)
     with server([f"{binaries}/node", "soap.mjs"], folder) as url:
         yield f"{url}/documents"
+
+
+@contextlib.contextmanager
+def lite(folder: Path) -> Iterator[str]:
+    """SOAP::Lite's daemon, which serves one connection until that is closed."""
+    _needs("perl", "perl libsoap-lite-perl")
+    with server(["perl", f"{HERE}/documents/lite.pl"], folder) as url:
+        yield f"{url}/"

@@ -129,6 +129,40 @@ async def test_node_answers_the_older_envelope_to_the_newer(port: str, node: str
     assert type(await raised(adapter, "Whoami", Text="x")) is UnknownOutcome
 
 
+# ── SOAP::Lite ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+async def lite(real: Any, tmp_path: Path) -> AsyncIterator[SoapAdapter]:
+    """An adapter that closes its connections, on a server that serves one until it is closed."""
+    wsdl = (Path(__file__).parent / "documents" / "lite.wsdl").read_bytes()
+    with real.lite(tmp_path) as url:
+        given = {"wsdl": "w.wsdl", "address": url, "keep_alive": False, "concurrency": 1}
+        adapter = KIND.build("lite", KIND.config.model_validate(given), Workspace({"w.wsdl": wsdl}, tmp_path / "cache"))
+        assert isinstance(adapter, SoapAdapter)
+        yield adapter
+        await adapter.close()
+
+
+@pytest.mark.slow
+async def test_lites_guesses_at_types_are_seen_through(lite: SoapAdapter) -> None:
+    """It sends what looks like a number as one, and what isn't ASCII as base64, all in its wrapper's namespace."""
+    for text in ("hello", "12", "1.50", "héllo & <x> 😀", "a\nb"):
+        assert await value_of(lite, "echo", text=text) == {"text": text}
+
+
+@pytest.mark.slow
+async def test_a_server_of_one_connection_answers_all_callers(lite: SoapAdapter) -> None:
+    calls = (value_of(lite, "echo", text=str(number)) for number in range(20))
+    assert await asyncio.gather(*calls) == [{"text": str(number)} for number in range(20)]
+
+
+@pytest.mark.slow
+async def test_lites_faults(lite: SoapAdapter) -> None:
+    assert type(await raised(lite, "echo", text="")) is Invalid
+    assert type(await raised(lite, "echo", text="die")) is Retry
+
+
 # ── Axis 1.4 ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
