@@ -5,7 +5,7 @@ Planning is where input is judged; a job only binds, runs and converts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,14 +41,15 @@ class TableReads:
         self._get = sql.get(sql.table.columns) if sql.keys else ""
         self._object = sql.table.table or sql.name
         self._column = {column.name: column for column in sql.table.columns}
-        self._shown = {"fields", "expand"} - {*sql.table.primary_key}
+        self._shown = frozenset({"fields", "expand"}) - {*sql.table.primary_key}
+        self._taken = self._shown | {*sql.table.primary_key}
 
     def get(self, input: Mapping[str, Json], rows: Rows | None) -> Plan:
         """One row by key; `fields` and `expand` as in a list, unless the key has columns of these names."""
-        self._known(input, {*self._sql.table.primary_key, *self._shown})
+        self._known(input, self._taken)
         key = self._key(input)
         within = self._within(rows)
-        if not any(name in input for name in self._shown):
+        if self._shown.isdisjoint(input):
             return Plan(lambda session: self.row(session, key, within), self._object, self._named(input))
         shown = {name: _names(input, name) for name in self._shown}
         columns = self._sql.chosen(shown.get("fields", ()))
@@ -126,7 +127,9 @@ class TableReads:
             )
         return self._sql.values(self._sql.keys, input)
 
-    def _known(self, input: Mapping[str, Json], names: set[str]) -> None:
+    def _known(self, input: Mapping[str, Json], names: Set[str]) -> None:
+        if input.keys() <= names:
+            return
         unknown = [FieldError(pointer(name), "is not taken here") for name in input if name not in names]
         if unknown:
             raise Invalid("the input has members that the operation doesn't take", errors=unknown)
