@@ -103,7 +103,9 @@ class Expression:
         self._parts = _parts(text)
         self.names = sorted({part for part in self._parts if part[0].isalpha() or part[0] in "@#$_"})
         self._at = 0
+        self._read = False
         self.value(dict.fromkeys(self.names, 1))
+        self._read = True
 
     def value(self, values: Mapping[str, int]) -> int:
         """What it is for these fields; whole numbers divide to whole numbers."""
