@@ -60,12 +60,14 @@ class Texts(NamedTuple):
 
 def texts(tls: Tls | None, files: Mapping[str, bytes]) -> Texts:
     """What `tls` names, none of it while something of it isn't set; raises `ConfigError` with every problem."""
-    if tls is None or tls.missing:
+    if tls is None:
         return Texts()
     problems: list[ConfigProblem] = []
     ca, cert = (pem(source, files, f"/tls/{name}", problems) for name, source in (("ca", tls.ca), ("cert", tls.cert)))
     if problems:
         raise ConfigError(problems)
+    if tls.missing:
+        return Texts()
     return Texts(ca, cert, None if tls.key is None else tls.key.get_secret_value())
 
 

@@ -50,7 +50,7 @@ class Shown:
         unset_tls = config.tls is not None and config.tls.missing
         self.missing = bool(self.tokens and self.tokens.missing) or not given or unset_tls
         self._blocks = "" if self.missing else _fixed(config)
-        self._signers = {} if self.missing else dict(_signers(credentials, workspace))
+        self._signers = dict(_signers(credentials, workspace))
 
     def of(self, context: Context) -> Credential | None:
         """What is shown for the caller of `context`; raises `NotMapped`."""
@@ -116,18 +116,23 @@ def _fixed(config: Config) -> str:
 
 
 def _signers(credentials: dict[str, Credential | None], workspace: Workspace) -> Iterator[tuple[int, Signer]]:
-    """By identity of the signature's configuration: who signs so. Raises `ConfigError`."""
+    """By identity of the signature's configuration: who signs so, where all of it is set. Raises `ConfigError`."""
     for where, credential in credentials.items():
-        if credential is not None and credential.signature is not None:
-            yield id(credential.signature), _signer(credential.signature, f"{where}/signature", workspace)
+        signature = None if credential is None else credential.signature
+        signer = None if signature is None else _signer(signature, f"{where}/signature", workspace)
+        if signer is not None:
+            yield id(signature), signer
 
 
-def _signer(signature: Signature, where: str, workspace: Workspace) -> Signer:
+def _signer(signature: Signature, where: str, workspace: Workspace) -> Signer | None:
     problems: list[ConfigProblem] = []
     text = pem(signature.cert, workspace.files, where + "/cert", problems)
     if problems:
         raise ConfigError(problems)
+    key = signature.key.get_secret_value()
+    if not text or not key:
+        return None
     try:
-        return Signer(text or "", signature.key.get_secret_value())
+        return Signer(text, key)
     except BadKey as error:
         raise ConfigError([ConfigProblem(f"the signature's {error}", where)]) from None

@@ -112,6 +112,13 @@ def test_a_configuration_is_judged_when_it_is_read(documents: Documents, identit
     with pytest.raises(ConfigError, match=r"no file none\.pem") as caught:
         documents("http://127.0.0.1:1", callers={"*": {"signature": {"cert": "none.pem", "key": key}}})
     assert caught.value.problems[0].where == "/callers/*/signature/cert"
+    unset = Reference("", "env:K", missing=True)
+    for options in (
+        {"auth": {"signature": {"cert": "none.pem", "key": unset}}},
+        {"tls": {"cert": "none.pem", "key": unset}},
+    ):
+        with pytest.raises(ConfigError, match=r"no file none\.pem"):
+            documents("http://127.0.0.1:1", **options)
     with pytest.raises(ConfigError, match="the signature's key") as caught:
         documents("http://127.0.0.1:1", auth={"signature": {"cert": "c.pem", "key": Reference("x", "env:K")}})
     assert caught.value.problems[0].where == "/auth/signature"
