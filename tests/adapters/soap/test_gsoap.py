@@ -114,3 +114,14 @@ async def test_addressing(soap: str, gsoap: Any, documents: Documents, within: W
     assert {each["Action"] for each in seen} == {"urn:test:documents/Whoami"}
     assert len({each["MessageID"] for each in seen}) == 2
     assert all(each["MessageID"].startswith("urn:uuid:") for each in seen)
+
+
+@VERSIONS
+async def test_soap_with_attachments(soap: str, gsoap: Any, documents: Documents, within: Within) -> None:
+    items = [
+        {"id": "a@x", "type": "image/png", "content": base64.b64encode(CONTENT).decode()},
+        {"id": "b@x", "type": "text/plain", "content": base64.b64encode(b"--b\r\n\r\n").decode()},
+    ]
+    adapter = documents(gsoap[0], soap, attachments="swa")
+    value = (await adapter.invoke("Whoami", {"Text": "cid:a@x", "#attachments": items}, within(20))).value
+    assert (value["Text"], value["#attachments"]) == ("cid:a@x", items)

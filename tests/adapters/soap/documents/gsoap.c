@@ -95,6 +95,15 @@ int d__Whoami(struct soap *soap, char *text, struct d__WhoamiResponse *response)
     if (soap_wsa_check(soap) || soap_wsa_reply(soap, NULL, "urn:test:documents/WhoamiResponse")) return soap->error;
   }
   soap_wsse_delete_Security(soap);
+  // What came attached goes back; the first part is the message itself.
+  struct soap_multipart *part = soap->mime.list;
+  if (part != NULL) {
+    soap_clr_dime(soap);
+    soap->mime.list = NULL;
+    soap_set_mime(soap, NULL, NULL);
+    for (part = part->next; part != NULL; part = part->next)
+      soap_set_mime_attachment(soap, (char *)part->ptr, part->size, SOAP_MIME_BINARY, part->type, part->id, NULL, NULL);
+  }
   return SOAP_OK;
 }
 
