@@ -87,6 +87,7 @@ def _opened(reply: HttpReply, caller: Caller, inline: int | None, most: int) -> 
         parts = taken_apart(reply.spooled, kind, most)
     except Torn as error:
         if reply.status >= 400:
+            # Told by its status, like any page that a failing server sends.
             return HttpReply(reply.status, {**reply.headers, "content-type": "text/plain"}, b"-"), Incoming()
         raise BadReply(f"{caller.system} answered a multipart message {error}") from None
     root = parts.root.content
