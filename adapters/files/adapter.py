@@ -30,7 +30,7 @@ from adapters.files.dataset import Dataset, Description
 from adapters.files.drop import drop
 from adapters.files.elements import element
 from adapters.files.folder import Folder
-from adapters.files.formats import at
+from adapters.files.formats import Copied, at
 from adapters.files.generation import Found, Generation, oldest
 from adapters.files.operations import key_name, operations
 from adapters.files.owner import Owners
@@ -146,7 +146,7 @@ class FilesAdapter:
             bad = generation.lost if found is None else found.bad
             if bad is not None:
                 raise BadReply(
-                    f"a record of {description.name} can't be decoded (bytes {bad.start} to {bad.end}): {bad.reason}",
+                    f"a record of {description.name} can't be decoded ({bad.where}): {bad.reason}",
                     detail=found.part.path if found else "",
                 )
             if found is None:
@@ -236,7 +236,8 @@ class FilesAdapter:
         return await asyncio.shield(_awaited(self._submit(work)))
 
     def _source(self, found: Found, key: str) -> Source:
-        return Source(self._name, found.part.path, key, found.part.span(found.ordinal), found.part.as_of)
+        span = None if isinstance(found.part.reader, Copied) else found.part.span(found.ordinal)
+        return Source(self._name, found.part.path, key, span, found.part.as_of)
 
     @staticmethod
     def _warnings(dataset: Dataset, generation: Generation | None = None) -> tuple[str, ...]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from adapters.callers import LONGEST_NAME, CallerName
+from adapters.files.columns import Column, column
 from adapters.secret import Reference
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
@@ -33,6 +34,10 @@ def _kept(value: Any) -> Any:
 Duration = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "string", "pattern": _DURATION.pattern})]
 Folder = Annotated[Any, BeforeValidator(_kept), WithJsonSchema({"type": "string"})]
 
+Compression: TypeAlias = Literal["gzip", "bz2", "xz", "zstd", "zip"]
+
+MOST_COLUMNS = 10_000
+
 _FROZEN = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -53,19 +58,28 @@ class Arrival(BaseModel):
     )
 
 
+Columns = Annotated[dict[str, Annotated[Column, BeforeValidator(column)]], Field(min_length=1, max_length=MOST_COLUMNS)]
+
+
 class CsvOptions(BaseModel):
     """The dialect of a CSV file, and its columns."""
 
     model_config = _FROZEN
 
     delimiter: str = Field(default=",", min_length=1, max_length=1)
-    quotechar: str = Field('"', min_length=1, max_length=1)
+    quotechar: str | None = Field('"', min_length=1, max_length=1, description="null: quotes are text like any other.")
     doublequote: bool = Field(default=True, description="A quote inside a quoted field is doubled.")
     escapechar: str | None = Field(default=None, min_length=1, max_length=1)
     skipinitialspace: bool = Field(default=False, description="Spaces behind a delimiter are no part of the field.")
+    skip: int = Field(default=0, ge=0, le=10_000, description="Lines in front of the header that are no records.")
+    comment: str | None = Field(
+        default=None, min_length=1, max_length=8, description="What begins a line of no record."
+    )
     header: bool = Field(default=True, description="The first record names the columns.")
-    columns: dict[str, Literal["text", "integer", "decimal"]] | None = Field(
-        default=None, min_length=1, description="Name and type of the columns; without it all of the header's, as text."
+    ragged: bool = Field(default=False, description="A record may lack its last fields: they have no value.")
+    null: tuple[str, ...] = Field(default=(), description="Texts that stand for no value, in every column.")
+    columns: Columns | None = Field(
+        default=None, description="Name and type of the columns; without it all of the header's, as text."
     )
 
 
@@ -75,7 +89,10 @@ class Dataset(BaseModel):
     model_config = _FROZEN
 
     match: str | tuple[str, ...] = Field(description="Glob or globs, relative to root; an earlier one's record wins.")
-    format: Literal["csv", "copybook"]
+    format: Literal[
+        "csv", "copybook", "fixed", "json", "json_lines", "xml", "excel", "dbf", "parquet", "x12", "edifact"
+    ]
+    compression: Compression | None = Field(default=None, description="What the file is packed with.")
     copybook: str | None = Field(default=None, description="Path of the copybook in the workspace.")
     code_page: str | None = Field(
         default=None, description="cp037, ascii, latin-1, utf-8 …; for csv the default is utf-8."

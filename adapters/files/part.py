@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from adapters.contract import Json
 from adapters.files.content import Changed, Content, InMemory, OnDisk, Version
-from adapters.files.formats import Bad, Format, Reader, Record, at
+from adapters.files.formats import Bad, Copied, Format, Reader, Record, at
 from adapters.files.undecodable import Undecodable
 
 KEPT_BAD = 10_000
@@ -93,7 +93,8 @@ def read(path: str, handle: int, format: Format, key: str, budget: Budget) -> Pa
         part = Part(path, version, as_of, InMemory(data), None)
         _index(part, io.BytesIO(data), format, key, rows=budget.rows)
         return part
-    part = Part(path, version, as_of, OnDisk(handle, version), None)
+    disk = OnDisk(handle, version)  # kept to the end, also where the reader makes a copy: it owns the handle
+    part = Part(path, version, as_of, disk, None)
     with open(os.dup(handle), "rb", buffering=_BUFFER) as file:
         _index(part, file, format, key, rows=budget.rows)
     if not version.same_bytes(Version.of(handle)):
@@ -127,4 +128,6 @@ def _scan(part: Part, file: BinaryIO, format: Format) -> Iterator[Record | Bad]:
     except Undecodable as error:
         yield Bad(0, part.version.size, str(error), lost=True)
         return
+    if isinstance(part.reader, Copied):
+        part.content = part.reader.content
     yield from part.reader.scan(file)

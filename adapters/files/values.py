@@ -22,6 +22,8 @@ def comparable(kind: FieldType) -> Callable[[Json], Any]:
 
 def given(value: Json, kind: FieldType) -> Json:
     """A caller's value as the field's type has it; raises `ValueError` with a predicate such as "must be a string"."""
+    if kind == "boolean" and isinstance(value, bool):
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > _LONGEST:
         raise ValueError(f"must be a value of type {kind}")
     try:
@@ -45,7 +47,14 @@ def _decimal(value: Any) -> str:
     return str(value)
 
 
+def _boolean(value: Any) -> bool:
+    if value not in ("true", "false"):
+        raise ValueError
+    return bool(value == "true")
+
+
 _READ: dict[FieldType, Callable[[Any], Json]] = {
+    "boolean": _boolean,
     "text": str,
     "integer": _integer,
     "decimal": _decimal,

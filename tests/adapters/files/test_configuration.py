@@ -93,7 +93,7 @@ def test_all_faults_are_found_at_once(build: Build, tasks: dict[str, Any]) -> No
         {"root": "x", "datasets": {}},
         {"root": 5, "datasets": {"d": {"match": "x", "format": "csv", "key": "a"}}},
         {"root": "x", "datasets": {"D!": {"match": "x", "format": "csv", "key": "a"}}},
-        {"root": "x", "datasets": {"d": {"match": "x", "format": "excel", "key": "a"}}},
+        {"root": "x", "datasets": {"d": {"match": "x", "format": "word", "key": "a"}}},
         {"root": "x", "datasets": {"d": {"match": "x", "format": "csv"}}},
         {
             "root": "x",
