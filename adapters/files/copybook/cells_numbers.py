@@ -36,7 +36,7 @@ def zoned(
         last, digits = digit[places[at]], places[own] - np.uint8(zero)
         if not field.sign_separate:
             digits = np.concatenate((last[None], digits) if field.sign_leading else (digits, last[None]))
-        odd = (digits > 9).any(axis=0) | (last == ODD)
+        odd = (digits.max(axis=0) > 9) | (last == ODD)
         return finish(block, Wide.of_digits(digits), sign[places[at]] < 0, odd)
 
     return build
@@ -57,7 +57,7 @@ def packed(field: Field, picture: Picture, column: Column, options: CopybookOpti
         halves = np.empty((cells.size * 2 - 1, places.shape[1]), np.uint8)
         halves[0::2], halves[1::2] = places >> 4, places[:-1] & 15
         sign = signs[places[-1] & 15]
-        odd = (halves > 9).any(axis=0) | (sign == ODD)
+        odd = (halves.max(axis=0) > 9) | (sign == ODD)
         if surplus:  # the half byte in front, which the picture has no digit for
             odd |= halves[0] != 0
         return finish(block, Wide.of_digits(halves[surplus:]), sign == 1, odd)

@@ -70,7 +70,9 @@ def _joined(digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
             break
         if len(found) % 2:
             found = np.concatenate((np.zeros_like(found[:1]), found))
-        found = found[0::2].astype(kind) * kind(base) + found[1::2]
+        pairs = np.multiply(found[0::2], kind(base), dtype=kind)
+        pairs += found[1::2]
+        found = pairs
     joined: npt.NDArray[np.int64] = found[0].astype(np.int64)
     return joined
 
