@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from adapters.contract import Context, Json, ListRequest, Operation, Probe, Result, Source, Workspace
 from adapters.errors import (
@@ -29,6 +29,7 @@ from adapters.files.content import Changed
 from adapters.files.dataset import Dataset, Description
 from adapters.files.drop import drop
 from adapters.files.elements import element
+from adapters.files.facts import absent, facts
 from adapters.files.folder import Folder
 from adapters.files.formats import Copied, at
 from adapters.files.generation import Found, Generation, oldest
@@ -55,13 +56,16 @@ class FilesAdapter:
         self._name = name
         self._folder = Folder(str.__str__(config.root))
         quarantine = Quarantine(workspace.cache)
-        self._datasets = {key: Dataset(value, self._folder, quarantine) for key, value in found.items()}
+        self._datasets = {
+            key: Dataset(value, self._folder, quarantine, workspace.cache) for key, value in found.items()
+        }
         self._operations = {
             operation.name: operation for description in found.values() for operation in operations(description)
         }
         self._verbs: dict[str, _Verb] = {"get": self._get, "list": self._list, "append": self._append}
         self._owners = Owners(config.callers)
         self._threads: ThreadPoolExecutor | None = None
+        self._looking: ThreadPoolExecutor | None = None
         self._refreshing: dict[str, Future[Generation]] = {}
 
     @property
@@ -75,6 +79,8 @@ class FilesAdapter:
         """Looks at every dataset once; raises `Unavailable` when the folder isn't there."""
         if self._threads is None:
             self._threads = ThreadPoolExecutor(_THREADS, f"files-{self._name}")
+            # Indexing a big file takes minutes; reads mustn't wait for a thread meanwhile.
+            self._looking = ThreadPoolExecutor(_THREADS, f"files-{self._name}-look")
         try:
             for dataset in self._datasets.values():
                 await self._run(dataset.sweep)
@@ -84,10 +90,12 @@ class FilesAdapter:
             raise
 
     async def close(self) -> None:
-        threads, self._threads = self._threads, None
+        pools = (self._threads, self._looking)
+        self._threads = self._looking = None
         self._refreshing.clear()
-        if threads is not None:
-            threads.shutdown(wait=False)
+        for threads in pools:
+            if threads is not None:
+                threads.shutdown(wait=False, cancel_futures=True)
 
     async def invoke(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
         if operation not in self._operations:
@@ -134,15 +142,15 @@ class FilesAdapter:
                     await self._current(dataset, force=True)
         except (AdapterError, TimeoutError) as error:
             return Probe(False, str(error) or "the folder didn't answer in time", time.monotonic() - started)
-        facts = {name: _facts(dataset.generation) for name, dataset in self._datasets.items()}
-        return Probe(True, "the folder can be read", time.monotonic() - started, facts)
+        found = {name: facts(dataset) for name, dataset in self._datasets.items()}
+        return Probe(True, "the folder can be read", time.monotonic() - started, found)
 
     async def _get(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
         description = dataset.description
         key = _key(description, input)
         for last in (False, True):
             generation = await self._current(dataset, force=last)
-            found = generation.find(key)
+            found = await self._found(generation, key)
             bad = generation.lost if found is None else found.bad
             if bad is not None:
                 raise BadReply(
@@ -150,7 +158,7 @@ class FilesAdapter:
                     detail=found.part.path if found else "",
                 )
             if found is None:
-                raise NotFound(_absent(description.name, generation))
+                raise NotFound(absent(description.name, generation))
             try:
                 value = await self._read(found)
             except Changed:
@@ -199,7 +207,7 @@ class FilesAdapter:
                 raise
             raise UnknownOutcome(f"writing a record of {dataset.description.name} took too long") from None
         # It is written, whatever becomes of the look at it.
-        seen = _awaited(self._submit(lambda: dataset.refresh(force=True)))
+        seen = _awaited(self._look(dataset, force=True))
         await asyncio.wait({seen}, timeout=context.remaining() / 2)
         value = decoded(dataset.description, data)
         now = datetime.now(UTC)
@@ -214,18 +222,26 @@ class FilesAdapter:
         name = dataset.description.name
         refreshing = self._refreshing.get(name)
         if refreshing is None or refreshing.done() or force:
-            refreshing = self._refreshing[name] = self._submit(lambda: dataset.refresh(force=force))
+            refreshing = self._refreshing[name] = self._look(dataset, force=force)
         future = _awaited(refreshing)
         if generation is None or force:
             return await asyncio.shield(future)
         await asyncio.wait({future}, timeout=_GRACE)
         return future.result() if future.done() else generation
 
+    async def _found(self, generation: Generation, key: Json) -> Found | None:
+        return await self._run(lambda: generation.find(key)) if generation.blocking else generation.find(key)
+
     async def _read(self, found: Found) -> Json:
         start, end = found.part.span(found.ordinal)
         if found.part.content.blocking or end - start > _LARGE:
             return await self._run(lambda: found.part.value(found.ordinal))
         return found.part.value(found.ordinal)
+
+    def _look(self, dataset: Dataset, *, force: bool) -> Future[Generation]:
+        if self._looking is None:
+            raise Unavailable(f"{self._name} is closed")
+        return self._looking.submit(lambda: dataset.refresh(force=force))
 
     def _submit(self, work: Callable[[], _T]) -> Future[_T]:
         if self._threads is None:
@@ -269,20 +285,3 @@ def _awaited(work: Future[_T]) -> asyncio.Future[_T]:
     future = asyncio.wrap_future(work)
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return future
-
-
-def _absent(name: str, generation: Generation) -> str:
-    unknown = generation.undecodable
-    return f"{name} has no such record" + (f"; {unknown} can't be decoded" if unknown else "")
-
-
-def _facts(generation: Generation | None) -> dict[str, Any]:
-    if generation is None:
-        return {}
-    return {
-        "records": len(generation),
-        "files": len(generation.parts),
-        "undecodable": generation.undecodable,
-        "waiting": generation.waiting,
-        "as_of": generation.as_of.isoformat(),
-    }

@@ -99,6 +99,11 @@ class Dataset(BaseModel):
     )
     record_format: Literal["F", "V", "VB", "text"] = Field(default="F", description="How records are told apart.")
     key: str = Field(description="The field that names a record, as it is called in JSON; dotted inside groups.")
+    index: tuple[str, ...] = Field(
+        default=(),
+        max_length=8,
+        description="Further fields by which lists of a big dataset are sorted and found without reading all of it.",
+    )
     append: str | None = Field(
         default=None, description="Name of the new file per record, e.g. 'in/TASK-{task_id}.DAT'."
     )

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 
 from adapters.files.arrival import arrived
@@ -22,14 +23,18 @@ from adapters.files.drop import TEMPORARY, Template
 from adapters.files.folder import Folder, Outside, Pattern
 from adapters.files.formats import FieldType, Format
 from adapters.files.generation import Generation
+from adapters.files.index import Shape
 from adapters.files.part import Budget, Part, read
 from adapters.files.quarantine import Quarantine
+from adapters.files.store import Store
 
 CHECK_EVERY = 0.5
 """Seconds between two looks at the folder."""
 
 _CONTENT_BYTES = 32 * 1024 * 1024
 _ROWS_BYTES = 4 * 1024 * 1024
+_SMALL = 1024 * 1024
+"""Bytes of a file whose index is in memory, however many such files there are."""
 _STALE_TEMPORARY = 3600.0
 
 
@@ -42,6 +47,15 @@ class Description:
     format: Format
     patterns: tuple[Pattern, ...]
     template: Template | None
+    digest: str
+    """Another one where the same bytes may mean something else."""
+
+    @property
+    def shape(self) -> Shape:
+        """What the index of a big file holds."""
+        known = self.format.fields or {}
+        fields = {path: known.get(path, "text") for path in dict.fromkeys(self.config.index) if path != self.config.key}
+        return Shape(self.config.key, self.key_type, fields)
 
     @property
     def key_type(self) -> FieldType:
@@ -51,8 +65,11 @@ class Description:
 class Dataset:
     """The generations of one dataset. Methods block: they run on the adapter's threads, one refresh at a time."""
 
-    def __init__(self, description: Description, folder: Folder, quarantine: Quarantine) -> None:
+    def __init__(self, description: Description, folder: Folder, quarantine: Quarantine, cache: Path) -> None:
         self.description = description
+        self._store = Store(cache / "indexes" / description.name, description.shape, description.digest)
+        self.indexing: tuple[str, int, int] | None = None
+        """The file that is being indexed, and how many of how many of its bytes are done."""
         self._folder = folder
         self._quarantine = quarantine
         self._lock = Lock()
@@ -125,9 +142,10 @@ class Dataset:
             config = self.description.config
             if not arrived(self._folder, path, handle, self.description.format, config.arrival):
                 return known, False
-            budget = Budget(*_spend(left, version.size))
+            content, rows = _spend(left, version.size)
+            budget = Budget(content, rows, content or version.size < _SMALL)
             with suppress(Changed, OSError):
-                part = read(path, os.dup(handle), self.description.format, config.key, budget)
+                part = self._read(path, os.dup(handle), budget)
                 self._quarantine.add(self.description.name, path, part.bad)
                 return part, True
             return known, False
@@ -135,6 +153,16 @@ class Dataset:
             return known, False
         finally:
             os.close(handle)
+
+    def _read(self, path: str, handle: int, budget: Budget) -> Part:
+        def progress(done: int, size: int) -> None:
+            self.indexing = (path, done, size)
+
+        try:
+            config = self.description.config
+            return read(path, handle, self.description.format, config.key, budget, self._store, progress)
+        finally:
+            self.indexing = None
 
 
 def _spend(left: list[int], size: int) -> tuple[bool, bool]:
