@@ -78,7 +78,7 @@ async def test_what_is_no_whole_list_is_refused_before_anything_is_sent(sqlite, 
 
 
 async def test_a_reader_who_leaves_ends_the_query(server, make, soon):
-    _fill(server, 200_000)
+    _fill(server, 60_000)
     adapter = make(server, TABLES)
     for _ in range(4):  # more than there are slots
         stream = adapter.bulk("many.list", {}, soon(60))
@@ -95,7 +95,7 @@ async def test_a_reader_who_leaves_ends_the_query(server, make, soon):
 async def test_a_slow_reader_holds_the_database_back(own_server, make, soon):
     """On MariaDB, whose driver can't, the next page isn't asked for before the last but one was read."""
     server = own_server
-    _fill(server, 200_000)
+    _fill(server, 60_000)
     adapter = make(server, TABLES)
     stream = adapter.bulk("many.list", {}, soon(60))
     first = await anext(stream)
@@ -106,7 +106,7 @@ async def test_a_slow_reader_holds_the_database_back(own_server, make, soon):
             break
         await asyncio.sleep(0.05)
     assert "idle in transaction" in server.run(state)
-    assert len(first) + len(await _read(stream)) == 200_000
+    assert len(first) + len(await _read(stream)) == 60_000
 
 
 async def test_slots_are_taken_in_turn_and_closing_ends_the_streams(database, make, soon):
@@ -126,7 +126,7 @@ async def test_slots_are_taken_in_turn_and_closing_ends_the_streams(database, ma
 
 @pytest.mark.parametrize("own_server", ["postgres", "mariadb"], indirect=True)
 async def test_a_stopped_server_costs_the_deadline_and_a_killed_connection_is_told(own_server, make, soon):
-    _fill(own_server, 100_000)
+    _fill(own_server, 50_000)
     adapter = make(own_server, TABLES)
     stream = adapter.bulk("many.list", {}, soon(2))
     await anext(stream)
@@ -141,7 +141,7 @@ async def test_a_stopped_server_costs_the_deadline_and_a_killed_connection_is_to
     assert time.monotonic() - started < 20
     for each in (own_server.pid, *children):
         os.kill(each, signal.SIGCONT)
-    assert len(await _read(adapter.bulk("many.list", {}, soon(60)))) == 100_000
+    assert len(await _read(adapter.bulk("many.list", {}, soon(60)))) == 50_000
     stream = adapter.bulk("many.list", {}, soon(60))
     await anext(stream)
     own_server.run(
