@@ -1,4 +1,4 @@
-"""Figures of COBOL records: 195 fields of every kind in a record, decoded one by one, by whole columns, and into Parquet."""
+"""Figures of COBOL records of 195 fields of many kinds: decoded one by one, by whole columns, and into Parquet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEED = 1493
 KINDS = (
     ("PIC X(10)", lambda draw: b"\xc1\xd6\x95\x83\x85\x40\x40\x40\x40\x40"),
     ("PIC 9(8)", lambda draw: bytes(0xF0 + draw.randrange(10) for _ in range(8))),
-    ("PIC S9(18)", lambda draw: bytes(0xF0 + draw.randrange(10) for _ in range(17)) + bytes([draw.choice([0xC3, 0xD4])])),
+    ("PIC S9(18)", lambda draw: bytes(0xF0 + draw.randrange(10) for _ in range(17)) + draw.choice([b"\xc3", b"\xd4"])),
     ("PIC S9(9)V9(2)", lambda draw: bytes(0xF0 + draw.randrange(10) for _ in range(10)) + b"\xd5"),
     ("PIC S9(5).99", lambda draw: b"\xf0\xf0" + bytes(0xF0 + draw.randrange(10) for _ in range(3)) + b"\x4b\xf1\xc2"),
     ("PIC S9(9) COMP", lambda draw: draw.randrange(-(10**9), 10**9).to_bytes(4, "big", signed=True)),

@@ -30,7 +30,6 @@ _REFUSED = {
         "it names a Java class; say the file's framing with record_format and record_length_field",
     ),
     "ebcdic_code_page_class": "it names a Java class; name a code page with ebcdic_code_page",
-    "segment_id_root": "name the root's segments with segment_id_level0",
 }
 _FORMATS = {"T": "text", "D": "text", "D2": "text", "TEXT": "text"}
 _SAME = frozenset(DecodeOptions.model_fields) - {
@@ -207,6 +206,10 @@ def _control(reading: _Reading, value: str) -> None:
     reading.values["control_characters"] = value
 
 
+def _root(reading: _Reading, value: str) -> None:
+    reading.levels.setdefault(0, _list(value))
+
+
 def _mappings(reading: _Reading, value: str) -> None:
     reading.values["occurs_mappings"] = _json("occurs_mappings", value)
 
@@ -224,4 +227,5 @@ _SPECIAL: dict[str, Callable[[_Reading, str], None]] = {
     "pedantic": _pedantic,
     "control_characters": _control,
     "occurs_mapping": _mappings,
+    "segment_id_root": _root,
 }

@@ -32,7 +32,7 @@ class Shape:
 
     def name(self, item: Item) -> str:
         """The item's name in JSON."""
-        return item.written.replace("-", "_") if self.cobol_names else json_name(item.name)
+        return item.written.replace("-", "_").replace(":", "") if self.cobol_names else json_name(item.name)
 
 
 def json_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Generated copybooks against GnuCOBOL: what a program writes decodes to what it prints, and it reads what we encode."""
+"""Generated copybooks against GnuCOBOL: what it writes decodes to what it prints, and it reads what we encode."""
 
 from __future__ import annotations
 

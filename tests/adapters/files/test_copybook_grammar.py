@@ -35,7 +35,7 @@ def _places(group: Group, base: int = 0) -> dict[str, tuple[int, int]]:
         ("COPY 'BODY' SUPPRESS.", "05 A PIC X.", ["A"]),
         ("COPY BODY REPLACING A BY B.", "05 A PIC X. 05 A-1 PIC X.", ["B", "A-1"]),
         ("COPY BODY REPLACING ==:P:== BY ==CUST==.", "05 :P:-ID PIC X. 05 :P:-NAME PIC X.", ["CUST-ID", "CUST-NAME"]),
-        ("COPY BODY REPLACING LEADING ==OLD== BY ==NEW==.", "05 OLD-A PIC X. 05 MY-OLD-B PIC X.", ["NEW-A", "MY-OLD-B"]),
+        ("COPY BODY REPLACING LEADING ==OLD== BY ==NEW==.", "05 OLD-A PIC X. 05 MY-OLD PIC X.", ["NEW-A", "MY-OLD"]),
         ("COPY BODY REPLACING TRAILING ==-X== BY ==-Y==.", "05 A-X PIC X. 05 B-X-1 PIC X.", ["A-Y", "B-X-1"]),
         ("COPY BODY REPLACING ==PIC X(1)== BY\n ==PIC X(5)==\n A BY B.", "05 A PIC  X(1).", ["B"]),
         ("COPY BODY. 05 C PIC X.", "05 A PIC X.\n05 B PIC X.", ["A", "B", "C"]),
@@ -72,7 +72,8 @@ def test_any_statement_is_copied_or_told(words: list[str]) -> None:
 
 def test_slack_bytes() -> None:
     source = """01 R. 05 A PIC X. 05 B PIC S9(4) COMP SYNC. 05 C PIC X. 05 D PIC S9(9) COMP SYNC. 05 E PIC X.
-    05 F PIC S9(18) COMP SYNC. 05 G PIC X. 05 H COMP-2 SYNC. 05 I PIC XX. 05 T OCCURS 2. 10 U COMP SYNC PIC 9(9). 10 V PIC X."""
+    05 F PIC S9(18) COMP SYNC. 05 G PIC X. 05 H COMP-2 SYNC. 05 I PIC XX.
+    05 T OCCURS 2. 10 U COMP SYNC PIC 9(9). 10 V PIC X."""
     assert list(_places(_layout(source).root).values()) == [
         (0, 1), (2, 2), (4, 1), (8, 4), (12, 1), (16, 8), (24, 1), (32, 8), (40, 2), (44, 8), (44, 4), (48, 1),
     ]  # fmt: skip

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from adapters.files.compile import compile_format
+from adapters.files.config import Dataset
 from adapters.files.copybook import cobrix
 from adapters.files.copybook.cobrix import OptionError
 from adapters.files.copybook.records import Records
@@ -83,7 +85,8 @@ def test_wrong_length_expressions_are_told(text: str) -> None:
 
 
 def test_tables_that_vary_without_any_length() -> None:
-    source = "01 R. 05 N PIC 9. 05 T OCCURS 0 TO 3 DEPENDING ON N. 10 M PIC 9. 10 U PIC X OCCURS 1 TO 2 DEPENDING ON M. 05 Z PIC X."
+    source = """01 R. 05 N PIC 9. 05 T OCCURS 0 TO 3 DEPENDING ON N. 10 M PIC 9.
+    10 U PIC X OCCURS 1 TO 2 DEPENDING ON M. 05 Z PIC X."""
     found = _read(source, b"21a2bcz0y11dx", variable_size_occurs="true")
     assert found == [
         {"N": 2, "T": [{"M": 1, "U": ["a"]}, {"M": 2, "U": ["b", "c"]}], "Z": "z"},
@@ -177,7 +180,8 @@ FILLED = (
         ({}, {"FILLER_1": {"A": "a"}, "FILLER_2": {"b_c": "e"}}),
         ({"drop_group_fillers": "true", "drop_value_fillers": "false"}, {"FILLER_P2": "c", "G": {"FILLER_P3": "d"}}),
         ({"drop_value_fillers": "false"},
-         {"FILLER_1": {"A": "a", "FILLER_P1": "b"}, "FILLER_P2": "c", "G": {"FILLER_P3": "d"}, "FILLER_2": {"b_c": "e"}}),
+         {"FILLER_1": {"A": "a", "FILLER_P1": "b"}, "FILLER_P2": "c", "G": {"FILLER_P3": "d"},
+          "FILLER_2": {"b_c": "e"}}),
         ({"filler_naming_policy": "previous_field_name"},
          {"FILLER_AFTER_Rec": {"A": "a"}, "FILLER_AFTER_G": {"b_c": "e"}}),
         ({"schema_retention_policy": "keep_original"}, {"Rec": {"FILLER_1": {"A": "a"}, "FILLER_2": {"b_c": "e"}}}),
@@ -262,3 +266,25 @@ def test_options_that_name_what_the_copybook_has_not_are_told() -> None:
 
 def test_spark_s_own_options_change_nothing_and_are_said() -> None:
     assert cobrix.read([("input_split_records", "1"), ("pedantic", "true")])[2] == ["input_split_records"]
+
+
+def test_a_dataset_tells_segments_apart_and_copies_copybooks() -> None:
+    options = {
+        "source_format": "free",
+        "segment_field": "ID",
+        "redefine_segment_id_map": {"COMPANY": ["C"], "PERSON": ["P"]},
+    }
+    dataset = Dataset(
+        match="*", format="copybook", copybook="a/c.cpy", key="key_of", code_page="ascii", options=options
+    )
+    body = SEGMENTS.replace("01 R.", "")
+    files = {"a/c.cpy": b"01 R. COPY SEGMENTS.", "a/segments.cpy": body.encode(), "b/segments.cpy": b"05 WRONG PIC X."}
+    format = compile_format(dataset, "key_of", files, "")
+    reader = format.reader(BytesIO(), 0)
+    assert reader.decode(b"C1Acme") == {"id": "C", "key_of": 1, "company": {"name": "Acme"}, "dept": {"title": "Acm"}}
+    assert reader.decode(b"P10012") == {"id": "P", "key_of": 1, "person": {"phone": 12}, "dept": {"title": "001"}}
+
+
+def test_older_names_of_options() -> None:
+    chosen, _, _ = cobrix.read([("segment_field", "A"), ("segment_id_root", "X,Y"), ("is_xcom", "true")])
+    assert (chosen.segment_id_levels, chosen.record_format) == ([["X", "Y"]], "V")

@@ -119,6 +119,13 @@ def test_a_reader_that_goes_away_is_no_error(folder: Path) -> None:
     assert done.stderr == ""
 
 
+def test_parquet_without_pyarrow_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    done = run("--format", "parquet", "--out", "out.parquet")
+    assert done.exit_code == 1
+    assert done.stderr == "figway: Parquet needs pyarrow and numpy: install them with pip install 'figway[columnar]'\n"
+
+
 def test_options_for_spark_are_taken_and_said(run: Run) -> None:
     done = run("--option", "input_split_records=5", "--option", "pedantic=true")
     assert done.exit_code == 0
