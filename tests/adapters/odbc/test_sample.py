@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sqlite3
 from contextlib import closing
 from typing import Any
@@ -27,12 +28,16 @@ def _psql(server: Any, sql: str) -> Printed:
     return [[None if each == "<null>" else each for each in line] for line in lines]
 
 
-_ESCAPED = {"\\n": "\n", "\\t": "\t", "\\\\": "\\", "\\0": "\0"}
+_ESCAPED = {"n": "\n", "t": "\t", "\\": "\\", "0": "\0"}
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", lambda found: _ESCAPED[found[1]], text)
 
 
 def _mariadb(server: Any, sql: str) -> Printed:
     lines = server.sql(f"USE Chinook; {sql};").splitlines()
-    return [[None if each == "NULL" else _ESCAPED.get(each, each) for each in line.split("\t")] for line in lines]
+    return [[None if each == "NULL" else _unescaped(each) for each in line.split("\t")] for line in lines]
 
 
 def _sqlite(dsn: str, sql: str) -> Printed:
