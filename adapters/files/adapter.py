@@ -10,13 +10,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
-from adapters.contract import Context, Json, ListRequest, Operation, Probe, Result, Source, Workspace
+from adapters.contract import Context, Json, Operation, Probe, Result, Source, Workspace
 from adapters.errors import (
     AdapterError,
     BadReply,
     DoNotRetry,
-    FieldError,
-    Invalid,
     NotFound,
     Retry,
     Unavailable,
@@ -24,6 +22,7 @@ from adapters.errors import (
     parts_of,
 )
 from adapters.files.appending import decoded, prepared
+from adapters.files.calls import awaited, key_of, request_of, with_value
 from adapters.files.config import Config
 from adapters.files.content import Changed
 from adapters.files.dataset import Dataset, Description
@@ -33,11 +32,11 @@ from adapters.files.facts import absent, facts
 from adapters.files.folder import Folder
 from adapters.files.formats import Copied, at
 from adapters.files.generation import Found, Generation, oldest
-from adapters.files.operations import key_name, operations
+from adapters.files.operations import operations
 from adapters.files.owner import Owners
 from adapters.files.quarantine import Quarantine
 from adapters.files.query import Query
-from adapters.files.values import given
+from adapters.files.replacing import whole_file
 
 _T = TypeVar("_T")
 _Verb = Callable[[Dataset, Mapping[str, Json], Context], Awaitable[Result]]
@@ -62,7 +61,12 @@ class FilesAdapter:
         self._operations = {
             operation.name: operation for description in found.values() for operation in operations(description)
         }
-        self._verbs: dict[str, _Verb] = {"get": self._get, "list": self._list, "append": self._append}
+        self._verbs: dict[str, _Verb] = {
+            "get": self._get,
+            "list": self._list,
+            "append": self._append,
+            "replace": self._replace,
+        }
         self._owners = Owners(config.callers)
         self._threads: ThreadPoolExecutor | None = None
         self._looking: ThreadPoolExecutor | None = None
@@ -107,7 +111,7 @@ class FilesAdapter:
                     await self.open()
                 return await self._verbs[verb](self._datasets[dataset], input, context)
         except TimeoutError:
-            if verb == "append":  # what had begun would be an UnknownOutcome
+            if verb in ("append", "replace"):  # what had begun would be an UnknownOutcome
                 raise Unavailable(f"{dataset} didn't answer in time; nothing was written") from None
             raise UnknownOutcome(f"{dataset} didn't answer in time") from None
 
@@ -147,10 +151,10 @@ class FilesAdapter:
 
     async def _get(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
         description = dataset.description
-        key = _key(description, input)
+        key = key_of(description, input)
         for last in (False, True):
             generation = await self._current(dataset, force=last)
-            found = await self._found(generation, key)
+            found, value = await self._found(generation, key)
             bad = generation.lost if found is None else found.bad
             if bad is not None:
                 raise BadReply(
@@ -159,15 +163,13 @@ class FilesAdapter:
                 )
             if found is None:
                 raise NotFound(absent(description.name, generation))
-            try:
-                value = await self._read(found)
-            except Changed:
+            if value is None:
                 continue
             return Result(value, found.part.as_of, (self._source(found, str(key)),))
         raise Retry(f"a file of {description.name} is being rewritten", retry_after=1.0)
 
     async def _list(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
-        request = _request(input)
+        request = request_of(input)
         description = dataset.description
         for last in (False, True):
             generation = await self._current(dataset, force=last)
@@ -194,25 +196,39 @@ class FilesAdapter:
     async def _append(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
         owner = self._owners.of(dataset.description, context)
         generation = await self._current(dataset)
-        name, data = prepared(dataset.description, generation, input, owner)
+        name, data = await self._run(lambda: prepared(dataset.description, generation, input, owner))
         template = dataset.description.template
         assert template is not None
-        writing = self._submit(lambda: drop(self._folder, template.folders, name, data))
-        writing.add_done_callback(lambda _: dataset.expire())
-        try:
-            path = await asyncio.shield(_awaited(writing))
-        except asyncio.CancelledError:
-            # Ours, when the deadline passed: what hasn't begun is taken back, what has may still happen.
-            if writing.cancel() or context.remaining() > 0:
-                raise
-            raise UnknownOutcome(f"writing a record of {dataset.description.name} took too long") from None
-        # It is written, whatever becomes of the look at it.
-        seen = _awaited(self._look(dataset, force=True))
-        await asyncio.wait({seen}, timeout=context.remaining() / 2)
+        path = await self._written(dataset, lambda: drop(self._folder, template.folders, name, data), context)
         value = decoded(dataset.description, data)
         now = datetime.now(UTC)
         source = Source(self._name, path, str(at(value, dataset.description.config.key)), (0, len(data)), now)
         return Result(value, now, (source,))
+
+    async def _replace(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
+        template = dataset.description.replaced
+        assert template is not None
+        data = await self._run(lambda: whole_file(dataset.description, input))
+        folders, name = template.folders, template.name({})
+        path = await self._written(dataset, lambda: drop(self._folder, folders, name, data, over=True), context)
+        now = datetime.now(UTC)
+        return Result({"records": len(input["items"])}, now, (Source(self._name, path, None, (0, len(data)), now),))
+
+    async def _written(self, dataset: Dataset, write: Callable[[], str], context: Context) -> str:
+        """The path that was written; the dataset is looked at again, as far as there is time."""
+        writing = self._submit(write)
+        writing.add_done_callback(lambda _: dataset.expire())
+        try:
+            path = await asyncio.shield(awaited(writing))
+        except asyncio.CancelledError:
+            # Ours, when the deadline passed: what hasn't begun is taken back, what has may still happen.
+            if writing.cancel() or context.remaining() > 0:
+                raise
+            raise UnknownOutcome(f"writing to {dataset.description.name} took too long") from None
+        # It is written, whatever becomes of the look at it.
+        seen = awaited(self._look(dataset, force=True))
+        await asyncio.wait({seen}, timeout=context.remaining() / 2)
+        return path
 
     async def _current(self, dataset: Dataset, *, force: bool = False) -> Generation:
         """The dataset's generation, after a look at the folder where one is due."""
@@ -223,20 +239,23 @@ class FilesAdapter:
         refreshing = self._refreshing.get(name)
         if refreshing is None or refreshing.done() or force:
             refreshing = self._refreshing[name] = self._look(dataset, force=force)
-        future = _awaited(refreshing)
+        future = awaited(refreshing)
         if generation is None or force:
             return await asyncio.shield(future)
         await asyncio.wait({future}, timeout=_GRACE)
         return future.result() if future.done() else generation
 
-    async def _found(self, generation: Generation, key: Json) -> Found | None:
-        return await self._run(lambda: generation.find(key)) if generation.blocking else generation.find(key)
-
-    async def _read(self, found: Found) -> Json:
+    async def _found(self, generation: Generation, key: Json) -> tuple[Found | None, Json]:
+        """Where the record of a key is, and its value; None while the file is being rewritten."""
+        if generation.blocking:
+            return await self._run(lambda: with_value(generation.find(key)))
+        found = generation.find(key)
+        if found is None or found.bad is not None:
+            return found, None
         start, end = found.part.span(found.ordinal)
         if found.part.content.blocking or end - start > _LARGE:
-            return await self._run(lambda: found.part.value(found.ordinal))
-        return found.part.value(found.ordinal)
+            return await self._run(lambda: with_value(found))
+        return with_value(found)
 
     def _look(self, dataset: Dataset, *, force: bool) -> Future[Generation]:
         if self._looking is None:
@@ -249,7 +268,7 @@ class FilesAdapter:
         return self._threads.submit(work)
 
     async def _run(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.shield(_awaited(self._submit(work)))
+        return await asyncio.shield(awaited(self._submit(work)))
 
     def _source(self, found: Found, key: str) -> Source:
         span = None if isinstance(found.part.reader, Copied) else found.part.span(found.ordinal)
@@ -263,25 +282,3 @@ class FilesAdapter:
             return ()
         plural = "1 record" if count == 1 else f"{count} records"
         return (f"{plural} of {dataset.description.name} can't be decoded; left out here and listed in quarantine",)
-
-
-def _key(description: Description, input: Mapping[str, Json]) -> Json:
-    name = key_name(description)
-    try:
-        return given(input.get(name), description.key_type)
-    except ValueError as error:
-        raise Invalid("the key can't be used", errors=[FieldError(f"/{name}", str(error))]) from None
-
-
-def _request(input: Mapping[str, Json]) -> ListRequest:
-    try:
-        return ListRequest.of(input)
-    except TypeError:
-        raise Invalid("a condition of a list is a field, an operator and a value") from None
-
-
-def _awaited(work: Future[_T]) -> asyncio.Future[_T]:
-    """The work of a thread as a future whose failure counts as seen, also when nobody waits any more."""
-    future = asyncio.wrap_future(work)
-    future.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return future

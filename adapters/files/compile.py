@@ -51,17 +51,18 @@ def _description(name: str, dataset: DatasetConfig, files: Mapping[str, bytes]) 
     if not dataset.patterns:
         problems.append(ConfigProblem("name at least one glob", f"{where}/match"))
     format: Format | None = None
-    template: Template | None = None
+    template = replaced = None
     try:
         format = compile_format(dataset, dataset.key, files, where)
         problems.extend(_key_problems(dataset, format, where))
         problems.extend(owner.faults(dataset, format, f"{where}/owner"))
         template = _template(dataset, format, where)
+        replaced = _replaced(dataset, format, tuple(patterns), where)
     except ConfigError as error:
         problems.extend(error.problems)
     if problems or format is None:
         raise ConfigError(problems)
-    return Description(name, dataset, format, tuple(patterns), template, _digest(dataset, files))
+    return Description(name, dataset, format, tuple(patterns), template, replaced, _digest(dataset, files))
 
 
 def _digest(dataset: DatasetConfig, files: Mapping[str, bytes]) -> str:
@@ -174,6 +175,26 @@ def _template(dataset: DatasetConfig, format: Format, where: str) -> Template | 
         raise _problem(f"'{unknown[0]}' isn't a field of the record", where)
     if dataset.key in format.fields and dataset.key not in template.fields:
         raise _problem(f"the name must hold the key, {{{dataset.key}}}, so that each record has its own file", where)
+    return template
+
+
+def _replaced(dataset: DatasetConfig, format: Format, patterns: tuple[Pattern, ...], where: str) -> Template | None:
+    if dataset.replace is None:
+        return None
+    where = f"{where}/replace"
+    if dataset.owner is not None:
+        raise _problem("records with an owner are appended one by one: a whole file would name any owner", where)
+    if dataset.record_format in ("V", "VB") or format.fields is None:
+        raise _problem("this format can be read, not written: it needs record_format F or text, and columns", where)
+    if dataset.arrival.marker is not None:
+        raise _problem("a file and its marker can't be replaced in one step", where)
+    try:
+        template = Template(dataset.replace)
+    except ValueError as error:
+        raise _problem(str(error), where) from None
+    name = PurePosixPath(dataset.replace)
+    if template.fields or not any(each.folders == name.parts[:-1] and each.wants(name.name) for each in patterns):
+        raise _problem("must name one file that match finds", where)
     return template
 
 

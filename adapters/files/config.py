@@ -107,6 +107,9 @@ class Dataset(BaseModel):
     append: str | None = Field(
         default=None, description="Name of the new file per record, e.g. 'in/TASK-{task_id}.DAT'."
     )
+    replace: str | None = Field(
+        default=None, description="Name of the file that is written as a whole, e.g. 'stock.csv'."
+    )
     owner: str | None = Field(
         default=None, description="The text field of an appended record that says who wrote it; the gateway fills it."
     )

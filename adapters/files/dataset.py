@@ -47,6 +47,8 @@ class Description:
     format: Format
     patterns: tuple[Pattern, ...]
     template: Template | None
+    replaced: Template | None
+    """The name of the file that may be replaced: a template without fields."""
     digest: str
     """Another one where the same bytes may mean something else."""
 
@@ -102,8 +104,9 @@ class Dataset:
 
     def sweep(self) -> None:
         """Removes temporary files that a killed writer left."""
-        if self.description.template is not None:
-            self._folder.sweep(self.description.template.folders, TEMPORARY, time.time() - _STALE_TEMPORARY)
+        for template in (self.description.template, self.description.replaced):
+            if template is not None:
+                self._folder.sweep(template.folders, TEMPORARY, time.time() - _STALE_TEMPORARY)
 
     def _parts(self, known: Mapping[str, Part]) -> tuple[list[Part], int]:
         """The files that may be read, lowest precedence first, and how many may not yet."""
