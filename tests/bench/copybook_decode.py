@@ -13,7 +13,7 @@ from typing import Any
 from adapters.files.copybook import vectors
 from adapters.files.decode import Wanted, decoding
 
-RECORDS = 20_000
+RECORDS = 50_000
 SEED = 1493
 KINDS = (
     ("PIC X(10)", lambda draw: b"\xc1\xd6\x95\x83\x85\x40\x40\x40\x40\x40"),
@@ -49,7 +49,8 @@ def _measure(folder: Path) -> list[dict[str, Any]]:
     (folder / "data").write_bytes(b"".join(some * (RECORDS // len(some))))
     wanted = Wanted(folder / "data", folder / "c.cpy", [("floating_point_format", "IEEE754")], "parquet")
     size = len(some[0])
-    one = decoding(wanted).records.decoder
+    records = decoding(wanted).records
+    one = records.decoder
 
     def singly() -> int:
         for record in some:
@@ -57,7 +58,6 @@ def _measure(folder: Path) -> list[dict[str, Any]]:
         return len(some)
 
     def columns() -> int:
-        records = decoding(wanted).records
         with wanted.file.open("rb") as file:
             for _ in vectors.batches(records, file, wanted.file.stat().st_size):
                 pass
