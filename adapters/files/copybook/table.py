@@ -53,15 +53,10 @@ class _Tree:
         self._children = {plain(name): [plain(child) for child in children]
                           for name, children in options.segment_children.items()}  # fmt: skip
         self._below = {child for children in self._children.values() for child in children}
-        self._adopted: dict[str, Column] = {}
 
     def members(self, group: Group) -> tuple[Column, ...]:
         """The columns of a group's members; segments that belong to a parent stand in it instead."""
-        # Children are looked at first, wherever they stand, so that their parents can take them in.
         nodes = [node for area in group.areas for node in _nodes(area)]
-        for node in nodes:
-            if plain(node.cobol) in self._below and isinstance(node, Group):
-                self._adopted.setdefault(plain(node.cobol), Column(node.name, "group", True))
         found: list[Column] = []
         for node in nodes:
             found += self._columns(node)

@@ -11,7 +11,10 @@ from adapters.files.compile import compile_format
 from adapters.files.config import Dataset
 from adapters.files.copybook import cobrix
 from adapters.files.copybook.cobrix import OptionError
+from adapters.files.copybook.output import Csv
+from adapters.files.copybook.parquet import rows_as_table
 from adapters.files.copybook.records import Records
+from adapters.files.copybook.table import columns
 from adapters.files.formats import Bad
 
 TWO = "01 R. 05 A PIC X(2). 05 N PIC 9."
@@ -138,6 +141,20 @@ def test_children_are_put_into_their_parents() -> None:
     assert all("DEPT" not in each for each in found)
     assert [each["Record_Byte_Length"] for each in found] == [6 + 5 + 6 + 6 + 5, 12]
     assert records.skipped == 1
+
+
+def test_families_have_columns() -> None:
+    options = {**MAP, "segment_children__0": "COMPANY => DEPT", "segment-children__1": "DEPT => PERSON"}
+    records = _records(SEGMENTS, record_format="D", **options)
+    wanted = columns(records.layout.root, records.options)
+    rows: list[Any] = [each.value for each in records.scan(BytesIO(DATA), len(DATA))]  # type: ignore[union-attr]
+    assert rows_as_table(rows, wanted).to_pylist() == rows
+    target = BytesIO()
+    writer = Csv(target, wanted)
+    for row in rows:
+        writer.write(row)
+    writer.close()
+    assert target.getvalue().decode().splitlines()[::2] == ["ID,KEY_OF,COMPANY.NAME,COMPANY.DEPT", "C,6,Bolt,[]"]
 
 
 def test_ids_join_the_records_of_a_hierarchy() -> None:
