@@ -28,7 +28,7 @@ from adapters.files.content import Changed
 from adapters.files.dataset import Dataset, Description
 from adapters.files.drop import drop
 from adapters.files.elements import element
-from adapters.files.facts import absent, facts
+from adapters.files.facts import absent, facts, warnings
 from adapters.files.folder import Folder
 from adapters.files.formats import Copied, at
 from adapters.files.generation import Found, Generation, oldest
@@ -129,7 +129,9 @@ class FilesAdapter:
                 _, data = prepared(dataset.description, await self._current(dataset), input, owner)
         except TimeoutError:
             raise Unavailable(f"{name} didn't answer in time; nothing was written") from None
-        return Result(decoded(dataset.description, data), datetime.now(UTC), warnings=self._warnings(dataset))
+        return Result(
+            decoded(dataset.description, data), datetime.now(UTC), warnings=warnings(dataset, dataset.generation)
+        )
 
     def element(self, operation: str, pointer: str) -> str | None:
         """The dataset's field that a part of an answer is, and its place in the record; see `SupportsElements`."""
@@ -165,7 +167,8 @@ class FilesAdapter:
                 raise NotFound(absent(description.name, generation))
             if value is None:
                 continue
-            return Result(value, found.part.as_of, (self._source(found, str(key)),))
+            late = () if dataset.late is None else (dataset.late,)
+            return Result(value, found.part.as_of, (self._source(found, str(key)),), late)
         raise Retry(f"a file of {description.name} is being rewritten", retry_after=1.0)
 
     async def _list(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
@@ -191,7 +194,7 @@ class FilesAdapter:
         key = dataset.description.config.key
         sources = tuple(self._source(found, str(at(item, key))) for found, item in zip(page.found, items, strict=True))
         as_of = oldest([found.part for found in page.found], generation.as_of)
-        return Result({"items": items, "next": page.next}, as_of, sources, self._warnings(dataset, generation))
+        return Result({"items": items, "next": page.next}, as_of, sources, warnings(dataset, generation))
 
     async def _append(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
         owner = self._owners.of(dataset.description, context)
@@ -273,12 +276,3 @@ class FilesAdapter:
     def _source(self, found: Found, key: str) -> Source:
         span = None if isinstance(found.part.reader, Copied) else found.part.span(found.ordinal)
         return Source(self._name, found.part.path, key, span, found.part.as_of)
-
-    @staticmethod
-    def _warnings(dataset: Dataset, generation: Generation | None = None) -> tuple[str, ...]:
-        generation = generation or dataset.generation
-        count = generation.undecodable if generation else 0
-        if not count:
-            return ()
-        plural = "1 record" if count == 1 else f"{count} records"
-        return (f"{plural} of {dataset.description.name} can't be decoded; left out here and listed in quarantine",)

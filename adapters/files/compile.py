@@ -186,8 +186,8 @@ def _replaced(dataset: DatasetConfig, format: Format, patterns: tuple[Pattern, .
         raise _problem("records with an owner are appended one by one: a whole file would name any owner", where)
     if dataset.record_format in ("V", "VB") or format.fields is None:
         raise _problem("this format can be read, not written: it needs record_format F or text, and columns", where)
-    if dataset.arrival.marker is not None:
-        raise _problem("a file and its marker can't be replaced in one step", where)
+    if dataset.arrival.marker is not None or dataset.arrival.manifest is not None:
+        raise _problem("a file and its marker or manifest can't be replaced in one step", where)
     try:
         template = Template(dataset.replace)
     except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
@@ -41,6 +42,27 @@ MOST_COLUMNS = 10_000
 _FROZEN = ConfigDict(extra="forbid", frozen=True)
 
 
+class Due(BaseModel):
+    """When a new file must have come; what is late is told with each answer and by the probe."""
+
+    model_config = _FROZEN
+
+    by: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="Time of day, such as 06:00.")
+    time_zone: str = Field("UTC", description="Of that time, such as Europe/Zurich.")
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(
+        ("mon", "tue", "wed", "thu", "fri", "sat", "sun"), min_length=1, description="The days it must come on."
+    )
+    early: Duration = Field(21600.0, gt=0, le=604800, description="A file may be so much older than that moment.")
+
+    @model_validator(mode="after")
+    def _zone(self) -> Due:
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"time zone '{self.time_zone}' isn't known") from None
+        return self
+
+
 class Arrival(BaseModel):
     """When a file counts as whole. Without a marker: no writer has it open, or it hasn't changed for a while."""
 
@@ -56,6 +78,12 @@ class Arrival(BaseModel):
         pattern=r"^[A-Za-z0-9._-]+$",
         description="FILE is whole when FILE + this suffix is there, e.g. '.done'.",
     )
+    manifest: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="FILE is whole when it is what FILE + this suffix says: JSON with sha256, bytes, records.",
+    )
+    due: Due | None = Field(default=None, description="When a new file must have come.")
 
 
 Columns = Annotated[dict[str, Annotated[Column, BeforeValidator(column)]], Field(min_length=1, max_length=MOST_COLUMNS)]

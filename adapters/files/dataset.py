@@ -11,8 +11,8 @@ import math
 import os
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
@@ -24,6 +24,8 @@ from adapters.files.folder import Folder, Outside, Pattern
 from adapters.files.formats import FieldType, Format
 from adapters.files.generation import Generation
 from adapters.files.index import Shape
+from adapters.files.manifest import Manifest, Mismatch, manifest_of
+from adapters.files.overdue import overdue
 from adapters.files.part import Budget, Part, read
 from adapters.files.quarantine import Quarantine
 from adapters.files.store import Store
@@ -70,6 +72,9 @@ class Dataset:
     def __init__(self, description: Description, folder: Folder, quarantine: Quarantine, cache: Path) -> None:
         self.description = description
         self._store = Store(cache / "indexes" / description.name, description.shape, description.digest)
+        self._judged: dict[str, tuple[Version, bytes, str]] = {}
+        self.refused: dict[str, str] = {}
+        """Path → why the file that lies there isn't read."""
         self.indexing: tuple[str, int, int] | None = None
         """The file that is being indexed, and how many of how many of its bytes are done."""
         self._folder = folder
@@ -98,6 +103,15 @@ class Dataset:
             assert self.generation is not None
             return self.generation
 
+    @property
+    def late(self) -> str | None:
+        """The sentence about a file that is overdue."""
+        due = self.description.config.arrival.due
+        if due is None or self.generation is None:
+            return None
+        newest = max((part.as_of for part in self.generation.parts), default=None)
+        return overdue(self.description.name, due, newest, datetime.now(UTC))
+
     def expire(self) -> None:
         """Makes a look at the folder due, since something was written there."""
         self._checked = -math.inf
@@ -114,17 +128,21 @@ class Dataset:
         waiting = 0
         left = [_CONTENT_BYTES, _ROWS_BYTES]
         seen: set[str] = set()
+        suffix = self.description.config.arrival.manifest
         # The pattern that wins is read last: a job that puts a record there before it takes the record away
         # from another place is then never seen in between, with the record in neither.
         for pattern in reversed(self.description.patterns):
             for path in self._folder.matches(pattern):
-                if path in seen:
+                if path in seen or (suffix is not None and path.endswith(suffix)):
                     continue
                 seen.add(path)
                 part, whole = self._part(path, known.get(path), left)
                 waiting += not whole
                 if part is not None:
                     parts.append(part)
+        for gone in (self.refused.keys() | self._judged.keys()) - seen:
+            self.refused.pop(gone, None)
+            self._judged.pop(gone, None)
         return parts, waiting
 
     def _part(self, path: str, known: Part | None, left: list[int]) -> tuple[Part | None, bool]:
@@ -142,20 +160,52 @@ class Dataset:
             if known is not None and known.version.same_bytes(version):
                 _spend(left, version.size)
                 return known, True
-            config = self.description.config
-            if not arrived(self._folder, path, handle, self.description.format, config.arrival):
-                return known, False
-            content, rows = _spend(left, version.size)
-            budget = Budget(content, rows, content or version.size < _SMALL)
-            with suppress(Changed, OSError):
-                part = self._read(path, os.dup(handle), budget)
-                self._quarantine.add(self.description.name, path, part.bad)
-                return part, True
-            return known, False
+            return self._arrived(path, handle, version, known, left)
         except (Outside, OSError):
             return known, False
         finally:
             os.close(handle)
+
+    def _arrived(
+        self, path: str, handle: int, version: Version, known: Part | None, left: list[int]
+    ) -> tuple[Part | None, bool]:
+        """A file that is new, or another version."""
+        config = self.description.config
+        if not arrived(self._folder, path, handle, self.description.format, config.arrival):
+            return known, False
+        try:
+            manifest = self._manifest(path, handle, version)
+            content, rows = _spend(left, version.size)
+            part = self._read(path, os.dup(handle), Budget(content, rows, content or version.size < _SMALL))
+            if not part.version.same_bytes(version):
+                return known, False
+            if manifest is not None:
+                manifest.check_records(part.found)
+        except Mismatch as error:
+            self.refused[path] = f"{path} {error}"
+            return known, False
+        except Changed:
+            return known, False
+        self.refused.pop(path, None)
+        self._quarantine.add(self.description.name, path, part.bad)
+        return part, True
+
+    def _manifest(self, path: str, handle: int, version: Version) -> Manifest | None:
+        """What the file is said to be, where a manifest must say so; raises `Mismatch`."""
+        suffix = self.description.config.arrival.manifest
+        if suffix is None:
+            return None
+        manifest = manifest_of(self._folder, path + suffix)
+        judged = (version, manifest.text)
+        if self._judged.get(path, (None, None))[:2] == judged:  # a big file isn't hashed at every look
+            raise Mismatch(self._judged[path][2])
+        try:
+            manifest.check_bytes(handle)
+        except Mismatch as error:
+            self._judged[path] = (*judged, str(error))
+            raise
+        self._judged.pop(path, None)
+        return manifest
 
     def _read(self, path: str, handle: int, budget: Budget) -> Part:
         def progress(done: int, size: int) -> None:

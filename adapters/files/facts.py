@@ -7,6 +7,21 @@ from typing import Any
 from adapters.files.dataset import Dataset
 from adapters.files.generation import Generation
 
+_SHOWN = 20
+
+
+def warnings(dataset: Dataset, generation: Generation | None) -> tuple[str, ...]:
+    """What whoever reads a list must know."""
+    count = generation.undecodable if generation else 0
+    late = () if dataset.late is None else (dataset.late,)
+    if not count:
+        return late
+    plural = "1 record" if count == 1 else f"{count} records"
+    return (
+        f"{plural} of {dataset.description.name} can't be decoded; left out here and listed in quarantine",
+        *late,
+    )
+
 
 def absent(name: str, generation: Generation) -> str:
     """The sentence for a key that no record has."""
@@ -17,10 +32,16 @@ def absent(name: str, generation: Generation) -> str:
 def facts(dataset: Dataset) -> dict[str, Any]:
     """What a probe shows of a dataset."""
     generation, indexing = dataset.generation, dataset.indexing
-    progress = {} if indexing is None else {"indexing": dict(zip(("file", "done", "bytes"), indexing, strict=True))}
+    found: dict[str, Any] = {}
+    if indexing is not None:
+        found["indexing"] = dict(zip(("file", "done", "bytes"), indexing, strict=True))
+    if dataset.late is not None:
+        found["overdue"] = dataset.late
+    if dataset.refused:
+        found["refused"] = list(dataset.refused.values())[:_SHOWN]
     if generation is None:
-        return progress
-    return progress | {
+        return found
+    return found | {
         "records": len(generation),
         "files": len(generation.parts),
         "undecodable": generation.undecodable,

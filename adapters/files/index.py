@@ -49,6 +49,7 @@ class Shape:
 class Tally:
     """What was found beside the records."""
 
+    decodable: int = 0
     undecodable: int = 0
     bad: int = 0
     lost: Bad | None = None
@@ -83,7 +84,7 @@ def _fill(connection: sqlite3.Connection, shape: Shape, found: Iterable[Record |
         connection.execute(f"CREATE INDEX by_{name} ON record ({name}, key)")
     (count,) = connection.execute("SELECT count(DISTINCT key) FROM record").fetchone()
     lost = None if tally.lost is None else [tally.lost.start, tally.lost.end, tally.lost.reason, tally.lost.place]
-    about = {"records": count, "undecodable": tally.undecodable, "lost": lost}
+    about = {"records": count, "decodable": tally.decodable, "undecodable": tally.undecodable, "lost": lost}
     connection.execute("INSERT INTO about VALUES (?)", (json.dumps(about),))
     connection.execute("COMMIT")
 
@@ -98,6 +99,7 @@ def _rows(
         if isinstance(each, Record):
             key = at(each.value, shape.key)
             if key is not None and key != "":
+                tally.decodable += 1
                 yield (key_of(key), each.start, each.end, None, *(read(at(each.value, path)) for path, read in readers))
                 continue
             each = Bad(each.start, each.end, f"its key {shape.key} is empty")
@@ -131,9 +133,10 @@ class Index:
             raise ValueError("the index isn't whole")
         (text,) = self._connection.execute("SELECT value FROM about").fetchone() or ("{}",)
         about = json.loads(text)
-        if about.keys() != {"records", "undecodable", "lost"}:
+        if about.keys() != {"records", "decodable", "undecodable", "lost"}:
             raise ValueError("the index says nothing of itself")
         self.records: int = about["records"]
+        self.decodable: int = about["decodable"]
         self.undecodable: int = about["undecodable"]
         self.lost = None if about["lost"] is None else _bad(about["lost"], lost=True)
 

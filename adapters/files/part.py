@@ -45,6 +45,11 @@ class Part:
     undecodable: int = 0
     index: Index | None = None
 
+    @property
+    def found(self) -> int:
+        """How many records the file has, decodable or not, as far as that can be told."""
+        return self.undecodable + (len(self.keys) if self.index is None else self.index.decodable)
+
     def span(self, ordinal: int) -> tuple[int, int]:
         """The bytes [start, end) of a record."""
         if self.index is not None:
