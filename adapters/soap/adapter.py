@@ -1,4 +1,4 @@
-"""The SOAP adapter: validates, renders, sends, decodes. zeep has no part in a request."""
+"""The SOAP adapter: validates, renders, sends, decodes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _PROBE_SECONDS = 2.0
 
 
 def build(name: str, config: Config, workspace: Workspace) -> SoapAdapter:
-    """The adapter of upstream `name`: no network, zeep only when the WSDL has changed. Raises `ConfigError`."""
+    """The adapter of upstream `name`, without touching the network. Raises `ConfigError`."""
     form = form_of(config.wsdl, workspace)
     port = chosen(form, config, workspace)
     values = config.values

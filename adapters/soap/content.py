@@ -20,7 +20,7 @@ def arranged(group: Group, owner: str) -> tuple[Group, Group | None]:
     if _repeats(top):
         top = Group("sequence", (top,))
     keyed = _keyed(top, iter(_keys()))
-    if any(_wild_within(each) for each in members(keyed)) or _clashes(keyed):
+    if any(_wild_within(each) for each in members(keyed)) or _clashes(keyed) or _shares_tags(keyed):
         return _one_by_one(top, owner), top
     return keyed, None
 
@@ -203,6 +203,18 @@ def _clashes(group: Group) -> bool:
         _names(group)
     except _Clash:
         return True
+    return False
+
+
+def _shares_tags(group: Group) -> bool:
+    """Whether an element may belong to a repeated group of an object or to something else in it."""
+    seen = {each.tag for each in members(group) if isinstance(each, Element)}
+    for inner in members(group):
+        if isinstance(inner, Group):
+            tags = {each.tag for each in elements(inner)}
+            if tags & seen or _shares_tags(replace(inner, key="")):
+                return True
+            seen |= tags
     return False
 
 

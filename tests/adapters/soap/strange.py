@@ -251,7 +251,7 @@ FACETS = service(
 <xs:element name="day" type="xs:gMonthDay"/><xs:element name="time" type="xs:time"/>
 <xs:element name="moment" type="xs:dateTime"/><xs:element name="hex" type="xs:hexBinary"/>
 <xs:element name="bytes" type="xs:base64Binary" nillable="true"/><xs:element name="big" type="xs:unsignedLong"/>
-<xs:element name="float" type="xs:float" default="1.5"/><xs:element name="uri" type="xs:anyURI"/>
+<xs:element name="float" type="xs:float" default="1.5"/><xs:element name="uri" type="xs:string"/>
 <xs:element name="lang" type="xs:language"/><xs:element name="tokens" type="xs:NMTOKENS"/>
 <xs:element name="low" minOccurs="0"><xs:simpleType><xs:restriction base="xs:decimal"><xs:minExclusive value="0"/>
 <xs:maxInclusive value="9.99"/><xs:fractionDigits value="2"/></xs:restriction></xs:simpleType></xs:element>

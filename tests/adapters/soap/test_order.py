@@ -28,6 +28,13 @@ def test_one_name_at_two_places(shapes: ModuleType) -> None:
         assert not shapes.accepts(form, wrong)
 
 
+def test_one_name_within_a_repeated_group_and_beside_it(shapes: ModuleType) -> None:
+    form = shapes.content(f'<xs:sequence>{_A}<xs:sequence maxOccurs="9">{_B}{_A}</xs:sequence></xs:sequence>')
+    value = {"#items": [{"a": 1}, {"b": 2}, {"a": 3}, {"b": 4}, {"a": 5}]}
+    xml = "".join(f"<n1:{name}>{number}</n1:{name}>" for item in value["#items"] for name, number in item.items())
+    shapes.both_ways(form, value, f"<n1:In>{xml}</n1:In>")
+
+
 def test_wildcard_in_a_repeated_group(shapes: ModuleType) -> None:
     form = shapes.content(f'<xs:choice minOccurs="0" maxOccurs="9"><xs:any namespace="##other"/>{_A}</xs:choice>')
     value = {"#items": [{"a": 1}, {"#any": ['<x xmlns="urn:x">5</x>']}, {"a": 2}]}
