@@ -14,7 +14,7 @@ from adapters.contract import Json
 from adapters.files.formats import FieldType
 from adapters.zones import ZoneName, zone
 
-ColumnType: TypeAlias = Literal["text", "integer", "decimal", "boolean", "date", "time", "datetime", "instant"]
+ColumnType: TypeAlias = Literal["text", "integer", "decimal", "boolean", "date", "time", "datetime", "instant", "json"]
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 _INT64 = range(-(1 << 63), 1 << 63)
@@ -22,7 +22,7 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]{1,6})?")
 _MOMENT = re.compile(rf"({_DATE.pattern})[T ]({_TIME.pattern})(Z|[+-][0-9]{{2}}:[0-9]{{2}})?")
-_ESCAPED = re.compile("[\udc80-\udcff]")
+_ESCAPED = re.compile("[\ud800-\udfff]")
 _EXPONENT = 400
 _TIMED = ("date", "time", "datetime", "instant")
 _AMBIGUOUS = re.compile("%[yZcxXpUWjaA+]")
@@ -37,6 +37,7 @@ _SCHEMAS: dict[ColumnType, dict[str, Any]] = {
     "time": {"type": ["string", "null"]},
     "datetime": {"type": ["string", "null"]},
     "instant": {"type": ["string", "null"], "format": "date-time"},
+    "json": {},
 }
 
 
@@ -94,10 +95,15 @@ class Column(BaseModel):
         """How its values compare; dates and times do as text, being spelt so."""
         return _FIELDS.get(self.type, "text")
 
-    def schema_(self) -> dict[str, Any]:
+    @property
+    def compares(self) -> bool:
+        """Can lists be filtered and sorted by it?"""
+        return self.type != "json"
+
+    def schema_(self, *, nullable: bool = False) -> dict[str, Any]:
         """Its values in JSON Schema."""
         found = _SCHEMAS[self.type]
-        return {"type": ["string", "null"]} if self.type == "text" and self.null else dict(found)
+        return {"type": ["string", "null"]} if self.type == "text" and (self.null or nullable) else dict(found)
 
 
 def column(value: Any) -> Any:
@@ -105,12 +111,22 @@ def column(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
-def schema(columns: Mapping[str, Column] | None) -> dict[str, Any]:
-    """Records of those columns; None: any, all text."""
+def schema(columns: Mapping[str, Column] | None, *, nullable: bool = False) -> dict[str, Any]:
+    """Records of those columns; None: any, all text. `nullable`: a text may be null without a spelling for it."""
     if columns is None:
-        return {"type": "object", "additionalProperties": {"type": "string"}}
-    properties = {name: each.schema_() for name, each in columns.items()}
+        return {"type": "object", "additionalProperties": {"type": ["string", "null"] if nullable else "string"}}
+    properties = {name: each.schema_(nullable=nullable) for name, each in columns.items()}
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def with_nulls(columns: Mapping[str, Column], null: tuple[str, ...]) -> dict[str, Column]:
+    """The columns with the dataset's texts for no value, where they don't name their own."""
+    if not null:
+        return dict(columns)
+    return {
+        name: each if each.null is not None else each.model_copy(update={"null": null})
+        for name, each in columns.items()
+    }
 
 
 def reading(column: Column) -> Callable[[str], Json]:
@@ -141,6 +157,41 @@ def _reader(column: Column) -> Callable[[str], Json]:
     if column.type in _TIMED:
         return lambda text: _moment(text, column)
     return str
+
+
+def typed(column: Column) -> Callable[[Json | Decimal], Json]:
+    """A function from values of JSON, their fractions as Decimal, to the column's; raises `ValueError` as `reading`."""
+    read = reading(column)
+
+    def given(value: Json | Decimal) -> Json:
+        if value is None or column.type == "json":
+            return exact(value)
+        if isinstance(value, str):
+            return read(value)
+        if column.type == "boolean" and isinstance(value, bool):
+            return value
+        if column.type in ("integer", "decimal") and isinstance(value, int | Decimal) and not isinstance(value, bool):
+            text = plain(value) if isinstance(value, Decimal) else str(value)
+            return integer(text) if column.type == "integer" else decimal(text)
+        raise ValueError(f"isn't of type {column.type}")
+
+    return given
+
+
+def exact(value: Any) -> Json:
+    """JSON as a record has it: fractions are decimal strings, integers have 64 bits; raises `ValueError`."""
+    if isinstance(value, str) and not value.isascii() and _ESCAPED.search(value):
+        raise ValueError("holds half a character")
+    if isinstance(value, dict):
+        return {name: exact(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [exact(inner) for inner in value]
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, int) and value not in _INT64:
+        raise ValueError("holds an integer that doesn't fit 64 bits")
+    given: Json = value
+    return given
 
 
 def integer(text: str) -> int:

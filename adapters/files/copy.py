@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple, cast
 
@@ -34,6 +35,7 @@ class Copy:
 
     def __init__(self) -> None:
         self.file = cast(BinaryIO, tempfile.TemporaryFile(buffering=_BUFFER))  # noqa: SIM115
+        weakref.finalize(self, self.file.close)
         self.size = 0
 
     def write(self, data: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, TypeAlias
 from adapters.contract import Json
 from adapters.errors import FieldError
 from adapters.files import lines
-from adapters.files.columns import Column, reading, schema
+from adapters.files.columns import Column, reading, schema, with_nulls
 from adapters.files.config import CsvOptions
 from adapters.files.formats import Bad, FieldType, Record
 from adapters.files.undecodable import Undecodable
@@ -46,7 +46,7 @@ class CsvFormat:
         return None if self._columns is None else {name: each.field for name, each in self._columns.items()}
 
     def output_schema(self) -> dict[str, Any]:
-        return schema(self._columns)
+        return schema(self._columns, nullable=self._options.ragged or bool(self._options.null))
 
     def input_schema(self) -> dict[str, Any]:
         return {**self.output_schema(), "required": [self._key]}
@@ -201,16 +201,6 @@ class CsvReader:
                 return
             if row:
                 yield start, consumed, row
-
-
-def with_nulls(columns: Mapping[str, Column], null: tuple[str, ...]) -> dict[str, Column]:
-    """The columns with the dataset's texts for no value, where they don't name their own."""
-    if not null:
-        return dict(columns)
-    return {
-        name: each if each.null is not None else each.model_copy(update={"null": null})
-        for name, each in columns.items()
-    }
 
 
 def located(columns: Mapping[str, Column], header: Sequence[str], key: str | None) -> dict[str, int]:

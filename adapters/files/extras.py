@@ -21,11 +21,6 @@ def parquet() -> Any:
     return import_module("pyarrow.parquet")
 
 
-def calamine() -> Any:
-    """python-calamine; raises `Missing`."""
-    return _library("python_calamine", "Excel needs", "excel")
-
-
 def _library(name: str, what: str, extra: str) -> Any:
     try:
         return import_module(name)
