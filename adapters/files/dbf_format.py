@@ -32,17 +32,17 @@ _PAGES = {
 }  # fmt: skip
 _JULIAN = 1_721_426  # of 0001-01-01
 _TRUE, _FALSE, _UNKNOWN = b"TtYy", b"FfNn", b"? \0"
-_UNREAD = "MGPW0"
+_UNREAD = "MGPW0VQ"
 
 
 class Field(NamedTuple):
-    """One field of a record: what it is called, its type's letter, and where it stands behind the deletion mark."""
+    """One field of a record: what it is called, its type's letter, where it stands, and its bit in _NullFlags or -1."""
 
     name: str
     kind: str
     start: int
     length: int
-    places: int
+    null_bit: int
 
 
 class DbfFormat:
@@ -89,19 +89,20 @@ class DbfReader:
         self._deleted = options.deleted
         self._key = key
         self.fields: Mapping[str, FieldType] = {name: each.field for name, each in options.columns.items()}
+        self._flags = next((slice(each.start, each.start + each.length) for each in found if each.kind == "0"), None)
         self._columns = self._chosen(options.columns, found)
 
     def _chosen(
         self, columns: Mapping[str, Column], found: list[Field]
-    ) -> list[tuple[str, slice, Callable[[bytes], Json]]]:
+    ) -> list[tuple[str, slice, int, Callable[[bytes], Json]]]:
         places = located(columns, [field.name for field in found], self._key)
         chosen = []
         for name, column in columns.items():
             field = found[places[name]] if places[name] < len(found) else None
             if field is None or field.kind in _UNREAD:
-                raise Undecodable(f"{name} is no field of the table, or one whose content is in another file")
+                raise Undecodable(f"{name} is no field of the table, or a memo, whose content is in another file")
             place = slice(field.start, field.start + field.length)
-            chosen.append((name, place, _reader(field, column, self._encoding)))
+            chosen.append((name, place, field.null_bit, _reader(field, column, self._encoding)))
         return chosen
 
     def scan(self, file: BinaryIO) -> Iterator[Record | Bad]:
@@ -120,10 +121,11 @@ class DbfReader:
     def decode(self, data: bytes) -> dict[str, Json]:
         if len(data) != self._length or data[:1] not in (b" ", b"*"):
             raise Undecodable("the record doesn't begin with a deletion mark")
+        nulls = 0 if self._flags is None else int.from_bytes(data[self._flags], "little")
         value: dict[str, Json] = {}
-        for name, place, read in self._columns:
+        for name, place, bit, read in self._columns:
             try:
-                value[name] = read(data[place])
+                value[name] = None if bit >= 0 and nulls >> bit & 1 else read(data[place])
             except (ValueError, OverflowError) as error:
                 said = "isn't text in the table's code page" if isinstance(error, UnicodeError) else error
                 raise Undecodable(f"{name} {said}") from None
@@ -131,14 +133,14 @@ class DbfReader:
 
     def _key_of(self, data: bytes) -> Json:
         try:
-            return next(read(data[place]) for name, place, read in self._columns if name == self._key)
+            return next(read(data[place]) for name, place, _, read in self._columns if name == self._key)
         except (ValueError, OverflowError, StopIteration):
             return None
 
 
 def _fields(data: bytes, foxpro: bool) -> list[Field]:
     found: list[Field] = []
-    start = 1
+    start, bits = 1, 0
     for at in range(0, len(data) - 31, 32):
         entry = data[at : at + 32]
         if entry[0] in (0x0D, 0x00):
@@ -147,8 +149,11 @@ def _fields(data: bytes, foxpro: bool) -> list[Field]:
         kind = chr(entry[11])
         length, places = entry[16], entry[17]
         if kind == "C" and not foxpro:
-            length, places = length + 256 * places, 0
-        found.append(Field(name, kind, start, length, places))
+            length += 256 * places
+        bits += kind in "VQ" and foxpro
+        nullable = foxpro and bool(entry[18] & 2)
+        found.append(Field(name, kind, start, length, bits if nullable else -1))
+        bits += nullable
         start += length
     return found
 
@@ -158,7 +163,7 @@ def _reader(field: Field, column: Column, encoding: str) -> Callable[[bytes], Js
     own = _READERS.get(field.kind)
     if own is not None:
         return lambda data: read(_declared(own(data), column))
-    if field.kind not in "CV":
+    if field.kind != "C":
         raise Undecodable(f"{field.name} is of type {field.kind}, which isn't read")
     return lambda data: read(data.rstrip(b" \0").decode(encoding))
 

@@ -54,6 +54,7 @@ _STORED: dict[FieldType, Callable[[Any], bytes]] = {
     "integer": _stored_integer,
     "decimal": _stored_decimal,
     "number": _stored_number,
+    "boolean": lambda value: b"\x01" if value else b"\x00",
 }
 
 
