@@ -50,8 +50,8 @@ WIDE_INTEGERS = frozenset(
 FLOATS = frozenset({"float", "double"})
 SPECIAL_FLOATS = ("INF", "-INF", "NaN")
 
-# There is no year 0, and no more zeros before a year than make four digits (part 2, section 3.2.7.1).
-_YEAR = "-?(?:(?!0000)[0-9]{4}|[1-9][0-9]{4,})"
+# There is no year 0, and no more zeros before a year than make four digits (part 2, section 3.2.7.1); nine are enough.
+_YEAR = "-?(?:(?!0000)[0-9]{4}|[1-9][0-9]{4,8})"
 # Types that stay text, by the pattern of their text.
 TEXT_PATTERNS: Mapping[str, str] = {
     "time": rf"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?{ZONE}?",
@@ -59,7 +59,7 @@ TEXT_PATTERNS: Mapping[str, str] = {
     r"(?:T(?=.)(?:[0-9]+H)?(?:[0-9]+M)?(?:[0-9]+(?:\.[0-9]+)?S)?)?",
     "gYear": rf"{_YEAR}{ZONE}?",
     "gYearMonth": rf"{_YEAR}-(?:0[1-9]|1[0-2]){ZONE}?",
-    "gMonthDay": rf"--(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]){ZONE}?",
+    "gMonthDay": rf"--(?:(?!02-3|(?:0[469]|11)-31)(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])){ZONE}?",
     "gMonth": rf"--(?:0[1-9]|1[0-2]){ZONE}?",
     "gDay": rf"---(?:0[1-9]|[12][0-9]|3[01]){ZONE}?",
 }

@@ -253,8 +253,8 @@ FACETS = service(
 <xs:element name="bytes" type="xs:base64Binary" nillable="true"/><xs:element name="big" type="xs:unsignedLong"/>
 <xs:element name="float" type="xs:float" default="1.5"/><xs:element name="uri" type="xs:string"/>
 <xs:element name="lang" type="xs:language"/><xs:element name="tokens" type="xs:NMTOKENS"/>
-<xs:element name="low" minOccurs="0"><xs:simpleType><xs:restriction base="xs:decimal"><xs:minExclusive value="0"/>
-<xs:maxInclusive value="9.99"/><xs:fractionDigits value="2"/></xs:restriction></xs:simpleType></xs:element>
+<xs:element name="low" minOccurs="0"><xs:simpleType><xs:restriction base="xs:decimal"><xs:minInclusive value="0"/>
+<xs:maxInclusive value="1000000"/><xs:fractionDigits value="2"/></xs:restriction></xs:simpleType></xs:element>
 <xs:element name="zip" minOccurs="0"><xs:simpleType><xs:restriction base="xs:token"><xs:pattern
  value="[A-Z]{2}-\\d{4,5}"/><xs:pattern value="\\d{5}"/></xs:restriction></xs:simpleType></xs:element>
 </xs:sequence></xs:complexType></xs:element>"""
