@@ -34,6 +34,7 @@ from adapters.files.formats import Copied, at
 from adapters.files.generation import Found, Generation, oldest
 from adapters.files.operations import operations
 from adapters.files.owner import Owners
+from adapters.files.places.opening import mirror_of
 from adapters.files.quarantine import Quarantine
 from adapters.files.query import Query
 from adapters.files.replacing import whole_file
@@ -53,10 +54,14 @@ class FilesAdapter:
 
     def __init__(self, name: str, config: Config, found: Mapping[str, Description], workspace: Workspace) -> None:
         self._name = name
-        self._folder = Folder(str.__str__(config.root))
+        patterns = [pattern for description in found.values() for pattern in description.patterns]
+        self._mirror = mirror_of(config, patterns, workspace.cache)
+        mirror = self._mirror
+        self._folder = Folder(str.__str__(config.root) if mirror is None else str(mirror.root))
+        look = (lambda force: None) if mirror is None else (lambda force: mirror.refresh(force=force))
         quarantine = Quarantine(workspace.cache)
         self._datasets = {
-            key: Dataset(value, self._folder, quarantine, workspace.cache) for key, value in found.items()
+            key: Dataset(value, self._folder, quarantine, workspace.cache, look) for key, value in found.items()
         }
         self._operations = {
             operation.name: operation for description in found.values() for operation in operations(description)
@@ -87,7 +92,8 @@ class FilesAdapter:
             self._looking = ThreadPoolExecutor(_THREADS, f"files-{self._name}-look")
         try:
             for dataset in self._datasets.values():
-                await self._run(dataset.sweep)
+                if self._mirror is None:
+                    await self._run(dataset.sweep)
                 await self._current(dataset)
         except AdapterError:
             await self.close()
@@ -202,7 +208,7 @@ class FilesAdapter:
         name, data = await self._run(lambda: prepared(dataset.description, generation, input, owner))
         template = dataset.description.template
         assert template is not None
-        path = await self._written(dataset, lambda: drop(self._folder, template.folders, name, data), context)
+        path = await self._written(dataset, lambda: self._put(template.folders, name, data, over=False), context)
         value = decoded(dataset.description, data)
         now = datetime.now(UTC)
         source = Source(self._name, path, str(at(value, dataset.description.config.key)), (0, len(data)), now)
@@ -213,9 +219,14 @@ class FilesAdapter:
         assert template is not None
         data = await self._run(lambda: whole_file(dataset.description, input))
         folders, name = template.folders, template.name({})
-        path = await self._written(dataset, lambda: drop(self._folder, folders, name, data, over=True), context)
+        path = await self._written(dataset, lambda: self._put(folders, name, data, over=True), context)
         now = datetime.now(UTC)
         return Result({"records": len(input["items"])}, now, (Source(self._name, path, None, (0, len(data)), now),))
+
+    def _put(self, folders: tuple[str, ...], name: str, data: bytes, *, over: bool) -> str:
+        if self._mirror is not None:
+            return self._mirror.write("/".join((*folders, name)), data, over=over)
+        return drop(self._folder, folders, name, data, over=over)
 
     async def _written(self, dataset: Dataset, write: Callable[[], str], context: Context) -> str:
         """The path that was written; the dataset is looked at again, as far as there is time."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -10,19 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from adapters.callers import LONGEST_NAME, CallerName
 from adapters.files.columns import Column, column
+from adapters.files.durations import Duration
+from adapters.files.places.config import Place
 from adapters.secret import Reference
-
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def _seconds(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    match = _DURATION.fullmatch(value)
-    if match is None:
-        raise ValueError("must be a duration such as 200ms, 2s or 5m")
-    return float(match[1]) * _SECONDS[match[2]]
 
 
 def _kept(value: Any) -> Any:
@@ -32,7 +21,6 @@ def _kept(value: Any) -> Any:
     return value if isinstance(value, Reference) else Reference(value, value)
 
 
-Duration = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "string", "pattern": _DURATION.pattern})]
 Folder = Annotated[Any, BeforeValidator(_kept), WithJsonSchema({"type": "string"})]
 
 Compression: TypeAlias = Literal["gzip", "bz2", "xz", "zstd", "zip"]
@@ -155,7 +143,8 @@ class Config(BaseModel):
 
     model_config = _FROZEN
 
-    root: Folder = Field(description="The folder; nothing outside of it is ever read or written.")
+    root: Folder = Field(default=None, description="The folder; nothing outside of it is ever read or written.")
+    place: Place | None = Field(default=None, description="Where the files are, in the place of root.")
     datasets: dict[Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")], Dataset] = Field(min_length=1)
     callers: dict[CallerName, Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]] | None = Field(
         default=None,
@@ -163,6 +152,12 @@ class Config(BaseModel):
         description="What stands in an owner field, by principal, role:NAME, or '*' for everyone else; who isn't named "
         "is refused. Left out: the principal itself.",
     )
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Config:
+        if (self.root is None) == (self.place is None):
+            raise ValueError("name root, the folder, or else place")
+        return self
 
     @model_validator(mode="after")
     def _written(self) -> Config:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,7 +69,16 @@ class Description:
 class Dataset:
     """The generations of one dataset. Methods block: they run on the adapter's threads, one refresh at a time."""
 
-    def __init__(self, description: Description, folder: Folder, quarantine: Quarantine, cache: Path) -> None:
+    def __init__(
+        self,
+        description: Description,
+        folder: Folder,
+        quarantine: Quarantine,
+        cache: Path,
+        look: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        """`look` brings what lies elsewhere into the folder, at once if told so."""
+        self._look = look
         self.description = description
         self._store = Store(cache / "indexes" / description.name, description.shape, description.digest)
         self._judged: dict[str, tuple[Version, bytes, str]] = {}
@@ -94,6 +103,7 @@ class Dataset:
         with self._lock:
             if self.generation is not None and not force and self._checked >= started:
                 return self.generation  # another thread looked while this one waited
+            self._look(force)
             known = {part.path: part for part in self.generation.parts} if self.generation else {}
             parts, waiting = self._parts(known)
             old = self.generation
