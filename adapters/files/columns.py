@@ -63,9 +63,8 @@ class Column(BaseModel):
     grouping: Literal[",", ".", " ", "'", "_"] | None = Field(
         default=None, description="Between groups of three digits."
     )
-    null: tuple[str, ...] | None = Field(default=None, description="Texts that stand for no value.")
-    true: str = Field(default="true", description="Text of a boolean that is true.")
-    false: str = Field(default="false", description="Text of a boolean that is false.")
+    nulls: tuple[str, ...] | None = Field(default=None, description="Texts that stand for no value.")
+    truths: tuple[str, str] = Field(default=("true", "false"), description="Texts of a boolean: of true, of false.")
     at: int | None = Field(
         default=None, ge=1, description="First place of a column of fixed width, 1 for the line's first."
     )
@@ -86,6 +85,8 @@ class Column(BaseModel):
             raise ValueError("format takes %Y %m %d %H %M %S %f %z %b %B: what is left out says less than one moment")
         if self.zone is not None and self.type != "instant":
             raise ValueError("zone is for instant")
+        if len(set(self.truths)) != 2:
+            raise ValueError("the two truths must differ")
         if self.grouping == self.decimal_point:
             raise ValueError("grouping and decimal_point must differ")
         return self
@@ -103,7 +104,7 @@ class Column(BaseModel):
     def schema_(self, *, nullable: bool = False) -> dict[str, Any]:
         """Its values in JSON Schema."""
         found = _SCHEMAS[self.type]
-        return {"type": ["string", "null"]} if self.type == "text" and (self.null or nullable) else dict(found)
+        return {"type": ["string", "null"]} if self.type == "text" and (self.nulls or nullable) else dict(found)
 
 
 def column(value: Any) -> Any:
@@ -124,7 +125,7 @@ def with_nulls(columns: Mapping[str, Column], null: tuple[str, ...]) -> dict[str
     if not null:
         return dict(columns)
     return {
-        name: each if each.null is not None else each.model_copy(update={"null": null})
+        name: each if each.nulls is not None else each.model_copy(update={"nulls": null})
         for name, each in columns.items()
     }
 
@@ -132,7 +133,7 @@ def with_nulls(columns: Mapping[str, Column], null: tuple[str, ...]) -> dict[str
 def reading(column: Column) -> Callable[[str], Json]:
     """A function from the column's texts to values; it raises `ValueError` with a predicate such as "isn't a date"."""
     read = _reader(column)
-    nulls = frozenset(column.null or ())
+    nulls = frozenset(column.nulls or ())
 
     def given(text: str) -> Json:
         if text in nulls:
@@ -236,9 +237,9 @@ def _pointed(text: str, column: Column) -> str:
 
 
 def _boolean(text: str, column: Column) -> bool:
-    if text not in (column.true, column.false):
-        raise ValueError(f"is neither {column.true} nor {column.false}")
-    return text == column.true
+    if text not in column.truths:
+        raise ValueError(f"is neither {column.truths[0]} nor {column.truths[1]}")
+    return text == column.truths[0]
 
 
 def _moment(text: str, column: Column) -> str:

@@ -93,7 +93,7 @@ class CsvOptions(BaseModel):
     )
     header: bool = Field(default=True, description="The first record names the columns.")
     ragged: bool = Field(default=False, description="A record may lack its last fields: they have no value.")
-    null: tuple[str, ...] = Field(default=(), description="Texts that stand for no value, in every column.")
+    nulls: tuple[str, ...] = Field(default=(), description="Texts that stand for no value, in every column.")
     columns: Columns | None = Field(
         default=None, description="Name and type of the columns; without it all of the header's, as text."
     )

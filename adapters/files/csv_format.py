@@ -31,7 +31,7 @@ class CsvFormat:
         self._options = options
         self._encoding = lines.encoding(encoding)
         self._key = key
-        self._columns = None if options.columns is None else with_nulls(options.columns, options.null)
+        self._columns = None if options.columns is None else with_nulls(options.columns, options.nulls)
         self._dialect: dict[str, Any] = {
             "delimiter": options.delimiter,
             "quotechar": options.quotechar,
@@ -46,7 +46,7 @@ class CsvFormat:
         return None if self._columns is None else {name: each.field for name, each in self._columns.items()}
 
     def output_schema(self) -> dict[str, Any]:
-        return schema(self._columns, nullable=self._options.ragged or bool(self._options.null))
+        return schema(self._columns, nullable=self._options.ragged or bool(self._options.nulls))
 
     def input_schema(self) -> dict[str, Any]:
         return {**self.output_schema(), "required": [self._key]}
@@ -106,7 +106,7 @@ class CsvReader:
         self._line_feeds = lines.line_feeds(dialect.encoding)
         self._skip(file, dialect.options.skip)
         header = self._header(file) if dialect.options.header else list(dialect.columns or ())
-        columns = dialect.columns or _all_text(header, dialect.options.null)
+        columns = dialect.columns or _all_text(header, dialect.options.nulls)
         places = located(columns, header, dialect.key)
         counted = max(places.values(), default=0) + 1
         self._width = len(header) if dialect.options.header else max(counted, len(header))
@@ -222,7 +222,7 @@ def located(columns: Mapping[str, Column], header: Sequence[str], key: str | Non
 def _all_text(header: Sequence[str], null: tuple[str, ...]) -> dict[str, Column]:
     if len(set(header)) != len(header):
         raise Undecodable("the header names a column twice")
-    return {name: Column(null=null or None) for name in header}
+    return {name: Column(nulls=null or None) for name in header}
 
 
 _MUST = {
@@ -240,7 +240,7 @@ _MUST = {
 def written(value: Json, column: Column) -> str | None:
     """The value as the column's text; None when it isn't of its type, or wouldn't be read back as it is."""
     if value is None:
-        return "" if column.type != "text" else (column.null or ("",))[0]
+        return "" if column.type != "text" else (column.nulls or ("",))[0]
     text = _text(value, column)
     if text is None:
         return None
@@ -253,7 +253,7 @@ def written(value: Json, column: Column) -> str | None:
 
 def _text(value: Any, column: Column) -> str | None:
     if column.type == "boolean":
-        return (column.true if value else column.false) if isinstance(value, bool) else None
+        return (column.truths[0] if value else column.truths[1]) if isinstance(value, bool) else None
     if isinstance(value, bool):
         return None
     if column.type == "integer":

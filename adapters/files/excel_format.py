@@ -28,7 +28,7 @@ class ExcelFormat:
     def __init__(self, options: ExcelOptions, key: str | None) -> None:
         self._options = options
         self._key = key
-        self._columns = None if options.columns is None else with_nulls(options.columns, options.null)
+        self._columns = None if options.columns is None else with_nulls(options.columns, options.nulls)
 
     @property
     def fields(self) -> Mapping[str, FieldType] | None:
@@ -115,7 +115,7 @@ class ExcelReader(CopiedRecords):
         self._key = key
         named = [name for name in sheet.header if name]
         if columns is None:
-            columns = {name: Column(null=options.null or None) for name in named}
+            columns = {name: Column(nulls=options.nulls or None) for name in named}
         header = sheet.header if options.header else list(columns)
         places = located(columns, header, key)
         self.fields: Mapping[str, FieldType] = {name: each.field for name, each in columns.items()}

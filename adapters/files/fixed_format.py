@@ -23,7 +23,7 @@ class FixedFormat:
         self._options = options
         self._encoding = lines.encoding(encoding)
         self._key = key
-        self._columns = with_nulls(options.columns, options.null)
+        self._columns = with_nulls(options.columns, options.nulls)
         self.fields: Mapping[str, FieldType] = {name: each.field for name, each in self._columns.items()}
 
     def output_schema(self) -> dict[str, Any]:

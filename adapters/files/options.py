@@ -30,7 +30,7 @@ class FixedOptions(BaseModel):
     skip: int = Field(0, ge=0, le=10_000, description="Lines in front that are no records.")
     comment: str | None = Field(None, min_length=1, max_length=8, description="What begins a line of no record.")
     ragged: bool = Field(False, description="A line may end early: what it lacks are spaces.")
-    null: tuple[str, ...] = Field((), description="Texts that stand for no value, in every column.")
+    nulls: tuple[str, ...] = Field((), description="Texts that stand for no value, in every column.")
 
     @model_validator(mode="after")
     def _placed(self) -> FixedOptions:
@@ -71,7 +71,7 @@ class XmlOptions(BaseModel):
         default_factory=dict, description="Prefixes in paths."
     )
     columns: Columns = Field(description="`from` is a path within the record: customer/@id, or . for its text.")
-    null: tuple[str, ...] = Field((), description="Texts that stand for no value, in every column.")
+    nulls: tuple[str, ...] = Field((), description="Texts that stand for no value, in every column.")
 
 
 class ExcelOptions(BaseModel):
@@ -85,7 +85,7 @@ class ExcelOptions(BaseModel):
     )
     header: int = Field(1, ge=0, le=10, description="Rows that name the columns; of several the names are joined.")
     separator: str = Field(" ", max_length=3, description="Between the names of several header rows.")
-    null: tuple[str, ...] = Field((), description="Texts that stand for no value, in every column.")
+    nulls: tuple[str, ...] = Field((), description="Texts that stand for no value, in every column.")
     columns: Columns | None = Field(None, description="Name and type; without it all of the header's, as text.")
 
 

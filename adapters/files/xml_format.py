@@ -28,7 +28,7 @@ class XmlFormat:
 
     def __init__(self, options: XmlOptions, key: str | None) -> None:
         self._key = key
-        self._columns = with_nulls(options.columns, options.null)
+        self._columns = with_nulls(options.columns, options.nulls)
         self.fields: Mapping[str, FieldType] = {
             name: each.field for name, each in self._columns.items() if each.compares
         }

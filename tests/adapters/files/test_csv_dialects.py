@@ -56,7 +56,7 @@ def test_names_that_stand_twice_are_taken_by_place(values: Values, scanned: Scan
 
 def test_ragged_records_and_nulls(values: Values, scanned: Scanned) -> None:
     data = b"id,a,b\n1\n2,NULL,x\n3,N/A,\\N\n"
-    options = {"ragged": True, "null": ["NULL", "N/A", "\\N"]}
+    options = {"ragged": True, "nulls": ["NULL", "N/A", "\\N"]}
     assert values("csv", data, options=options) == [
         {"id": "1", "a": None, "b": None},
         {"id": "2", "a": None, "b": "x"},
@@ -75,8 +75,8 @@ def test_ragged_records_and_nulls(values: Values, scanned: Scanned) -> None:
         ({"type": "decimal", "grouping": ","}, "12,34", None),
         ({"type": "integer", "grouping": "'"}, "1'234", 1234),
         ({"type": "integer", "grouping": " "}, "1 234 567", 1234567),
-        ({"type": "boolean", "true": "J", "false": "N"}, "J", True),
-        ({"type": "boolean", "true": "J", "false": "N"}, "true", None),
+        ({"type": "boolean", "truths": ["J", "N"]}, "J", True),
+        ({"type": "boolean", "truths": ["J", "N"]}, "true", None),
         ({"type": "date"}, "2024-02-29", "2024-02-29"),
         ({"type": "date"}, "2023-02-29", None),
         ({"type": "date"}, "20240229", None),
