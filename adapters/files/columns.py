@@ -133,26 +133,33 @@ def with_nulls(columns: Mapping[str, Column], null: tuple[str, ...]) -> dict[str
 def reading(column: Column) -> Callable[[str], Json]:
     """A function from the column's texts to values; it raises `ValueError` with a predicate such as "isn't a date"."""
     read = _reader(column)
+    if column.type == "text" and not column.nulls:
+        return _text
     nulls = frozenset(column.nulls or ())
 
     def given(text: str) -> Json:
         if text in nulls:
             return None
-        if not text.isascii() and _ESCAPED.search(text):
-            raise ValueError("isn't text in the dataset's code page")
         if column.type == "text":
-            return text
+            return _text(text)
         text = text.strip()
         return None if not text or text in nulls else read(text)
 
     return given
 
 
+def _text(text: str) -> str:
+    if not text.isascii() and _ESCAPED.search(text):
+        raise ValueError("isn't text in the dataset's code page")
+    return text
+
+
 def _reader(column: Column) -> Callable[[str], Json]:
     if column.type == "integer":
-        return lambda text: integer(_ungrouped(text, column))
+        return integer if column.grouping is None else lambda text: integer(_ungrouped(text, column))
     if column.type == "decimal":
-        return lambda text: decimal(_pointed(text, column))
+        usual = column.grouping is None and column.decimal_point == "."
+        return decimal if usual else lambda text: decimal(_pointed(text, column))
     if column.type == "boolean":
         return lambda text: _boolean(text, column)
     if column.type in _TIMED:

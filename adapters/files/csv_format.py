@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, BinaryIO, TypeAlias
@@ -104,6 +105,7 @@ class CsvReader:
         self._dialect = dialect
         self._start, self._size = span.start, span.stop
         self._line_feeds = lines.line_feeds(dialect.encoding)
+        self._more = _more_than_fields(dialect.options)
         self._skip(file, dialect.options.skip)
         header = self._header(file) if dialect.options.header else list(dialect.columns or ())
         columns = dialect.columns or _all_text(header, dialect.options.nulls)
@@ -138,7 +140,10 @@ class CsvReader:
     def decode(self, data: bytes) -> dict[str, Json]:
         if self._line_feeds is not None:
             data = data.translate(self._line_feeds)
-        for _, _, row in self._parse(iter([data.decode(self._dialect.encoding, "surrogateescape")]), 0):
+        text = data.decode(self._dialect.encoding, "surrogateescape")
+        if self._more is not None and not self._more.search(text):
+            return self._record(text.rstrip("\r\n").split(self._dialect.options.delimiter))
+        for _, _, row in self._parse(iter([text]), 0):
             if not isinstance(row, Bad):
                 return self._record(row)
         raise Undecodable("the record isn't CSV")
@@ -201,6 +206,14 @@ class CsvReader:
                 return
             if row:
                 yield start, consumed, row
+
+
+def _more_than_fields(options: CsvOptions) -> re.Pattern[str] | None:
+    """What makes a record more than the fields between its delimiters; None: its characters can't tell."""
+    if options.skipinitialspace:
+        return None
+    special = re.escape("".join(filter(None, (options.quotechar, options.escapechar))))
+    return re.compile((f"[{special}]|" if special else "") + "[\r\n](?=[^\r\n])")
 
 
 def located(columns: Mapping[str, Column], header: Sequence[str], key: str | None) -> dict[str, int]:
