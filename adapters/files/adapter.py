@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
@@ -22,13 +23,14 @@ from adapters.errors import (
     parts_of,
 )
 from adapters.files.appending import decoded, prepared
-from adapters.files.calls import awaited, key_of, request_of, with_value
+from adapters.files.bulk import PageOf, Pages, batches
+from adapters.files.calls import awaited, fields_of, key_of, request_of, with_value
 from adapters.files.config import Config
 from adapters.files.content import Changed
 from adapters.files.dataset import Dataset, Description
 from adapters.files.drop import drop
 from adapters.files.elements import element
-from adapters.files.facts import absent, facts, warnings
+from adapters.files.facts import absent, facts, late, warnings
 from adapters.files.folder import Folder
 from adapters.files.formats import Copied, at
 from adapters.files.generation import Found, Generation, oldest
@@ -55,8 +57,7 @@ class FilesAdapter:
     def __init__(self, name: str, config: Config, found: Mapping[str, Description], workspace: Workspace) -> None:
         self._name = name
         patterns = [pattern for description in found.values() for pattern in description.patterns]
-        self._mirror = mirror_of(config, patterns, workspace.cache)
-        mirror = self._mirror
+        self._mirror = mirror = mirror_of(config, patterns, workspace.cache)
         self._folder = Folder(str.__str__(config.root) if mirror is None else str(mirror.root))
         look = (lambda force: None) if mirror is None else (lambda force: mirror.refresh(force=force))
         quarantine = Quarantine(workspace.cache)
@@ -121,6 +122,24 @@ class FilesAdapter:
                 raise Unavailable(f"{dataset} didn't answer in time; nothing was written") from None
             raise UnknownOutcome(f"{dataset} didn't answer in time") from None
 
+    async def bulk(
+        self, operation: str, input: Mapping[str, Json], context: Context
+    ) -> AsyncGenerator[Sequence[Json], None]:
+        """All of a list in batches, from one generation; see `SupportsBulk`."""
+        name, _, verb = operation.partition(".")
+        if operation not in self._operations or verb != "list":
+            raise DoNotRetry(f"{operation} is no list that can be read as a whole")
+        dataset = self._datasets[name]
+
+        async def begun() -> tuple[Pages, PageOf]:
+            generation = await self._current(dataset)
+            pages = Pages(input, fields_of(dataset.description, generation), dataset.description.config.key)
+            return pages, lambda query: self._run(partial(self._page, dataset, generation, query, context.deadline))
+
+        async with aclosing(batches(begun, name, context)) as found:
+            async for batch in found:
+                yield batch
+
     async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
         """What `append` would write, without writing it."""
         name, _, verb = operation.partition(".")
@@ -130,8 +149,6 @@ class FilesAdapter:
         owner = self._owners.of(dataset.description, context)
         try:
             async with asyncio.timeout(context.remaining()):
-                if self._threads is None:
-                    await self.open()
                 _, data = prepared(dataset.description, await self._current(dataset), input, owner)
         except TimeoutError:
             raise Unavailable(f"{name} didn't answer in time; nothing was written") from None
@@ -148,8 +165,6 @@ class FilesAdapter:
         started = time.monotonic()
         try:
             async with asyncio.timeout(context.remaining()):
-                if self._threads is None:
-                    await self.open()
                 for dataset in self._datasets.values():
                     await self._current(dataset, force=True)
         except (AdapterError, TimeoutError) as error:
@@ -173,8 +188,7 @@ class FilesAdapter:
                 raise NotFound(absent(description.name, generation))
             if value is None:
                 continue
-            late = () if dataset.late is None else (dataset.late,)
-            return Result(value, found.part.as_of, (self._source(found, str(key)),), late)
+            return Result(value, found.part.as_of, (self._source(found, str(key)),), late(dataset))
         raise Retry(f"a file of {description.name} is being rewritten", retry_after=1.0)
 
     async def _list(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
@@ -182,11 +196,7 @@ class FilesAdapter:
         description = dataset.description
         for last in (False, True):
             generation = await self._current(dataset, force=last)
-            fields = {
-                description.config.key: description.key_type,
-                **generation.fields(),
-                **(description.format.fields or {}),
-            }
+            fields = fields_of(description, generation)
             query = Query(request, fields, description.config.key)
             try:
                 return await self._run(partial(self._page, dataset, generation, query, context.deadline))
@@ -210,9 +220,7 @@ class FilesAdapter:
         assert template is not None
         path = await self._written(dataset, lambda: self._put(template.folders, name, data, over=False), context)
         value = decoded(dataset.description, data)
-        now = datetime.now(UTC)
-        source = Source(self._name, path, str(at(value, dataset.description.config.key)), (0, len(data)), now)
-        return Result(value, now, (source,))
+        return self._wrote(value, path, str(at(value, dataset.description.config.key)), len(data))
 
     async def _replace(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
         template = dataset.description.replaced
@@ -220,8 +228,11 @@ class FilesAdapter:
         data = await self._run(lambda: whole_file(dataset.description, input))
         folders, name = template.folders, template.name({})
         path = await self._written(dataset, lambda: self._put(folders, name, data, over=True), context)
+        return self._wrote({"records": len(input["items"])}, path, None, len(data))
+
+    def _wrote(self, value: Json, path: str, key: str | None, size: int) -> Result:
         now = datetime.now(UTC)
-        return Result({"records": len(input["items"])}, now, (Source(self._name, path, None, (0, len(data)), now),))
+        return Result(value, now, (Source(self._name, path, key, (0, size), now),))
 
     def _put(self, folders: tuple[str, ...], name: str, data: bytes, *, over: bool) -> str:
         if self._mirror is not None:
@@ -246,6 +257,8 @@ class FilesAdapter:
 
     async def _current(self, dataset: Dataset, *, force: bool = False) -> Generation:
         """The dataset's generation, after a look at the folder where one is due."""
+        if self._threads is None:
+            await self.open()
         generation = dataset.generation
         if generation is not None and not force and not dataset.due:
             return generation

@@ -12,7 +12,8 @@ from adapters.contract import Json, ListRequest
 from adapters.errors import FieldError, Invalid
 from adapters.files.content import Changed
 from adapters.files.dataset import Description
-from adapters.files.generation import Found
+from adapters.files.formats import FieldType
+from adapters.files.generation import Found, Generation
 from adapters.files.operations import key_name
 from adapters.files.values import given
 
@@ -42,6 +43,12 @@ def request_of(input: Mapping[str, Json]) -> ListRequest:
         return ListRequest.of(input)
     except TypeError:
         raise Invalid("a condition of a list is a field, an operator and a value") from None
+
+
+def fields_of(description: Description, generation: Generation) -> dict[str, FieldType]:
+    """What a list can be filtered and sorted by."""
+    known = description.format.fields or {}
+    return {description.config.key: description.key_type, **generation.fields(), **known}
 
 
 def awaited(work: Future[_T]) -> asyncio.Future[_T]:

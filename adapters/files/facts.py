@@ -13,14 +13,18 @@ _SHOWN = 20
 def warnings(dataset: Dataset, generation: Generation | None) -> tuple[str, ...]:
     """What whoever reads a list must know."""
     count = generation.undecodable if generation else 0
-    late = () if dataset.late is None else (dataset.late,)
     if not count:
-        return late
+        return late(dataset)
     plural = "1 record" if count == 1 else f"{count} records"
     return (
         f"{plural} of {dataset.description.name} can't be decoded; left out here and listed in quarantine",
-        *late,
+        *late(dataset),
     )
+
+
+def late(dataset: Dataset) -> tuple[str, ...]:
+    """What whoever reads a record must know, too."""
+    return () if dataset.late is None else (dataset.late,)
 
 
 def absent(name: str, generation: Generation) -> str:

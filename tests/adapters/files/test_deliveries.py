@@ -73,7 +73,9 @@ async def test_a_file_is_read_when_it_is_what_its_manifest_says(
     assert await _seen(adapter, context()) == ([], [])
 
 
-WEEKDAYS = Due(by="06:00", time_zone="Europe/Zurich", days=("mon", "tue", "wed", "thu", "fri"))
+WEEKDAYS = Due.model_validate(
+    {"by": "06:00", "time_zone": "Europe/Zurich", "days": ["mon", "tue", "wed", "thu", "fri"]}
+)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ def test_what_is_late_is_told(newest: str | None, now: str, sentence: str | None
     st.sampled_from(["UTC", "Europe/Zurich", "Pacific/Kiritimati"]),
 )
 def test_something_was_due_within_the_last_eight_days(now: datetime, days: Any, by: str, zone: str) -> None:
-    due = Due(by=by, time_zone=zone, days=tuple(sorted(days)))
+    due = Due.model_validate({"by": by, "time_zone": zone, "days": sorted(days)})
     moment = last_due(due, now)
     assert timedelta(0) <= now - moment <= timedelta(days=8)
     assert moment.strftime("%H:%M") == by
@@ -125,7 +127,7 @@ async def test_answers_and_the_probe_say_what_is_late(build: Build, drop_folder:
     file.write_bytes(b"sku\nA\n")
     os.utime(file, (time.time() - 864_000,) * 2)
     adapter = build({"stock": {**STOCK, "match": "*.csv", "arrival": {"due": {"by": "06:00"}}}})
-    expected = overdue("stock", Due(by="06:00"), None, datetime.now(UTC))
+    expected = overdue("stock", Due.model_validate({"by": "06:00"}), None, datetime.now(UTC))
     assert expected is not None
     assert (await adapter.probe(context())).facts["stock"]["overdue"] == expected
     assert (await adapter.invoke("stock.get", {"sku": "A"}, context())).warnings == (expected,)

@@ -139,7 +139,12 @@ def test_indexes_on_disk_answer_as_those_in_memory(
 
 def test_what_is_undecodable_is_kept_in_the_index(tmp_path: Path) -> None:
     lost = Bad(30, 99, "the rest is lost", lost=True)
-    found = [Record(0, 10, {"k": 1}), Bad(10, 20, "no good", key=2), Record(20, 30, {"k": None}), lost]
+    found: list[Record | Bad] = [
+        Record(0, 10, {"k": 1}),
+        Bad(10, 20, "no good", key=2),
+        Record(20, 30, {"k": None}),
+        lost,
+    ]
     build(tmp_path / "i", SHAPE, found)
     index = Index(tmp_path / "i", SHAPE)
     assert (index.records, index.undecodable, index.lost) == (2, 3, lost)

@@ -210,7 +210,7 @@ async def test_workers_share_a_mirror(
     assert one._mirror is not None
     assert two._mirror is not None
     await one.open()
-    looks = []
+    looks: list[Any] = []
     monkeypatch.setattr(two._mirror._place, "files", looks.append)
     assert (await two.invoke("stock.get", {"sku": "A"}, context(30))).value == {"sku": "A", "qty": 1}
     assert looks == []
