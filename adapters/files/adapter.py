@@ -56,8 +56,7 @@ class FilesAdapter:
 
     def __init__(self, name: str, config: Config, found: Mapping[str, Description], workspace: Workspace) -> None:
         self._name = name
-        patterns = [pattern for description in found.values() for pattern in description.patterns]
-        self._mirror = mirror = mirror_of(config, patterns, workspace.cache)
+        self._mirror = mirror = mirror_of(config, found.values(), workspace.cache)
         self._folder = Folder(str.__str__(config.root) if mirror is None else str(mirror.root))
         look = (lambda force: None) if mirror is None else (lambda force: mirror.refresh(force=force))
         quarantine = Quarantine(workspace.cache)
@@ -226,8 +225,9 @@ class FilesAdapter:
         template = dataset.description.replaced
         assert template is not None
         data = await self._run(lambda: whole_file(dataset.description, input))
-        folders, name = template.folders, template.name({})
-        path = await self._written(dataset, lambda: self._put(folders, name, data, over=True), context)
+        path = await self._written(
+            dataset, lambda: self._put(template.folders, template.name({}), data, over=True), context
+        )
         return self._wrote({"records": len(input["items"])}, path, None, len(data))
 
     def _wrote(self, value: Json, path: str, key: str | None, size: int) -> Result:

@@ -7,17 +7,19 @@ from pathlib import Path
 
 from adapters.errors import ConfigError, ConfigProblem
 from adapters.files.config import Config
+from adapters.files.dataset import Description
 from adapters.files.folder import Pattern
 from adapters.files.places.config import Place as PlaceConfig
 from adapters.files.places.mirror import Mirror
 from adapters.files.places.place import Place
 
 
-def mirror_of(config: Config, patterns: Iterable[Pattern], cache: Path) -> Mirror | None:
+def mirror_of(config: Config, found: Iterable[Description], cache: Path) -> Mirror | None:
     """The mirror of the upstream's place, None where it is a folder; raises `ConfigError`. No network."""
     if config.place is None:
         return None
     place = config.place
+    patterns = [pattern for description in found for pattern in description.patterns]
     return Mirror(_place(place), cache / "mirror", _with_companions(config, patterns), place.every, place.max_bytes)
 
 
