@@ -79,17 +79,15 @@ class CopiedRecords:
                     raise Undecodable(f"the file has more than {MOST_RECORDS} records")
                 yield self._copied(placed, size)
         except Undecodable as error:
-            yield Bad(0, size, f"the rest of the file can't be read: {error}", lost=True, place="the rest of the file")
+            yield Bad(0, size, str(error), lost=True, place="the rest of the file")
         self.content.done()
 
     def _copied(self, placed: Placed, size: int) -> Record | Bad:
         if isinstance(placed.value, Undecodable):
-            return Bad(0, size, f"{placed.place}: {placed.value}", placed.key, placed.lost, placed.place)
+            return Bad(0, size, str(placed.value), placed.key, placed.lost, placed.place)
         data = orjson.dumps(placed.value)
         if len(data) > _LONGEST_RECORD:
-            return Bad(
-                0, size, f"{placed.place}: the record is longer than {_LONGEST_RECORD} bytes", place=placed.place
-            )
+            return Bad(0, size, f"the record is longer than {_LONGEST_RECORD} bytes", place=placed.place)
         start = self.content.size
         self.content.write(data)
         return Record(start, self.content.size, placed.value)

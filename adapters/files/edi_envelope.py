@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from adapters.contract import Json
@@ -24,6 +25,8 @@ class Service(NamedTuple):
     group_number: int
     message_number: int
     kind: Callable[[Segment], str]
+    plain_head: bool
+    """Is the interchange's segment without components? X12's has the delimiters themselves among its elements."""
 
 
 class Envelope:
@@ -41,7 +44,7 @@ class Envelope:
     def messages(self) -> Iterator[Placed]:
         """Every message, and the counts that don't hold; raises `Undecodable` where nothing further can be told."""
         service = self._service
-        head = self._next()
+        head = self._next(self._head_marks())
         if head.tag != service.interchange:
             raise Undecodable(f"an interchange begins with {head.tag}, not with {service.interchange}")
         while True:
@@ -66,12 +69,16 @@ class Envelope:
             else:
                 raise Undecodable(f"segment {segment.number} ({segment.tag[:3]}) has no place there")
 
-    def _next(self) -> Segment:
+    def _head_marks(self) -> Marks:
+        marks = self._marks
+        return replace(marks, component=marks.segment, repetition=b"") if self._service.plain_head else marks
+
+    def _next(self, marks: Marks | None = None) -> Segment:
         data = self._source.segment(self._marks)
         if not data:
             raise Undecodable(f"the interchange has no end: {self._service.interchange_end} is missing")
         self._number += 1
-        return Segment(data, self._marks, self._encoding, self._number)
+        return Segment(data, marks or self._marks, self._encoding, self._number)
 
     def _checked(self, end: Segment, count: int, number: str, tag: str) -> Iterator[Placed]:
         """A count that doesn't hold: messages may be missing, or too many."""

@@ -23,7 +23,7 @@ def _kind(first: Segment) -> str:
     return first.text(1)
 
 
-_SERVICE = Service("UNB", "UNZ", "UNG", "UNE", "UNH", "UNT", 4, 4, 0, _kind)
+_SERVICE = Service("UNB", "UNZ", "UNG", "UNE", "UNH", "UNT", 4, 4, 0, _kind, plain_head=False)
 
 
 def interchanges(source: Source, encoding: str | None) -> Iterator[Placed]:

@@ -12,7 +12,7 @@ from adapters.files.undecodable import Undecodable
 _ISA = 106
 _REPEATS_SINCE = b"00402"
 
-_SERVICE = Service("ISA", "IEA", "GS", "GE", "ST", "SE", 12, 5, 1, lambda first: first.text(0))
+_SERVICE = Service("ISA", "IEA", "GS", "GE", "ST", "SE", 12, 5, 1, lambda first: first.text(0), plain_head=True)
 
 
 def interchanges(source: Source, encoding: str | None) -> Iterator[Placed]:

@@ -1,4 +1,7 @@
-"""`figway decode`: a file of COBOL records as JSON lines, CSV or Parquet. No gateway needs to run."""
+"""`figway decode`: a file of COBOL records as JSON lines, CSV or Parquet, or one of any format as JSON lines.
+
+No gateway needs to run.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 
 from adapters.files.copybook.cobrix import OptionError
 from adapters.files.copybook.source import CopybookError
-from adapters.files.decode import Summary, Wanted, decoding
+from adapters.files.decode import Decoding, Summary, Wanted, decoding
+from adapters.files.decode_dataset import DatasetDecoding, dataset_decoding
 from gateway.cli.common import FINDING, USAGE, fail
 
-_HELP = """Decode a file of COBOL records: FILE, laid out as a copybook says.
+_HELP = """Decode a file of records: FILE, laid out as a copybook or the description of a dataset says.
 
 Option names, field names and defaults are Cobrix's; the page of the files adapter lists them.
 
@@ -26,32 +30,28 @@ Option names, field names and defaults are Cobrix's; the page of the files adapt
 Example:
   figway decode COMP.DAT --copybook comp.cpy --option record_format=V --option segment_field=SEGMENT-ID
   figway decode ACCOUNTS.DAT --copybook account.cpy --format parquet --out accounts.parquet
+  figway decode orders.edi --dataset orders.yaml
 """
 _TOLD = 10
 
 
 @click.command("decode", help=_HELP)
-@click.option("--copybook", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True,
+@click.option("--copybook", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="The copybook; what it copies stands beside it.")  # fmt: skip
+@click.option("--dataset", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              help="Instead: YAML that says a dataset's format and options, for files of any format.")  # fmt: skip
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="How to read; may be repeated.")
 @click.option("--format", "form", type=click.Choice(["json", "csv", "parquet"]), default="json", show_default=True,
               help="What to write; json is one object a line.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Where to; else standard output.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-def command(copybook: Path, options: tuple[str, ...], form: str, out: Path | None, file: Path) -> None:
+def command(
+    copybook: Path | None, dataset: Path | None, options: tuple[str, ...], form: str, out: Path | None, file: Path
+) -> None:
     """Exit 1 when a record couldn't be decoded."""
     if form == "parquet" and out is None:
         fail("a Parquet file can't go to standard output: name it with --out", USAGE)
-    try:
-        decode = decoding(Wanted(file, copybook, _pairs(options), form))
-    except OptionError as error:
-        fail(f"{error}", USAGE)
-    except CopybookError as error:
-        for fault in error.faults:
-            click.echo(f"figway: {copybook}:{fault.line}: {fault.message}", err=True)
-        raise SystemExit(FINDING) from None
-    except (OSError, ValueError) as error:
-        fail(_said(error))
+    decode = _prepared(file, copybook, dataset, options, form)
     for name in decode.ignored:
         click.echo(f"figway: option {name} is for Spark and changes nothing here", err=True)
     try:
@@ -63,6 +63,28 @@ def command(copybook: Path, options: tuple[str, ...], form: str, out: Path | Non
     except OSError as error:
         fail(_said(error))
     _tell(summary)
+
+
+def _prepared(
+    file: Path, copybook: Path | None, dataset: Path | None, options: tuple[str, ...], form: str
+) -> Decoding | DatasetDecoding:
+    if (copybook is None) == (dataset is None):
+        fail("say how the file is laid out: with --copybook, or with --dataset", USAGE)
+    if dataset is not None and (options or form != "json"):
+        fail("--dataset holds its own options, and writes json only", USAGE)
+    try:
+        if dataset is not None:
+            return dataset_decoding(file, dataset)
+        assert copybook is not None
+        return decoding(Wanted(file, copybook, _pairs(options), form))
+    except OptionError as error:
+        fail(f"{error}", USAGE)
+    except CopybookError as error:
+        for fault in error.faults:
+            click.echo(f"figway: {copybook}:{fault.line}: {fault.message}", err=True)
+        raise SystemExit(FINDING) from None
+    except (OSError, ValueError) as error:
+        fail(_said(error))
 
 
 def _pairs(options: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -121,6 +143,6 @@ def _tell(summary: Summary) -> None:
     if summary.wrong:
         click.echo(f"figway: {summary.wrong} values are null because they couldn't be decoded", err=True)
     for bad in summary.bad[:_TOLD]:
-        click.echo(f"figway: bytes {bad.start} to {bad.end} can't be decoded: {bad.reason}", err=True)
+        click.echo(f"figway: {bad.where} can't be decoded: {bad.reason}", err=True)
     if summary.undecodable:
         fail(f"{summary.undecodable} of {summary.undecodable + summary.records} records couldn't be decoded")

@@ -127,7 +127,7 @@ async def test_a_dataset_of_edi(build: Build, context: Callable[..., Context], d
     await adapter.open()
     found = await adapter.invoke("d.get", {"id": "R1-1"}, context())
     assert found.value["segments"][1] == {"tag": "BGM", "elements": ["220", "7"]}
-    with pytest.raises(BadReply, match="the message of segment 2: UNT doesn't count 3"):
+    with pytest.raises(BadReply, match=r"the message of segment 2\): UNT doesn't count 3"):
         await adapter.invoke("d.get", {"id": "R2-1"}, context())
     noted = [json.loads(line) for line in (drop_folder.parent / "cache" / "quarantine.jsonl").read_text().splitlines()]
     assert [each["place"] for each in noted] == ["the message of segment 2"]

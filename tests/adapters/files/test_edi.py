@@ -35,7 +35,10 @@ def test_x12(values: Values) -> None:
     order, ack = values("x12", X12.encode())
     assert order["id"] == "000000905-1-0001"
     assert (order["type"], order["control_number"], order["group"][0]) == ("850", "0001", "PO")
-    assert order["interchange"][5] == "SENDER         "
+    assert order["interchange"] == [
+        *("00", " " * 10, "00", " " * 10, "ZZ", "SENDER         ", "ZZ", "RECEIVER       ", "240102", "1253"),
+        *("^", "00501", "000000905", "0", "P", ">"),
+    ]
     assert order["segments"] == [
         {"tag": "ST", "elements": ["850", "0001"]},
         {"tag": "BEG", "elements": ["00", "SA", "4501", "", "20240102"]},
@@ -51,7 +54,9 @@ def test_x12(values: Values) -> None:
 )
 def test_x12_delimiters_are_those_of_isa(values: Values, element: str, component: str, segment: str) -> None:
     text = X12.translate(str.maketrans("*>~", element + component + segment))
-    assert values("x12", text.encode()) == values("x12", X12.encode())
+    found = values("x12", text.encode())
+    assert found[0].pop("interchange")[15] == component
+    assert found[0].items() <= values("x12", X12.encode())[0].items()
 
 
 def test_line_ends_between_segments_and_several_interchanges(values: Values) -> None:
