@@ -66,12 +66,8 @@ class FilesAdapter:
         self._operations = {
             operation.name: operation for description in found.values() for operation in operations(description)
         }
-        self._verbs: dict[str, _Verb] = {
-            "get": self._get,
-            "list": self._list,
-            "append": self._append,
-            "replace": self._replace,
-        }
+        self._verbs: dict[str, _Verb] = {"get": self._get, "list": self._list}
+        self._verbs |= {"append": self._append, "replace": self._replace}
         self._owners = Owners(config.callers)
         self._threads: ThreadPoolExecutor | None = None
         self._looking: ThreadPoolExecutor | None = None
@@ -225,9 +221,8 @@ class FilesAdapter:
         template = dataset.description.replaced
         assert template is not None
         data = await self._run(lambda: whole_file(dataset.description, input))
-        path = await self._written(
-            dataset, lambda: self._put(template.folders, template.name({}), data, over=True), context
-        )
+        put = partial(self._put, template.folders, template.name({}), data, over=True)
+        path = await self._written(dataset, put, context)
         return self._wrote({"records": len(input["items"])}, path, None, len(data))
 
     def _wrote(self, value: Json, path: str, key: str | None, size: int) -> Result:
