@@ -6,7 +6,6 @@ import bz2
 import gzip
 import lzma
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
@@ -18,6 +17,7 @@ from adapters.files.copy import Copy
 from adapters.files.extras import pyarrow
 from adapters.files.formats import Bad, Copied, FieldType, Format, Reader, Record
 from adapters.files.undecodable import Undecodable
+from adapters.files.xlsx import BROKEN_ZIP
 
 _PIECE = 1 << 20
 _FREE = 64 * 1024 * 1024
@@ -90,7 +90,7 @@ def unpacked(file: BinaryIO, size: int, compression: Compression) -> Copy:
             copy.write(data)
             if copy.size > _FREE and copy.size > size * _RATIO:
                 raise Undecodable(f"it unpacks to more than {_RATIO} times its size")
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+    except (*BROKEN_ZIP, lzma.LZMAError, RuntimeError):
         raise Undecodable(f"the file isn't {compression}, or is cut off or damaged") from None
     copy.done()
     return copy

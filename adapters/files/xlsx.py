@@ -7,6 +7,7 @@ take no memory for what is between them.
 from __future__ import annotations
 
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ MOST_TEXT = 256 * 1024 * 1024
 """Characters of the texts that a workbook's cells share."""
 
 LARGEST_PART = 4 * 1024**3
+
+BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, IndexError)
+"""What the zip module raises for archives that are none, or whose offsets lead out of the file."""
 
 _MOST_SHARED = 10_000_000
 _CELL = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
@@ -57,7 +61,7 @@ class Workbook:
     def __init__(self, file: BinaryIO) -> None:
         try:
             self._archive = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
+        except (*BROKEN_ZIP, NotImplementedError):
             raise Undecodable("the file isn't an Excel workbook (.xlsx); save it as one") from None
         self.epoch = datetime(1899, 12, 30)
         self._sheets: dict[str, str] = {}
@@ -199,7 +203,7 @@ class Workbook:
                     _forget(element)
         except KeyError:
             raise Undecodable("the file isn't an Excel workbook (.xlsx); save it as one") from None
-        except (etree.XMLSyntaxError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError):
+        except (etree.XMLSyntaxError, *BROKEN_ZIP, RuntimeError):
             raise Undecodable(f"{part} is damaged, or protected by a password") from None
 
 

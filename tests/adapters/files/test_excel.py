@@ -226,6 +226,13 @@ def test_other_files(scanned: Scanned, data: bytes) -> None:
         scanned("excel", data)
 
 
+def test_an_archive_whose_offsets_lead_out_of_it(scanned: Scanned) -> None:
+    data = _saved(_book([["id"], ["a"]]))
+    at = data.rindex(b"PK\x05\x06") + 16
+    with pytest.raises(Undecodable, match="damaged"):
+        scanned("excel", data[:at] + (10**8).to_bytes(4, "little") + data[at + 4 :])
+
+
 def test_sheets_that_are_not_there(scanned: Scanned) -> None:
     data = _saved(_book([["id"], ["a"]]))
     for sheet in (2, "Other"):

@@ -11,6 +11,7 @@ import io
 import lzma
 import os
 import random
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,13 @@ def _excel() -> bytes:
     return out.getvalue()
 
 
+def _zip() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", _CSV)
+    return out.getvalue()
+
+
 def _parquet() -> bytes:
     out = io.BytesIO()
     pq.write_table(pa.table({"id": ["a", "b"] * 50, "n": list(range(100))}), out)
@@ -85,6 +93,7 @@ def _samples(folder: Path) -> dict[str, tuple[str, bytes, dict[str, Any]]]:
         "gzip": ("csv", gzip.compress(_CSV), {"compression": "gzip"}),
         "bz2": ("csv", bz2.compress(_CSV), {"compression": "bz2"}),
         "xz": ("csv", lzma.compress(_CSV), {"compression": "xz"}),
+        "zip": ("csv", _zip(), {"compression": "zip"}),
         "zstd": ("csv", pa.Codec("zstd").compress(_CSV, asbytes=True), {"compression": "zstd"}),
     }
 
@@ -120,7 +129,7 @@ def _tried(scanned: Scanned, name: str, folder: Path, rounds: int) -> int:
 
 NAMES = (
     "csv", "utf-16", "fixed", "json", "lines", "xml", "x12", "edifact", "dbf", "excel", "parquet",
-    "gzip", "bz2", "xz", "zstd",
+    "gzip", "bz2", "xz", "zstd", "zip",
 )  # fmt: skip
 
 
