@@ -24,7 +24,7 @@ MOST_TEXT = 256 * 1024 * 1024
 
 LARGEST_PART = 4 * 1024**3
 
-BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, IndexError)
+BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, IndexError, OverflowError)
 """What the zip module raises for archives that are none, or whose offsets lead out of the file."""
 
 _MOST_SHARED = 10_000_000
