@@ -121,8 +121,9 @@ def _tried(scanned: Scanned, name: str, folder: Path, rounds: int) -> int:
         except Undecodable:
             told += 1
             continue
-        except Exception as error:  # broad: whatever it is, the seed must be told
-            pytest.fail(f"FIGWAY_FUZZ_SEED={SEED}, {name} {number}: {error!r}")
+        except Exception as error:
+            error.add_note(f"FIGWAY_FUZZ_SEED={SEED}, {name} {number}")
+            raise
         told += any(isinstance(each, Bad) for each in found)
     return told
 
