@@ -53,6 +53,10 @@ class Operation:
     filters_rows: bool = False
     """It touches no row but those that the caller may see: a list obeys `ListRequest.rows`, a write `Context.rows`,
     which then holds for the row before and after."""
+    filters: frozenset[str] | None = None
+    """What a list can be filtered by: `a` for equality, `a.ge` for another operator; None: by its items' fields."""
+    sorts: bool = True
+    """Whether a list obeys `ListRequest.sort`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,14 @@ class Adapter(Protocol):
 class SupportsDryRun(Protocol):
     """An adapter that can show what a write would do, without doing it."""
 
-    async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result: ...
+    def tries(self, operation: str) -> bool | None:
+        """Whether `dry_run` of it has no effect, as far as that is known offline; None: only its binding can say."""
+        ...
+
+    async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
+        """What `invoke` would answer now, with nothing changed; raises as it does, `NotTried` where that can't be
+        promised, and `Unacknowledged` where the upstream doesn't say that it changed nothing."""
+        ...
 
 
 @runtime_checkable

@@ -8,9 +8,11 @@
     │   ├── Conflict       the entity's state forbids it (duplicate key, version moved on)
     │   ├── Refused        the upstream refused the gateway's own credentials or rights
     │   ├── NotMapped      the upstream is called in the caller's name, and has none for this one; nothing was sent
+    │   ├── NotTried       there is no dry run of it that is sure to change nothing; nothing was changed
     │   └── BadReply       the upstream answered what can't be understood; for a write the outcome is unknown
     ├── Unavailable        couldn't be reached; nothing was sent
     └── UnknownOutcome     sent, no answer (deadline, reset): a write may have happened
+        └── Unacknowledged a dry run of which the upstream didn't say that it is one
     ConfigError            the configuration or a file that it names is wrong (before any call)
 
 Messages are shown to callers: they never hold SQL, a path, a host, a secret or a stack trace. What helps the
@@ -86,6 +88,10 @@ class NotMapped(DoNotRetry):
     """The upstream is called in the caller's name, and there is none for this caller; nothing was sent."""
 
 
+class NotTried(DoNotRetry):
+    """There is no dry run of it that is sure to change nothing; nothing was changed."""
+
+
 class BadReply(DoNotRetry):
     """The upstream answered what can't be understood."""
 
@@ -96,6 +102,15 @@ class Unavailable(AdapterError):
 
 class UnknownOutcome(AdapterError):
     """The call was sent and no answer came: a write may have happened."""
+
+
+class Unacknowledged(UnknownOutcome):
+    """A dry run of which the upstream didn't say that it is one. `answered`: it said that it did the write; else it
+    gave no answer, so that a write may have happened where it doesn't know dry runs."""
+
+    def __init__(self, message: str, *, detail: str = "", answered: bool) -> None:
+        super().__init__(message, detail=detail)
+        self.answered = answered
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 from adapters import errors as adapter
 from adapters.secret import without_secrets
 from gateway.errors import (
+    BadRequest,
     BadUpstreamReply,
     Conflict,
     DeadlineExceeded,
@@ -21,6 +22,8 @@ from gateway.errors import (
     UpstreamRefused,
     UpstreamUnavailable,
 )
+
+NO_TRIAL = "Leave 'Prefer: dry-run' out to make the change."
 
 
 def problem_of(error: adapter.AdapterError, *, writes: bool) -> Problem:
@@ -59,6 +62,8 @@ def _rejected(error: Any, _: bool) -> Problem:
 
 # Most special first: the first match decides.
 _BUILDERS: Sequence[tuple[type[adapter.AdapterError], Any]] = (
+    (adapter.NotTried, lambda e, w: BadRequest(e.message, fix=NO_TRIAL, note=e.detail)),
+    (adapter.Unacknowledged, lambda e, w: _unknown(e, True)),
     (adapter.NotFound, lambda e, w: NotFound(e.message, note=e.detail)),
     (adapter.Conflict, lambda e, w: Conflict(e.message, note=e.detail)),
     (adapter.Refused, lambda e, w: UpstreamRefused(e.message, note=e.detail)),

@@ -27,6 +27,7 @@ from gateway.admin import (
     operations,
     parity,
     policy,
+    reconciliation,
     snapshots,
     writes,
 )
@@ -54,7 +55,11 @@ from gateway.migration.autopilot import Autopilot
 from gateway.migration.controls import HostControls
 from gateway.migration.outbox import Outbox
 from gateway.migration.reads import Migrating
-from gateway.migration.thaw import keep_thawed
+from gateway.migration.reconcile.ledger import Reconciliations
+from gateway.migration.reconcile.service import Reconciling
+from gateway.migration.reconcile.worker import LOCK, Reconciler
+from gateway.migration.recording.recorder import Recorder
+from gateway.migration.thaw import keep_thawed, keep_told
 from gateway.migration.writing import Gate
 from gateway.operations.service import Operations
 from gateway.routing.model import InvalidWorkspace
@@ -87,7 +92,7 @@ class Application:
         self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self._own.add_exception_handler(HTTPException, no_such_place)
         ours = (health, documents, lineage, metrics, operations, audit, policy)
-        subjects = (*ours, snapshots, parity, writes, approvals, decommission)
+        subjects = (*ours, snapshots, parity, writes, approvals, decommission, reconciliation)
         self._own.include_router(control_routes(self.control, tuple(each for room in subjects for each in room.PLACES)))
         self._recorded = Recorded(self._own, lambda: self.control.audit)
         self._ingress: HttpIngress | None = None
@@ -145,21 +150,32 @@ class Application:
         runtime.supervise(means.governance.verifier.keep_noting)
         runtime.supervise(means.webhooks.run)
         runtime.supervise(partial(keep_thawed, runtime.changes))
+        runtime.supervise(partial(keep_told, runtime.changes, lambda: runtime.current().version))
         runtime.supervise(means.governance.migrating.samples.pulse)
         runtime.supervise(means.governance.migrating.tally.pulse)
-        runtime.supervise(applier(runtime).work)
+        reconciler = reconciler_of(runtime)
+        runtime.supervise(applier(runtime, reconciler).work)
+        runtime.supervise(reconciler.work)
         pilot = partial(autopilot_of(runtime).lead, Leader(means.folder.path / "autopilot.leader"))
         runtime.supervise(pilot)
-        self._ingress = HttpIngress(runtime.current, means.audit, (means.telemetry.observe,))
+        recorder = Recorder(means.folder.recordings, lambda: runtime.current().compiled)
+        runtime.supervise(recorder.pulse)
+        self._ingress = HttpIngress(runtime.current, means.audit, (means.telemetry.observe, recorder.observe))
         self.control.attach(runtime, means.audit, means.governance.verifier)
         return runtime
 
 
-def applier(runtime: Runtime) -> Applier:
+def applier(runtime: Runtime, reconciler: Reconciler) -> Applier:
     """What tells a group's other side of writes, if this process leads."""
     means = runtime.means
     lock = means.folder.path / "outbox.leader"
-    return Applier(means.governance.outbox, lambda: runtime.current().held(), means.audit, lock)
+    return Applier(means.governance.outbox, lambda: runtime.current().held(), means.audit, lock, reconciler.told)
+
+
+def reconciler_of(runtime: Runtime) -> Reconciler:
+    """What holds both sides of groups against each other, if this process leads."""
+    means = runtime.means
+    return Reconciler(means.reconciling, means.governance.migrating, runtime.current, means.folder.path / LOCK)
 
 
 def autopilot_of(runtime: Runtime) -> Autopilot:
@@ -200,6 +216,7 @@ def make_means(workspace: Path, settings: Settings) -> Means:
         snapshots=stored(state, folder.path / "cache", os.environ),
         approvals=Approvals(folder.approvals),
         webhooks=Webhooks(),
+        reconciling=Reconciling(Reconciliations.open(folder.reconciliations), outbox),
     )
 
 
@@ -221,5 +238,5 @@ def close_means(means: Means) -> None:
         kept, migrating = means.governance.operations, means.governance.migrating
         # The last is closed first: what writes by a worker's slot, before the slot is given back.
         places = (kept, means.governance.outbox, means.shared, migrating, means.state, means.offload, means.searching)
-        for each in (*places, means.telemetry, means.audit):
+        for each in (means.reconciling.kept, *places, means.telemetry, means.audit):
             closing.callback(each.close)

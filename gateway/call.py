@@ -169,6 +169,8 @@ class Call:
     """The upstream is asked what became of the write, which isn't sent in any case."""
     kept: str = ""
     """The id of the operation that the write is kept as; empty: it isn't kept."""
+    trying: bool = False
+    """It is a dry run (`Prefer: dry-run`): a write is to be tried, and changes nothing."""
     pinned: str = ""
     """The side that has had this write before, with an outcome that nobody knows; empty: it's new."""
 

@@ -14,6 +14,7 @@ from gateway.adapter_problems import problem_of
 from gateway.bulkhead import AGENT, BATCH, INTERACTIVE
 from gateway.call import Call, Principal, Reply, UpstreamCall
 from gateway.errors import BadUpstreamReply, InternalError, InvalidRequest, UnknownOutcome
+from gateway.migration.trial import Trial
 from gateway.pipeline import Handler
 from gateway.routing.groups import Side
 from gateway.routing.model import Binding, Expression, MappingFailed, Route
@@ -58,13 +59,15 @@ def bound(route: Route, side: Side, upstreams: Mapping[str, Invoker]) -> Handler
     output, writes = binding.output, route.effect is not Effect.READ
 
     async def handler(call: Call) -> Reply:
+        if call.trying and not isinstance(upstream, Trial):  # whatever led here: a dry run never makes the change
+            raise InternalError("The call is a dry run, and this would make the change; nothing was sent.")
         result = await _invoke(call, route, binding, upstream, build_input(call))
-        body = result.value
+        body, changed = result.value, writes and not call.trying
         if output is not None:
             big = not output.compiled and _is_big(body)
-            body = await asyncio.to_thread(_mapped, output, body, writes) if big else _mapped(output, body, writes)
+            body = await asyncio.to_thread(_mapped, output, body, changed) if big else _mapped(output, body, changed)
         reply = Reply(route.status, body, as_of=result.as_of, served_by=side, warnings=result.warnings)
-        if location is not None:
+        if location is not None and not call.trying:
             reply.headers.append((b"location", location(body)))
         return reply
 
@@ -83,7 +86,7 @@ async def _invoke(call: Call, route: Route, binding: Binding, upstream: Invoker,
         outcome, sources = "ok", result.sources
     except AdapterError as error:
         outcome = type(error).__name__
-        problem = problem_of(error, writes=route.effect is not Effect.READ)
+        problem = problem_of(error, writes=route.effect is not Effect.READ and not call.trying)
         problem.errors = tuple(
             {**each, "pointer": request_pointer(binding, call, each["pointer"])} for each in problem.errors
         )

@@ -13,7 +13,7 @@
     ├── the upstream
     │   ├── BadUpstreamReply 502       what it answered can't be understood or breaks the contract
     │   ├── UpstreamRefused 502        it refused the gateway's own credentials
-    │   ├── UpstreamBusy 503 · UpstreamUnavailable 503
+    │   ├── NotBuilt 501 · UpstreamBusy 503 · UpstreamUnavailable 503
     │   ├── DeadlineExceeded 504       a read that took too long; nothing changed
     │   └── UnknownOutcome 504         a write that was sent and never answered
     ├── a change of the gateway itself (`gateway.control_errors`)
@@ -80,13 +80,8 @@ class Problem(Exception):
             "detail": self.detail,
             "retryable": self.retryable,
         }
-        optional = {
-            "instance": instance,
-            "retry_after": self.retry_after,
-            "fix": self.fix,
-            "errors": list(self.errors),
-            "operation": self.operation,
-        }
+        optional: dict[str, Any] = {"instance": instance, "retry_after": self.retry_after, "fix": self.fix}
+        optional |= {"errors": list(self.errors), "operation": self.operation}
         members.update({name: value for name, value in optional.items() if value})
         return members
 
@@ -207,6 +202,12 @@ class UpstreamUnavailable(Problem):
     """The upstream can't be reached; nothing was sent."""
 
     slug, title, status, retryable = "upstream-unavailable", "The system behind the route is unavailable", 503, True
+
+
+class NotBuilt(Problem):
+    """The system that is to answer isn't built yet; nothing was sent."""
+
+    slug, title, status = "not-built", "Not built yet", 501
 
 
 class DeadlineExceeded(Problem):

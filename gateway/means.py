@@ -10,6 +10,7 @@ from gateway.approvals.webhook import Webhooks
 from gateway.audit.log import AuditLog
 from gateway.audit.reader import Reader
 from gateway.lineage.snapshots import Snapshots
+from gateway.migration.reconcile.service import Reconciling
 from gateway.serving import Governance
 from gateway.store.contract import State
 from gateway.store.offload import Offload
@@ -37,3 +38,4 @@ class Means:
     """For lineage."""
     approvals: Approvals
     webhooks: Webhooks
+    reconciling: Reconciling

@@ -52,7 +52,8 @@ class Runtime:
         self.serving: Serving | None = None
         self.draining = False
         changing = (means.state, means.shared, means.offload, self.compile, means.approvals)
-        self.changes = Changes(*changing, means.webhooks.tell, means.governance.outbox.drained)
+        looking = (means.governance.outbox.drained, means.reconciling.lacking)
+        self.changes = Changes(*changing, means.webhooks.tell, *looking)
 
     @property
     def means(self) -> Means:
@@ -253,6 +254,7 @@ class Runtime:
         old, self.serving = self.serving, fresh
         fresh.reads.begin(version, None if old is None else old.reads)
         fresh.migrating_writes.begin(version)
+        fresh.trials.begin(compiled.groups, None if old is None else old.trials)
         self._served = loaded
         self._in_use.append(fresh)
         logger.info("serving snapshot %d (%s): %d routes", version, compiled.hash[:12], len(compiled.routes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -13,10 +13,11 @@ from gateway.compose import compose
 from gateway.dispatch import Invoker, bound, dispatch
 from gateway.filters.authenticate import authenticate
 from gateway.filters.authorize import authorize, authorize_call
+from gateway.filters.dry_run import dry_run
 from gateway.filters.idempotency import idempotency
 from gateway.filters.intent import intent
 from gateway.filters.paginate import paginate, side_of_cursor
-from gateway.filters.rate_limit import limited
+from gateway.filters.rate_limit import limited, limited_by_side
 from gateway.filters.redact import redact
 from gateway.filters.rows import visible_rows
 from gateway.filters.sunset import sunset
@@ -27,15 +28,20 @@ from gateway.identity.signing import Keyring
 from gateway.ingress.http import Endpoint
 from gateway.limits.limiter import Limiter
 from gateway.migration.apply import Writable
+from gateway.migration.missing import stand_in
 from gateway.migration.outbox import Outbox
 from gateway.migration.reads import Migrating, Reads
+from gateway.migration.received import received
+from gateway.migration.split import joined
+from gateway.migration.trial import Trial
+from gateway.migration.trials import Trials, trying
 from gateway.migration.writing import Gate, Writes
 from gateway.operations.service import Operations
 from gateway.pipeline import Filter, Handler, chain
 from gateway.policy.decide import Policies
 from gateway.policy.sight import Sights
 from gateway.routing.audit_schema import Audit
-from gateway.routing.groups import Side
+from gateway.routing.groups import Served, Side
 from gateway.routing.model import Compiled, Route
 from gateway.routing.table import Table
 from gateway.upstream import Upstream
@@ -53,6 +59,7 @@ class Serving:
     limiter: Limiter
     reads: Reads
     migrating_writes: Writes
+    trials: Trials
     calls: int = 0
     writes: int = 0
 
@@ -91,19 +98,28 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
         group = compiled.groups.get(route.group)
         going = None if group is None else sunset(group)
         told: list[Filter] = [] if going is None else [going]
+        counted = received(route, governance.migrating.tally)
+        told += [] if counted is None else [counted]
         return [*told, authenticate(governance.verifier), *limits[route.operation_id], authorize(policies, route)]
 
     def keeping(route: Route) -> list[Filter]:
         filters: list[Filter] = [authorize_call(policies, route)] if policies.waits_for(route) else []
-        if route.effect is not Effect.READ:
-            filters.append(_keeping_write(route, governance.operations, sights, writes))
         # What is kept of a write may be asked for again, so it is kept as the caller may see it.
-        return [*filters, redact(route)] if policies.narrowed(route) else filters
+        shaped: list[Filter] = [redact(route)] if policies.narrowed(route) else []
+        if route.effect is Effect.READ:
+            return [*filters, *shaped]
+        trial = tries.handler(route, _first(route, writes))
+        filters.append(dry_run(None if trial is None else chain(shaped, trial)))
+        filters.append(_keeping_write(route, governance.operations, sights, writes))
+        return [*filters, *shaped, *tries.sampled(route, writes.deadline(route))]
+
+    def narrowing(route: Route) -> list[Filter]:
+        if not policies.narrowed(route):
+            return []
+        return [visible_rows(route, compiled.defaults.max_page, governance.keyrings["cursor"])]
 
     def seeing(route: Route) -> list[Filter]:
-        filters: list[Filter] = []
-        if policies.narrowed(route):
-            filters.append(visible_rows(route, compiled.defaults.max_page, governance.keyrings["cursor"]))
+        filters = narrowing(route)
         if route.effect is not Effect.READ and route.compose is None:
             filters.append(intent(governance.audit, route, keeps[route.operation_id]))
         return filters
@@ -111,14 +127,45 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
     def write_side(route: Route, side: Side) -> Handler:
         return chain(seeing(route), bound(route, side, upstreams))
 
+    tries = _Tries(compiled, upstreams, governance, narrowing, Trials(governance.migrating.proofs))
     reads = Reads(governance.migrating, compiled, upstreams)
     writes = Writes(governance.outbox, governance.gate, governance.operations, compiled, upstreams, write_side)
-    made = handlers(compiled, upstreams, admission, governance.keyrings["cursor"], keeping, seeing, reads, writes)
+    cursors, by_side = governance.keyrings["cursor"], limited_by_side(compiled, governance.limiter)
+    made = handlers(compiled, upstreams, admission, cursors, keeping, seeing, reads, writes, by_side)
     table: Table[Endpoint] = Table()
     for route in compiled.routes:
         endpoint = _endpoint(route, compiled, made[route.operation_id], keeps[route.operation_id])
         table.add(route.method, route.path, endpoint)
-    return Serving(version, compiled, table, policies, upstreams, governance.limiter, reads, writes)
+    return Serving(version, compiled, table, policies, upstreams, governance.limiter, reads, writes, tries.trials)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tries:
+    """What tries the writes of a snapshot, and makes none. `narrowing` holds them to the rows that callers may see."""
+
+    compiled: Compiled
+    upstreams: Mapping[str, Upstream]
+    governance: Governance
+    narrowing: Callable[[Route], list[Filter]]
+    trials: Trials
+
+    def handler(self, route: Route, side: Side) -> Handler | None:
+        """What tries a write at one side; None: it can't be tried there."""
+        binding = route.legacy if side == "legacy" else route.replacement
+        if binding is None or not binding.dry_run:
+            return None
+        upstream = Trial(
+            self.upstreams[binding.upstream], self.governance.migrating.proofs, self.compiled.groups[route.group]
+        )
+        filters = judging(route, self.compiled, self.governance.keyrings["cursor"], side)
+        return chain([*filters, *self.narrowing(route)], bound(route, side, {binding.upstream: upstream}))
+
+    def sampled(self, route: Route, deadline: float) -> list[Filter]:
+        """What has a share of the writes that legacy does tried at the replacement, too; `deadline` in seconds."""
+        group, trial = self.compiled.groups.get(route.group), self.handler(route, "replacement")
+        if group is None or group.stage.writes != "dry_run" or trial is None:
+            return []
+        return [self.trials.filter(trying(self.governance.migrating, route, group, trial, deadline))]
 
 
 def handlers(
@@ -130,21 +177,23 @@ def handlers(
     seeing: Callable[[Route], list[Filter]] = lambda _: [],
     reads: Reads | None = None,
     writes: Writes | None = None,
+    by_side: Callable[[Route, Side], Sequence[Filter]] = lambda *_: (),
 ) -> dict[str, Handler]:
     """Every route's handler by operationId; `admission` gives the filters that decide who may come in, `keeping` those
     that keep a write: behind what validates the request, around what shapes the reply, which is kept as it is told;
     `seeing` those right before the binding, which leave out what the caller may not see. `reads` chooses the side of
-    groups that migrate, and `writes` does so where both sides can write; without them legacy serves."""
+    groups that migrate, and `writes` does so where both sides can write; without them legacy serves. `by_side` gives
+    the filters of limits that only calls of one side meet."""
 
-    def one_side(route: Route, side: Side, called: Mapping[str, Invoker]) -> Handler:
+    def one_side(route: Route, side: Served, called: Mapping[str, Invoker]) -> Handler:
         judged = judging(route, compiled, cursor_keys, side)
-        return chain([*judged, *seeing(route)], bound(route, side, called))
+        return chain([*judged, *seeing(route)], _last(route, side, compiled, called))
 
     routes = {route.operation_id: route for route in compiled.routes}
     made: dict[str, Handler] = {}
     for name, route in routes.items():
         filters = [*admission(route), validate_request(route), *keeping(route)]
-        switched = None if reads is None else reads.handler(route, one_side, side_of_cursor)
+        switched = None if reads is None else reads.handler(route, one_side, side_of_cursor, by_side)
         if switched is not None:
             made[name] = chain(filters, switched)
             continue
@@ -156,6 +205,26 @@ def handlers(
         last = compose(route, routes, made) if route.compose else dispatch(route, upstreams)
         made[name] = chain([*filters, *judging(route, compiled, cursor_keys), *seeing(route)], last)
     return made
+
+
+def _last(route: Route, side: Served, compiled: Compiled, called: Mapping[str, Invoker]) -> Handler:
+    """What answers in the end."""
+    if side == "both":
+        sides: Mapping[Side, Handler] = {
+            "legacy": bound(route, "legacy", called),
+            "replacement": bound(route, "replacement", called),
+        }
+        return joined(route, compiled.groups[route.group], sides)
+    if side == "replacement" and route.missing is not None:
+        return stand_in(route)
+    return bound(route, side, called)
+
+
+def _first(route: Route, writes: Writes) -> Side:
+    """The side that does a write."""
+    if writes.first(route):
+        return "legacy" if writes.first(route) == "legacy" else "replacement"
+    return "legacy" if route.legacy is not None else "replacement"
 
 
 def _keeping_write(route: Route, operations: Operations, sights: Sights, writes: Writes) -> Filter:
@@ -170,10 +239,11 @@ def _keeping_write(route: Route, operations: Operations, sights: Sights, writes:
     )
 
 
-def judging(route: Route, compiled: Compiled, cursor_keys: Keyring, side: Side = "legacy") -> list[Filter]:
+def judging(route: Route, compiled: Compiled, cursor_keys: Keyring, side: Served = "legacy") -> list[Filter]:
     """The filters that hold a reply of that side against the route's contract."""
     filters: list[Filter] = []
-    if route.reply is not None and route.enforcement != "off":
+    in_part = side == "replacement" and route.replacement is not None and bool(route.replacement.owns)
+    if route.reply is not None and route.enforcement != "off" and not in_part:
         filters.append(validate_reply(route))
     if route.is_list:
         filters.append(paginate(route, compiled.defaults, cursor_keys, side))

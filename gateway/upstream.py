@@ -129,12 +129,12 @@ class Upstream:
             return "queue"
         return "slow" if self._pace.slow else ""
 
-    async def once(self, operation: str, input: Mapping[str, Json], *, context: Context) -> Result:
+    async def once(self, operation: str, input: Mapping[str, Json], *, context: Context, purpose: str) -> Result:
         """A read that no caller waits for: without a queue and without a second attempt. Raises like `call`; `Busy`
         where no slot is free now."""
         deadline = min(context.deadline, time.monotonic() + self.limits.deadline)
         within = context._replace(deadline=deadline, effect=Effect.READ)
-        self._seen(operation, "shadow", context)
+        self._seen(operation, purpose, context)
         self._counts["calls"] += 1
         self._breaker.check()
         if not self._slots.take():

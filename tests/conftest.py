@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 # A shell makes what it runs in the background ignore SIGINT, and children inherit that: what tests start must hear it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Hundreds of processes are started from the same files: they needn't each compile them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def _load(name: str) -> ModuleType:
@@ -47,6 +50,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return _ByFile(config, log)
 
 
+_fuses = _load("fuses")
 _servers = _load("servers")
 _running = _load("running")
 
@@ -55,6 +59,12 @@ _running = _load("running")
 def servers() -> ModuleType:
     """tests/servers.py: `postgres_server()`, `mariadb_server()`, `driver()`, `sqlite_dsn()`, `free_port()`."""
     return _servers
+
+
+@pytest.fixture(scope="session")
+def fuses() -> ModuleType:
+    """tests/fuses.py: `Fuse`, which kills a process at a step that is counted out."""
+    return _fuses
 
 
 @pytest.fixture(scope="session")

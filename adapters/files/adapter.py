@@ -17,6 +17,7 @@ from adapters.errors import (
     BadReply,
     DoNotRetry,
     NotFound,
+    NotTried,
     Retry,
     Unavailable,
     UnknownOutcome,
@@ -135,21 +136,23 @@ class FilesAdapter:
             async for batch in found:
                 yield batch
 
+    def tries(self, operation: str) -> bool:
+        """Whether it is an `append`, which is judged and encoded before anything is written."""
+        return operation in self._operations and operation.endswith(".append")
+
     async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
         """What `append` would write, without writing it."""
-        name, _, verb = operation.partition(".")
-        if operation not in self._operations or verb != "append":
-            raise DoNotRetry(f"there is no dry run of {operation}")
-        dataset = self._datasets[name]
+        if not self.tries(operation):
+            raise NotTried(f"there is no dry run of {operation}")
+        dataset = self._datasets[name := operation.partition(".")[0]]
         owner = self._owners.of(dataset.description, context)
         try:
             async with asyncio.timeout(context.remaining()):
                 _, data = prepared(dataset.description, await self._current(dataset), input, owner)
         except TimeoutError:
             raise Unavailable(f"{name} didn't answer in time; nothing was written") from None
-        return Result(
-            decoded(dataset.description, data), datetime.now(UTC), warnings=warnings(dataset, dataset.generation)
-        )
+        value = decoded(dataset.description, data)
+        return Result(value, datetime.now(UTC), warnings=warnings(dataset, dataset.generation))
 
     def element(self, operation: str, pointer: str) -> str | None:
         """The dataset's field that a part of an answer is, and its place in the record; see `SupportsElements`."""

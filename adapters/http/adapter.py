@@ -7,14 +7,29 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 
-from adapters.client import ClientOptions, HttpClient, http_client
+from adapters.client import ClientOptions, HttpClient, HttpReply, http_client
 from adapters.contract import Context, Effect, Json, Operation, Probe, Result, Source, Workspace
-from adapters.errors import AdapterError, ConfigError, ConfigProblem, DoNotRetry, NotFound, Unavailable
+from adapters.errors import (
+    AdapterError,
+    BadReply,
+    ConfigError,
+    ConfigProblem,
+    DoNotRetry,
+    NotFound,
+    NotTried,
+    Unacknowledged,
+    Unavailable,
+    UnknownOutcome,
+)
 from adapters.http.config import Config
-from adapters.http.replies import as_of, value_of
+from adapters.http.pages import Page, Pages, list_operation, read
+from adapters.http.replies import applied, as_of, value_of
 from adapters.http.shown import Shown
-from adapters.http.template import Template, template
+from adapters.http.template import Request, Template, template
 from adapters.tls import Texts, texts
+
+_NO_PROOF = "The upstream was asked to change nothing, and doesn't say that it did so: the change may have been made."
+_UNSURE = "The upstream was asked to change nothing and gave no answer: where it ignores that, it made the change."
 
 
 class HttpAdapter:
@@ -38,7 +53,10 @@ class HttpAdapter:
     def accepts(self, name: str) -> Operation | None:
         """The operation called `name`, "METHOD /path/{parameter}"; None when it isn't well-formed."""
         known = template(name)
-        return None if known is None else known.operation()
+        if known is None:
+            return None
+        pages = self._config.lists.get(name)
+        return known.operation() if pages is None else list_operation(known, pages)
 
     def element(self, operation: str, pointer: str) -> str | None:
         """The pointer into the response's body itself; see `SupportsElements`."""
@@ -58,7 +76,8 @@ class HttpAdapter:
         known = template(operation)
         if known is None:
             raise DoNotRetry("The route is bound to an operation that isn't METHOD /path.", detail=operation)
-        return await self._call(known, input, context)
+        pages = self._config.lists.get(operation)
+        return await (self._call(known, input, context) if pages is None else self._list(known, pages, input, context))
 
     async def probe(self, context: Context) -> Probe:
         """GETs the configured path: up when the answer is below 500 and isn't a refusal of the credential."""
@@ -73,28 +92,78 @@ class HttpAdapter:
         ok = reply.status < 500 and reply.status not in (401, 403)
         return Probe(ok, f"GET {self._config.probe} answers {reply.status}", time.monotonic() - start)
 
+    def tries(self, operation: str) -> bool | None:
+        """Only a binding knows whether the API takes dry runs (`Prefer: dry-run`); a read is none."""
+        known = template(operation)
+        return False if known is None or known.effect is Effect.READ else None
+
+    async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
+        """One request with `Prefer: dry-run` (RFC 7240), and no idempotency key. What succeeds counts only when the
+        reply says `Preference-Applied: dry-run`; else it raises `Unacknowledged`, as the change may have been made."""
+        known = template(operation)
+        if known is None:
+            raise NotTried(f"there is no dry run of {operation}")
+        context = context._replace(idempotency_key=None)
+        try:
+            request, reply = await self._sent(known, input, context, dry_run=True)
+        except (UnknownOutcome, BadReply) as error:
+            raise Unacknowledged(_UNSURE, detail=error.detail, answered=False) from error
+        return await self._result(known, request, reply, context, acknowledged=applied(reply))
+
     async def _call(self, known: Template, input: Mapping[str, Json], context: Context) -> Result:
+        request, reply = await self._sent(known, input, context)
+        return await self._result(known, request, reply, context)
+
+    async def _list(self, known: Template, pages: Pages, input: Mapping[str, Json], context: Context) -> Result:
+        """A page of a list, by as many requests as that takes; as old as the oldest of them."""
+        times: list[datetime] = []
+
+        async def fetch(asked: Mapping[str, Json]) -> Page:
+            _, reply = await self._sent(known, asked, context)
+            value = await value_of(reply, Effect.READ)
+            times.append(as_of(reply, datetime.now(UTC)))
+            return Page(value, reply.headers)
+
+        value = await read(pages, known, input, fetch)
+        at = min(times)
+        return Result(value, at, (Source(self._name, known.name, as_of=at),))
+
+    async def _result(
+        self, known: Template, request: Request, reply: HttpReply, context: Context, *, acknowledged: bool = True
+    ) -> Result:
+        if not acknowledged and 200 <= reply.status < 300:
+            raise Unacknowledged(_NO_PROOF, detail=f"HTTP {reply.status}", answered=True)
+        try:
+            value = await value_of(reply, context.effect or known.effect)
+        except UnknownOutcome as error:
+            if acknowledged:
+                raise
+            raise Unacknowledged(_UNSURE, detail=error.detail, answered=False) from error
+        at = as_of(reply, datetime.now(UTC))
+        return Result(value, at, (Source(self._name, known.name, request.key, as_of=at),))
+
+    async def _sent(
+        self, known: Template, input: Mapping[str, Json], context: Context, *, dry_run: bool = False
+    ) -> tuple[Request, HttpReply]:
         shown = self._shown.headers(context)
         request = known.request(input, self._shown.names)
         await self.open()
         headers = {**self._headers, **shown, **request.headers}
+        if dry_run:
+            headers = {name: value for name, value in headers.items() if name.lower() != "prefer"}
+            headers["Prefer"] = "dry-run"
         if request.body is not None:
             headers["Content-Type"] = "application/json"
         if context.traceparent is not None:
             headers["traceparent"] = context.traceparent
-        effect = context.effect or known.effect
-        if context.idempotency_key is not None and effect is not Effect.READ:
+        if context.idempotency_key is not None and (context.effect or known.effect) is not Effect.READ:
             headers["Idempotency-Key"] = context.idempotency_key
         url = self._config.base_url + request.target
         send = partial(self._client.send, known.method, url, body=request.body, deadline=context.deadline)
         tokens = self._shown.tokens
         if tokens is None:
-            reply = await send(headers=headers)
-        else:
-            reply = await tokens.send(context, lambda token: send(headers={**headers, "Authorization": token}))
-        value = await value_of(reply, effect)
-        at = as_of(reply, datetime.now(UTC))
-        return Result(value, at, (Source(self._name, known.name, request.key, as_of=at),))
+            return request, await send(headers=headers)
+        return request, await tokens.send(context, lambda token: send(headers={**headers, "Authorization": token}))
 
 
 class LookupHttpAdapter(HttpAdapter):

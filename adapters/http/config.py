@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from adapters.callers import CallerName
+from adapters.http.pages import Pages
 from adapters.http.template import OWN_HEADERS, template
 from adapters.oauth import OAuth
 from adapters.secret import Reference, Secret
@@ -107,6 +108,11 @@ class Config(_Model):
         description='Operation that tells what became of a write, such as "GET /operations/by-key/{idempotency_key}"; '
         "404 means that it never happened.",
     )
+    lists: dict[str, Pages] = Field(
+        default_factory=dict,
+        max_length=1000,
+        description='Operations that are lists, such as "GET /v2/customers", and how each of them pages.',
+    )
     keep_alive: bool = Field(True, description="Keep connections open between calls.")
     max_body: int = Field(16 * 2**20, ge=1024, le=2**30, description="Largest reply in bytes, after decompression.")
     concurrency: int = Field(8, ge=1, le=1000, description="Connections at most.")
@@ -116,6 +122,15 @@ class Config(_Model):
         if self.callers is not None and self.auth is not None and self.auth.oauth is not None:
             raise ValueError("callers and auth.oauth both say in whose name calls are made: choose one")
         return self
+
+    @field_validator("lists")
+    @classmethod
+    def _gets(cls, lists: dict[str, Pages]) -> dict[str, Pages]:
+        for name in lists:
+            parsed = template(name)
+            if parsed is None or parsed.method != "GET":
+                raise ValueError(f"'{name}' isn't GET and a path: only what is got can be a list")
+        return lists
 
     @field_validator("lookup")
     @classmethod

@@ -82,6 +82,12 @@ def as_of(reply: HttpReply, now: datetime) -> datetime:
     return now - timedelta(seconds=int(age)) if age.isascii() and age.isdigit() and len(age) < 10 else now
 
 
+def applied(reply: HttpReply) -> bool:
+    """Whether the reply says that it is that of a dry run: `Preference-Applied` (RFC 7240 section 3)."""
+    named = reply.headers.get("preference-applied", "").split(",")
+    return "dry-run" in {each.partition(";")[0].partition("=")[0].strip().lower() for each in named}
+
+
 def failure_of(reply: HttpReply, effect: Effect) -> AdapterError:
     """The error for a reply that isn't 2xx; the table in README.md."""
     status, detail = reply.status, f"HTTP {reply.status}"

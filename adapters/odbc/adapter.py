@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapters.contract import Context, Effect, Json, Operation, Probe, Result, Source
-from adapters.errors import AdapterError, ConfigError, DoNotRetry, Refused, Unavailable, parts_of
+from adapters.errors import AdapterError, ConfigError, DoNotRetry, NotTried, Refused, Unavailable, parts_of
 from adapters.odbc.bulk import Bulk
 from adapters.odbc.config import Config
 from adapters.odbc.dialects import DIALECTS, Dialect, dialect_of
@@ -22,6 +22,7 @@ from adapters.odbc.plans import Action, Job, Plan
 from adapters.odbc.pool import Pool
 from adapters.odbc.session import Session
 from adapters.odbc.trace import comment_of, traced
+from adapters.odbc.trying import places, tried, tries
 from adapters.secret import Reference
 from adapters.zones import zone
 
@@ -101,13 +102,19 @@ class OdbcAdapter:
         job = functools.partial(_transact, plan.job) if write else plan.job
         return await self._run(job, plan, context, write, who)
 
+    def tries(self, operation: str) -> bool | None:
+        """Whether it can be tried, as far as the configuration tells; see `adapters.odbc.trying`."""
+        return tries(self._model, operation, self._dialect)
+
     async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
-        """Runs a table's write in a transaction that is rolled back: `{"before": row | null, "after": row | null}`."""
+        """Runs a write in a transaction that is rolled back, and answers what it would have."""
         who = self._identity.of(context) if self._identity is not None else None
         _, plan = await self._planned(operation, input, context)
-        if plan.before is None:
-            raise DoNotRetry(f"{operation} can't be tried without doing it")
-        return await self._run(functools.partial(_tried, plan.before, plan.job), plan, context, True, who)
+        assert self._dialect is not None
+        if not tries(self._model, operation, self._dialect):
+            raise NotTried(f"{operation} can't be tried without doing it")
+        touched = places(self._model, operation, self._dialect)
+        return await self._run(functools.partial(tried, plan.job, touched), plan, context, True, who)
 
     async def bulk(
         self, operation: str, input: Mapping[str, Json], context: Context
@@ -174,7 +181,3 @@ def _stamped(job: Job, session: Session) -> tuple[datetime, Any]:
 
 def _transact(job: Job, session: Session) -> Json:
     return session.transaction(job)
-
-
-def _tried(before: Job, job: Job, session: Session) -> Json:
-    return session.transaction(lambda open_: {"before": before(open_), "after": job(open_)}, keep=False)

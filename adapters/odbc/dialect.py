@@ -70,6 +70,11 @@ class Dialect:
     """Statements on a connection that reads so: its reader may be slow, and the deadline ends it."""
     rolls_back: bool = False
     """A connection that breaks before COMMIT is certain to leave nothing behind."""
+    undoes: str = ""
+    """Over the schema ("": wherever an unqualified name is looked up) and the table: a row where a rollback takes back
+    all that a write of it does, none where that isn't known; "": nothing is known of any table."""
+    settle: tuple[str, ...] = ()
+    """Statements that judge, before the end of a transaction, what would be judged at its commit."""
     extras: str = ""
     """What SQLColumns doesn't tell, over the schema ("": the current one) and the table: name, filled by the
     database, boolean, decimal of any size."""

@@ -60,11 +60,11 @@ def faults(sql: str, grammar: str, declared: Set[str]) -> Iterator[str]:
     for node in tree.walk():
         if isinstance(node, _FORBIDDEN):
             yield f"it holds {type(node).__name__.upper()}, which a read must not; say '-- effect: write'"
-        elif isinstance(node, exp.Func) and (name := _unknown(node)) is not None and name not in declared:
+        elif isinstance(node, exp.Func) and (name := unknown_function(node)) is not None and name not in declared:
             yield f"function {name} isn't known to be free of effects; vouch for it with '-- function: {name}'"
 
 
-def _unknown(node: exp.Func) -> str | None:
+def unknown_function(node: exp.Func) -> str | None:
     """The name of a function that isn't known to be harmless."""
     parent = node.parent
     if isinstance(parent, exp.Dot) and parent.expression is node:

@@ -40,6 +40,11 @@ MARIADB = Dialect(
     clock_intervals=True,
     # It hands results on as they come from version 3.1.17 alone.
     bulk_begin="START TRANSACTION WITH CONSISTENT SNAPSHOT",
+    # A trigger may write into a table whose engine knows no transactions.
+    undoes="SELECT 1 FROM information_schema.tables t JOIN information_schema.engines e ON e.engine = t.engine "
+    "WHERE t.table_schema = COALESCE(NULLIF(?, ''), DATABASE()) AND t.table_name = ? AND e.transactions = 'YES' "
+    "AND NOT EXISTS (SELECT 1 FROM information_schema.triggers g "
+    "WHERE g.event_object_schema = t.table_schema AND g.event_object_table = t.table_name)",
     extras="SELECT column_name, extra <> '', column_type = 'tinyint(1)', 0 FROM information_schema.columns "
     "WHERE table_schema = COALESCE(NULLIF(?, ''), DATABASE()) AND table_name = ?",
     system_schemas=("mysql", "information_schema", "performance_schema", "sys"),

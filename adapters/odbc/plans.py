@@ -14,12 +14,11 @@ Job: TypeAlias = Callable[[Session], Json]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One call, judged and ready. `before` reads the row that a write is about, for a dry run."""
+    """One call, judged and ready."""
 
     job: Job
     object: str
     key: str | None = None
-    before: Job | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,13 @@ POSTGRESQL = Dialect(
     bulk_session=("SET idle_in_transaction_session_timeout = 0",),
     bulk={"UseDeclareFetch": "1", "Fetch": "2000"},
     rolls_back=True,
+    # A foreign table's server needn't know transactions; what a view stands for isn't known.
+    undoes="SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, "
+    "(SELECT CAST(? AS text) AS place, CAST(? AS text) AS name) AS asked WHERE c.relname = asked.name "
+    "AND (n.nspname = asked.place OR asked.place = '' AND pg_table_is_visible(c.oid)) AND c.relkind IN ('r', 'p') "
+    "AND NOT EXISTS (SELECT 1 FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhrelid "
+    "WHERE i.inhparent = c.oid AND p.relkind = 'f')",
+    settle=("SET CONSTRAINTS ALL IMMEDIATE",),
     extras="SELECT column_name, CAST(is_identity = 'YES' OR is_generated = 'ALWAYS' AS int), 0, "
     "CAST(data_type = 'numeric' AND numeric_precision IS NULL AS int) "
     "FROM information_schema.columns WHERE table_schema = COALESCE(NULLIF(?, ''), current_schema()) AND table_name = ?",

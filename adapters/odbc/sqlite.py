@@ -42,6 +42,9 @@ SQLITE = Dialect(
     last_id="SELECT last_insert_rowid()",
     digits=15,
     rolls_back=True,
+    # A virtual table is its module's own affair.
+    undoes="SELECT 1 FROM sqlite_master WHERE COALESCE(?, '') IS NOT NULL AND name = ? COLLATE NOCASE "
+    "AND type IN ('table', 'view') AND sql NOT LIKE 'CREATE VIRTUAL%'",
     codes=Codes(
         messages=(
             ("UNIQUE constraint failed", Failure.CONFLICT),

@@ -45,7 +45,7 @@ class TableWrites(TableReads):
             given = self._key(input) if whole else None
             return self._kept(session, self._inserted(session, statement, values, given), within)
 
-        return Plan(job, self._object, self._named(input) if whole else None, lambda _session: None)
+        return Plan(job, self._object, self._named(input) if whole else None)
 
     def _inserted(
         self, session: Session, statement: str, values: Sequence[Any], given: Sequence[Any] | None
@@ -87,7 +87,7 @@ class TableWrites(TableReads):
             self._counted(session, session.execute(statement, values).rowcount, key, within)
             return self._kept(session, key, within)
 
-        return Plan(job, self._object, self._named(input), lambda session: self.row(session, key, within))
+        return Plan(job, self._object, self._named(input))
 
     def delete(self, input: Mapping[str, Json], rows: Rows | None) -> Plan:
         """One row less, where it is still what the caller expects."""
@@ -104,7 +104,7 @@ class TableWrites(TableReads):
             self._unchanged(session, key, within, was)
             self._counted(session, session.execute(statement, values).rowcount, key, within)
 
-        return Plan(job, self._object, self._named(input), lambda session: self.row(session, key, within))
+        return Plan(job, self._object, self._named(input))
 
     def _parted(self, input: Mapping[str, Json]) -> tuple[Mapping[str, Json], Mapping[str, Json]]:
         """What the row must still be, and the rest of the input."""

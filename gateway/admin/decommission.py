@@ -19,6 +19,7 @@ from gateway.identity.audit_keys import audit_keys
 from gateway.migration.decommission import gathered, judged, legacy_of, signed
 from gateway.migration.decommission_page import DAYS, markdown
 from gateway.migration.model import Group
+from gateway.migration.received import callers_of
 from gateway.migration.tally import Brownout
 from gateway.routing.units import seconds
 
@@ -30,22 +31,39 @@ _SPREAD = 0.6
 
 async def _evidence(control: Control, request: Request) -> Response:
     """Signed, as JSON or, with `?format=markdown`, as a page."""
-    days = request.query_params.get("days", str(DAYS))
-    if not (days.isascii() and days.isdigit() and 0 < int(days[:6]) <= _MOST_DAYS):
-        raise invalid("days", f"is a number from 1 to {_MOST_DAYS}")
-    found = await _gathered(control, _named(control, request), int(days))
+    found = await _gathered(control, _named(control, request), _days(request))
     if request.query_params.get("format") == "markdown":
         return PlainTextResponse(markdown(found), headers={"cache-control": "no-store"}, media_type="text/markdown")
     return answer(found, found["snapshot"])
+
+
+async def _callers(control: Control, request: Request) -> Response:
+    """Who still asks the group's legacy side, and which of its fields they get."""
+    group, days = _named(control, request), _days(request)
+    means, serving = control.means(), control.serving()
+    tally = means.governance.migrating.tally
+    try:
+        found = await told(means.offload(callers_of, tally, serving.compiled, group.name, days), control)
+    except sqlite3.Error as error:
+        raise StateUnavailable("What was counted can't be read now.", retry_after=1, note=str(error)) from error
+    return answer(found, serving.version)
+
+
+def _days(request: Request) -> int:
+    days = request.query_params.get("days", str(DAYS))
+    if not (days.isascii() and days.isdigit() and 0 < int(days[:6]) <= _MOST_DAYS):
+        raise invalid("days", f"is a number from 1 to {_MOST_DAYS}")
+    return int(days)
 
 
 async def _gathered(control: Control, group: Group, days: int) -> dict[str, Any]:
     means, serving = control.means(), control.serving()
     waiting = await told(means.governance.outbox.count(group.name), control)
     tally = means.governance.migrating.tally
+    reconciled = await told(means.reconciling.last_done(group.name), control)
 
     def work() -> dict[str, Any]:
-        facts = gathered(group, serving.compiled, serving.version, means.state, tally, waiting)
+        facts = gathered(group, serving.compiled, serving.version, means.state, tally, waiting, reconciled)
         signer = audit_keys(means.governance.keyrings).signer(means.folder.audit)
         return signed(judged(facts, days), signer)
 
@@ -89,5 +107,6 @@ def _named(control: Control, request: Request) -> Group:
 
 PLACES = (
     Place("/-/admin/groups/{group}/evidence", _evidence, PERMISSION),
+    Place("/-/admin/groups/{group}/callers", _callers, PERMISSION),
     Place("/-/admin/groups/{group}/brownout", _brownout, PERMISSION, ("POST",)),
 )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 from fastapi import Request, Response
 
 from gateway.admin.changing import PERMISSION, answer, body_of
@@ -12,17 +9,16 @@ from gateway.admin.control import Control
 from gateway.admin.recording import noted
 from gateway.admin.routes import Place
 from gateway.errors import Conflict, InvalidRequest, NotFound, StateUnavailable
-from gateway.migration.entries import FOR_PEOPLE, StoredEntry
+from gateway.migration.open_writes import open_writes, write_document
 from gateway.store.contract import StoreError
 
 
 async def _writes(control: Control, request: Request) -> Response:
     group, outbox = _group(control, request), control.means().governance.outbox
     try:
-        found, counts = await outbox.open_entries(group), await outbox.count(group)
+        return answer(await open_writes(outbox, group))
     except StoreError as error:
         raise _unavailable(error) from error
-    return answer({"group": group, "open": counts, "writes": [_document(each) for each in found]})
 
 
 async def _decide(control: Control, request: Request) -> Response:
@@ -43,7 +39,7 @@ async def _decide(control: Control, request: Request) -> Response:
         raise NotFound("The group has no such open write.", fix=f"Those that it has stand at /-/admin/groups/{group}.")
     if decided is None:
         raise Conflict("There is nothing to decide: the write goes on by itself.")
-    return answer({"decided": happened, **_document(decided)})
+    return answer({"decided": happened, **write_document(decided)})
 
 
 def _group(control: Control, request: Request) -> str:
@@ -51,22 +47,6 @@ def _group(control: Control, request: Request) -> str:
     if name not in control.serving().compiled.groups:
         raise NotFound("There is no such group.", fix="Those that there are stand at /-/admin/groups.")
     return name
-
-
-def _document(found: StoredEntry) -> dict[str, Any]:
-    """What people are told of a write: never what is in its request."""
-    return {
-        "id": found.id,
-        "entity": found.entity,
-        "route": found.route,
-        "state": found.state.value,
-        "for_people": found.state in FOR_PEOPLE,
-        "authority": found.authority,
-        "snapshot": found.fence,
-        "attempts": found.attempts,
-        "problem": found.problem or None,
-        "created": datetime.fromtimestamp(found.created, UTC).isoformat(timespec="milliseconds"),
-    }
 
 
 def _unavailable(error: StoreError) -> StateUnavailable:

@@ -6,6 +6,8 @@ import asyncio
 import os
 import tempfile
 import time
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,19 @@ from urllib.parse import urlencode
 import click
 import orjson
 
+from adapters.contract import Effect
 from gateway.call import Call, Principal, Reply, new_id
 from gateway.cli.common import USAGE, fail, json_option, print_json, workspace_option
 from gateway.errors import Problem
 from gateway.identity.signing import Keyring
+from gateway.routing.groups import Stage, stages_of
 from gateway.routing.load import compile_workspace, read_workspace
 from gateway.routing.model import Compiled, InvalidWorkspace, Route
+from gateway.routing.stores import state_url
 from gateway.serving import handlers
+from gateway.settings import InvalidSetting, Settings
+from gateway.store.contract import StoreError
+from gateway.store.place import StateFolder, open_state, state_path
 from gateway.telemetry import continue_trace
 from gateway.upstream import Limits, Upstream
 
@@ -57,7 +65,15 @@ async def _call(
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="figway-call-") as cache:
         files = read_workspace(workspace)
-        loaded = compile_workspace(files, cache=Path(cache), environment=os.environ, strict_secrets=True)
+        stages = _served_stages(workspace)
+        loaded = compile_workspace(
+            files,
+            cache=Path(cache),
+            environment=os.environ,
+            strict_secrets=True,
+            stages=stages,
+            judge_stages=not stages,
+        )
         compiled, route = _chosen(loaded.compiled, operation, binding)
         call = _made(route, compiled.defaults.deadline, parameters, body)
         upstreams = {name: Upstream(each, Limits()) for name, each in loaded.adapters.items()}
@@ -82,8 +98,33 @@ def _chosen(compiled: Compiled, operation: str, binding: str | None) -> tuple[Co
         if getattr(route, binding) is None:
             fail(f"{operation} has no {binding} binding", USAGE)
         route = replace(route, legacy=None) if binding == "replacement" else replace(route, replacement=None)
+        if route.replacement is not None and route.replacement.owns:  # some fields are no whole reply
+            route = replace(route, enforcement="off")
+    _check_retired(compiled, route)
     routes[operation] = route
     return replace(compiled, routes=tuple(routes.values())), route
+
+
+def _check_retired(compiled: Compiled, route: Route) -> None:
+    """Fails where the call would ask a legacy side that nothing may ask any more."""
+    stage = compiled.groups[route.group].stage if route.group in compiled.groups else Stage()
+    track = "reads" if route.effect is Effect.READ else "writes"
+    if route.legacy is not None and getattr(stage, track) == "retired":
+        fail(f"the {track} of group '{route.group}' are retired, so its legacy side isn't asked: --binding replacement")
+
+
+def _served_stages(workspace: Path) -> Mapping[str, Stage]:
+    """The stages of the snapshot that is served; none where there isn't any, and the files' count."""
+    try:
+        folder = StateFolder.of(workspace, Settings.from_environment(os.environ).state)
+        url = state_url(workspace)
+        if not state_path(url, workspace, folder).exists():
+            return {}
+        with closing(open_state(url, workspace, folder)) as state:
+            active = state.active_snapshot()
+            return {} if active is None else stages_of(active.stages)
+    except (StoreError, InvalidSetting) as error:
+        fail(str(error))
 
 
 def _made(route: Route, deadline: float, parameters: tuple[str, ...], body: str | None) -> Call:

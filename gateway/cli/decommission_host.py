@@ -12,6 +12,8 @@ from gateway.identity.audit_keys import audit_keys
 from gateway.identity.keyrings import Keyrings
 from gateway.migration.decommission import gathered, judged, legacy_of, signed
 from gateway.migration.outbox import Outbox
+from gateway.migration.reconcile.ledger import Reconciliations
+from gateway.migration.reconcile.service import Reconciling
 from gateway.migration.tally import Brownout, Tally
 from gateway.routing.model import Compiled
 from gateway.routing.units import seconds
@@ -21,10 +23,11 @@ from gateway.store.place import StateFolder
 
 def evidence_of(folder: StateFolder, state: State, compiled: Compiled, version: int, group: str, days: int) -> Document:
     """The signed evidence; raises `StoreError`, `KeyFileError`, `AuditError` or `sqlite3.Error`."""
-    with closing(Outbox.open(folder.outbox)) as outbox:
+    with closing(Outbox.open(folder.outbox)) as outbox, closing(Reconciliations.open(folder.reconciliations)) as kept:
         waiting = asyncio.run(outbox.count(group))
+        reconciliation = asyncio.run(Reconciling(kept, outbox).last_done(group))
     tally = Tally(folder.path / "legacy.db")
-    facts = gathered(compiled.groups[group], compiled, version, state, tally, waiting)
+    facts = gathered(compiled.groups[group], compiled, version, state, tally, waiting, reconciliation)
     return signed(judged(facts, days), audit_keys(Keyrings(folder.keys)).signer(folder.audit))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from gateway.approvals.webhook import Webhooks, receivers
 from gateway.audit.file import AuditError
 from gateway.cli.decommission_host import brown_out, evidence_of
 from gateway.cli.desk import DeskError, Document, usage
+from gateway.cli.desk_reconcile import HostReconciling
 from gateway.cli.recording import note_change, operator
 from gateway.identity.signing import KeyFileError
 from gateway.migration.changes import About, Changed, Changes
@@ -30,8 +31,10 @@ from gateway.migration.documents import (
 )
 from gateway.migration.model import Stage
 from gateway.migration.outbox import Outbox
+from gateway.migration.proofs import parity_document
+from gateway.migration.received import callers_of
 from gateway.migration.refusals import ApprovalNeeded, ChangeError, Drifted, Refused
-from gateway.migration.samples import nothing_compared, parity_of
+from gateway.migration.tally import Tally
 from gateway.routing.groups import stages_of
 from gateway.routing.load import compile_workspace
 from gateway.routing.model import Compiled, InvalidWorkspace
@@ -66,11 +69,13 @@ class HostDesk:
                 opened.callback(offload.close)
                 outbox = Outbox.open(self._folder.outbox)
                 opened.callback(outbox.close)
+                self._reconciling = HostReconciling(self._folder, outbox)
+                opened.callback(self._reconciling.close)
                 self._opened = opened.pop_all()
         except (StoreError, InvalidSetting) as error:
             raise DeskError(str(error)) from error
         about = (self._state, shared, offload, self._compiled, self._approvals, self._webhooks.tell)
-        self._changes = Changes(*about, outbox.drained)
+        self._changes = Changes(*about, outbox.drained, self._reconciling.service.lacking)
 
     def plan(self, files: Mapping[str, bytes], *, overwrite: bool) -> Document:
         return self._run(self._changes.plan(files, overwrite=overwrite)).document()
@@ -90,15 +95,21 @@ class HostDesk:
         return [group_document(each) for each in compiled.groups.values()]
 
     def parity(self, group: str) -> Document:
-        if group not in {each["name"] for each in self.groups()}:
-            raise DeskError(f"there is no group '{group}': 'figway route list' shows them")
-        return parity_of(self._folder.parity, group) or nothing_compared(group)
+        trying = self._served(group)[0].groups[group].stage.writes == "dry_run"
+        return parity_document(self._folder.parity, group, trying=trying)
 
     def evidence(self, group: str, days: int) -> Document:
         compiled, version = self._served(group)
         try:
             return evidence_of(self._folder, self._state, compiled, version, group, days)
         except (StoreError, KeyFileError, AuditError, sqlite3.Error) as error:
+            raise DeskError(str(error)) from error
+
+    def callers(self, group: str, days: int) -> Document:
+        compiled, _ = self._served(group)
+        try:
+            return callers_of(Tally(self._folder.path / "legacy.db"), compiled, group, days)
+        except (StoreError, sqlite3.Error) as error:
             raise DeskError(str(error)) from error
 
     def brownout(self, group: str, about: Mapping[str, str]) -> Document:
@@ -110,6 +121,47 @@ class HostDesk:
             raise DeskError(str(error)) from error
         except ValueError as error:
             raise usage(f"--for: {error}") from error
+
+    def reconciliation(self, group: str) -> Document:
+        self._served(group)
+        return self._run(self._reconciling.service.document(group))
+
+    def sweep(self, group: str, keys: Sequence[str] | None, *, details: bool) -> Document:
+        compiled, version = self._served(group)
+        self._note("route_reconcile", f"group:{group}")
+        return self._run(self._reconciling.sweep(compiled, version, group, keys, details))
+
+    def repairs(self, group: str) -> Document:
+        self._served(group)
+        return self._run(self._reconciling.service.repairs(group))
+
+    def repair(self, group: str, do: str) -> Document:
+        compiled, version = self._served(group)
+        self._note(f"route_repairs_{do}", f"group:{group}")
+        made = self._reconciling.repair(compiled, version, group, do, self._approvals, self._webhooks)
+        return self._run(self._told(made))
+
+    def writes(self, group: str) -> Document:
+        self._served(group)
+        return self._run(self._reconciling.writes(group))
+
+    def settle(self, group: str, id: str, *, happened: bool) -> Document:
+        self._served(group)
+        self._note("route_unknowns_settle", f"group:{group}")
+        return self._run(self._reconciling.settle(group, id, happened))
+
+    def _note(self, operation: str, what: str) -> None:
+        """The record comes first: a change is never without one."""
+        try:
+            note_change(self._workspace, self._folder, operation, what)
+        except (AuditError, StoreError, KeyFileError) as error:
+            raise DeskError(str(error)) from error
+
+    async def _told(self, made: Awaitable[_T]) -> _T:
+        try:
+            return await made
+        finally:
+            await self._webhooks.flush(_TELLING)
 
     def _served(self, group: str) -> tuple[Compiled, int]:
         version = self._state.active()
@@ -161,19 +213,8 @@ class HostDesk:
         about: Mapping[str, str | None],
     ) -> Document:
         who = About(f"host:{operator()}", about.get("reason") or "", about.get("ticket"))
-        try:
-            # The record comes first: a change is never without one.
-            note_change(self._workspace, self._folder, operation, what)
-        except (AuditError, StoreError, KeyFileError) as error:
-            raise DeskError(str(error)) from error
-
-        async def work() -> Changed:
-            try:
-                return await made(who)
-            finally:
-                await self._webhooks.flush(_TELLING)
-
-        return changed_document(self._run(work()))
+        self._note(operation, what)
+        return changed_document(self._run(self._told(made(who))))
 
     async def _compiled(
         self, files: Mapping[str, bytes], stages: Mapping[str, Stage] | None, at: Mapping[str, Stage] | None = None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -51,8 +52,30 @@ class ServerDesk:
     def evidence(self, group: str, days: int) -> Document:
         return self._ask("GET", f"/-/admin/groups/{group}/evidence?days={days}")
 
+    def callers(self, group: str, days: int) -> Document:
+        return self._ask("GET", f"/-/admin/groups/{group}/callers?days={days}")
+
     def brownout(self, group: str, about: Mapping[str, str]) -> Document:
         return self._ask("POST", f"/-/admin/groups/{group}/brownout", dict(about))
+
+    def reconciliation(self, group: str) -> Document:
+        return self._ask("GET", f"/-/admin/groups/{group}/reconciliation")
+
+    def sweep(self, group: str, keys: Sequence[str] | None, *, details: bool) -> Document:
+        body = {"details": details} | ({} if keys is None else {"keys": keys})
+        return self._ask("POST", f"/-/admin/groups/{group}/reconciliation", body)
+
+    def repairs(self, group: str) -> Document:
+        return self._ask("GET", f"/-/admin/groups/{group}/repairs")
+
+    def repair(self, group: str, do: str) -> Document:
+        return self._ask("POST", f"/-/admin/groups/{group}/repairs", {"do": do})
+
+    def writes(self, group: str) -> Document:
+        return self._ask("GET", f"/-/admin/groups/{group}/writes")
+
+    def settle(self, group: str, id: str, *, happened: bool) -> Document:
+        return self._ask("POST", f"/-/admin/groups/{group}/writes/{quote(id, safe='')}", {"happened": happened})
 
     def plan_flip(self, group: str, wanted: Mapping[str, Any]) -> Document:
         return self._ask("POST", f"/-/admin/groups/{group}/plan", dict(wanted))

@@ -10,8 +10,11 @@ import click
 from gateway.cli.changing import coloured, show_change, show_plan, stage_words, table
 from gateway.cli.common import FINDING, json_option, print_json, workspace_option
 from gateway.cli.desk import DeskError, Document, desk, server_option, usage
+from gateway.cli.route_callers import callers
 from gateway.cli.route_decommission import brownout, evidence
 from gateway.cli.route_parity import override, parity
+from gateway.cli.route_reconcile import reconcile, repairs, unknowns
+from gateway.cli.route_record import record, replay_
 from gateway.migration.model import READS, WRITES
 
 
@@ -25,9 +28,15 @@ def command() -> None:
 
 
 command.add_command(parity)
+command.add_command(record)
+command.add_command(replay_, "replay")
 command.add_command(override)
+command.add_command(callers)
 command.add_command(evidence)
 command.add_command(brownout)
+command.add_command(reconcile)
+command.add_command(repairs)
+command.add_command(unknowns)
 
 
 @command.command(name="list", help="List the groups and their stages.\n\nExample: figway route list")

@@ -40,8 +40,17 @@ def parity(workspace: Path, as_json: bool, server: str | None, group: str) -> No
         print_json(found)
     else:
         _print(found)
-    if found["inconclusive"] or found["verdicts"]["mismatch"]:
+        if "dry_runs" in found:
+            _print_tried(found["dry_runs"])
+    tried = found.get("dry_runs")
+    # Where writes are tried, nobody need have compared reads yet.
+    told = [each for each in (found, tried) if each is not None and (tried is None or each["comparisons"])]
+    if not told or any(map(_is_finding, told)) or (tried is not None and tried["stopped"]):
         raise SystemExit(FINDING)
+
+
+def _is_finding(found: dict[str, Any]) -> bool:
+    return bool(found["inconclusive"] or found["verdicts"]["mismatch"])
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -51,6 +60,12 @@ def _print(found: dict[str, Any]) -> None:
         return
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(found["since"]))
     click.echo(f"{found['group']}: {total} comparisons at {found['stage']} since {since}")
+    show_verdicts(found)
+
+
+def show_verdicts(found: dict[str, Any]) -> None:
+    """Prints how many comparisons ended how, and where the sides differ."""
+    total = found["comparisons"]
     for verdict in VERDICTS:
         count = found["verdicts"][verdict]
         click.echo(f"  {verdict:<13}{count:>9}{100 * count / total:>9.2f} %")
@@ -63,6 +78,13 @@ def _print(found: dict[str, Any]) -> None:
         click.echo(f"  not compared {times} times: {why}")
     for place in found["worst"]:
         _print_place(place)
+
+
+def _print_tried(found: dict[str, Any]) -> None:
+    click.echo("what the replacement would make of writes:")
+    _print(found)
+    if found["stopped"]:
+        click.echo(click.style(f"  {found['stopped']}", fg="red"))
 
 
 def _print_place(place: dict[str, Any]) -> None:

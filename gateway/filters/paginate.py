@@ -19,16 +19,16 @@ from gateway.errors import InvalidRequest
 from gateway.filters.cursors import opened, sealed
 from gateway.identity.signing import Keyring
 from gateway.pipeline import Stage
-from gateway.routing.groups import Side
+from gateway.routing.groups import Served, Side
 from gateway.routing.model import Defaults, Route
 
 OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "in", "like", "null")
-_MARKS: Mapping[Side, str] = {"legacy": "", "replacement": "r."}
+_MARKS: Mapping[Served, str] = {"legacy": "", "replacement": "r.", "both": "b."}
 """What a side's cursors begin with; no key's id begins so."""
 _RESERVED = frozenset({"limit", "cursor", "sort", "fields", "expand"})
 
 
-def paginate(route: Route, defaults: Defaults, keys: Keyring, side: Side = "legacy") -> Stage:
+def paginate(route: Route, defaults: Defaults, keys: Keyring, side: Served = "legacy") -> Stage:
     """A filter that reads the list's parameters into `call.page` and writes the reply's `next`; `side` is the one that
     positions are of, where the route has two."""
     mark = _MARKS[side]
@@ -61,7 +61,7 @@ def side_of_cursor(call: Call) -> Side | None:
     cursor = call.query.get("cursor")
     if not isinstance(cursor, str) or not cursor:
         return None
-    return "replacement" if cursor.startswith(_MARKS["replacement"]) else "legacy"
+    return "replacement" if cursor.startswith((_MARKS["replacement"], _MARKS["both"])) else "legacy"
 
 
 def _limit(asked: Any) -> int:

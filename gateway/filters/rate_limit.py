@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from adapters.contract import Json
@@ -19,10 +19,13 @@ from gateway.errors import BudgetExhausted, Closed, Overloaded, Problem, QuotaEx
 from gateway.limits.bucket import CONCURRENCY, QUOTA, RATE, Bucket, Refusal, Standing
 from gateway.limits.limiter import MEMORY, Limiter, Mode, Taken, Unavailable
 from gateway.limits.memory import Full
-from gateway.limits.plan import Entry, Plan, costs, plans
-from gateway.pipeline import Filter, Handler, Stage
+from gateway.limits.plan import Entry, Plan, costs, plans, side_plans
+from gateway.pipeline import Filter, Handler
+from gateway.pipeline import Stage as Look
+from gateway.routing.groups import Group, Side, Stage
 from gateway.routing.limits_schema import Limits
-from gateway.routing.model import Compiled, Expression, MappingFailed
+from gateway.routing.model import Compiled, Expression, MappingFailed, Route
+from gateway.routing.stages import answering
 
 logger = logging.getLogger("figway")
 
@@ -39,18 +42,51 @@ def rate_limit(
     gate = _Gate(plans, limiter, mode, cost)
     if plans[0].holds or (plans[0].budgeted and measured is not None):
         return (_Around(gate, limiter, cost, measured),)
-    return (Stage(gate.before),)
+    return (Look(gate.before),)
 
 
 def limited(compiled: Compiled, limiter: Limiter) -> Mapping[str, Sequence[Filter]]:
-    """The filter of every route, by operationId; none where no rule is for it."""
+    """The filter of every route, by operationId; none where no rule is for it. Where it depends on the call which side
+    answers, an upstream's rules wait for `limited_by_side`."""
     limits = compiled.policy_files["limits.yaml"]
     assert isinstance(limits, Limits)
-    made, cost = plans(limits, compiled.routes), costs(compiled.routes)
+    answered = {route.operation_id: _upstreams(compiled, route) for route in compiled.routes}
+    made, cost = plans(limits, compiled.routes, answered), costs(compiled.routes)
     return {
         name: rate_limit(made[name], limiter, limits.on_store_failure, cost[name], route.measured)
         for name, route in ((each.operation_id, each) for each in compiled.routes)
     }
+
+
+def limited_by_side(compiled: Compiled, limiter: Limiter) -> Callable[[Route, Side], Sequence[Filter]]:
+    """A function that makes the filter of one side of a route: the rules that name upstreams, where only the call says
+    which one answers."""
+    limits = compiled.policy_files["limits.yaml"]
+    assert isinstance(limits, Limits)
+    cost = costs(compiled.routes)
+
+    def of(route: Route, side: Side) -> Sequence[Filter]:
+        if _upstreams(compiled, route) is not None:
+            return ()
+        made = side_plans(limits, route, _behind(route, side))
+        return rate_limit(made, limiter, limits.on_store_failure, cost[route.operation_id], route.measured)
+
+    return of
+
+
+def _upstreams(compiled: Compiled, route: Route) -> Sequence[str] | None:
+    """The upstreams that answer calls of the route; None: it depends on the call."""
+    group = compiled.groups.get(route.group) or Group(route.group, Stage())
+    behind = [_behind(route, side) for side in answering(route, group)] or [()]
+    return behind[0] if all(each == behind[0] for each in behind) else None
+
+
+def _behind(route: Route, side: Side) -> Sequence[str]:
+    """The upstreams that are asked where this side answers: legacy too, where the replacement has some fields only."""
+    owns = route.replacement is not None and bool(route.replacement.owns)
+    names: tuple[Side, ...] = ("legacy", "replacement") if side == "replacement" and owns else (side,)
+    bindings = [route.legacy if each == "legacy" else route.replacement for each in names]
+    return list(dict.fromkeys(each.upstream for each in bindings if each is not None))
 
 
 class _Gate:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from adapters.contract import Json, Source
-from gateway.call import Call, Reply
+from gateway.call import Call, Reply, UpstreamCall
 from gateway.errors import BadRequest, BadUpstreamReply, NotFound, UnknownOutcome
 from gateway.identity.signing import Keyring, SigningKey
 from gateway.pipeline import Around, Handler
@@ -50,12 +50,15 @@ def visible_rows(route: Route, widest: int, cursor_keys: Keyring) -> Around:
         grant = call.grant
         if grant is None:
             return rest(call)
-        return _Page(call, rest, grant, sealer, bounds).read() if route.is_list else _one(call, rest, grant)
+        if route.is_list:
+            return _Page(call, rest, grant, sealer, bounds).read()
+        return _one(call, rest, grant, composite=bounds.composite)
 
     return around
 
 
-async def _one(call: Call, rest: Handler, grant: Grant) -> Reply:
+async def _one(call: Call, rest: Handler, grant: Grant, *, composite: bool) -> Reply:
+    before = len(call.upstream_calls)
     reply = await rest(call)
     if not grant.narrows:
         return reply
@@ -66,18 +69,17 @@ async def _one(call: Call, rest: Handler, grant: Grant) -> Reply:
     elif not grant.shows(reply.body):
         # The audit alone tells this from an entity that isn't there.
         call.decision = "deny"
-        _forget_sources(call, "NotFound")
+        _forget_sources(call.upstream_calls[-1:] if composite else call.upstream_calls[before:], "NotFound")
         raise NotFound(HIDDEN)
     return reply
 
 
-def _forget_sources(call: Call, outcome: str | None = None) -> None:
-    """Takes from the call's lineage what names the rows that were read."""
-    if call.upstream_calls:
-        last = call.upstream_calls[-1]
-        last.sources = tuple(Source(each.system, each.object, as_of=each.as_of) for each in last.sources)
+def _forget_sources(calls: Iterable[UpstreamCall], outcome: str | None = None) -> None:
+    """Takes from a call's lineage what names the rows that were read."""
+    for made in calls:
+        made.sources = tuple(Source(each.system, each.object, as_of=each.as_of) for each in made.sources)
         if outcome is not None:
-            last.sources, last.outcome = (), outcome
+            made.sources, made.outcome = (), outcome
 
 
 class _Page:
@@ -128,13 +130,14 @@ class _Page:
         call.page = {**self._asked, "limit": limit, "after": self._position}
         call.rows_pushed = False
         self._reads += 1
+        read = len(call.upstream_calls)
         self._last = self._merged(await self._rest(call))
         body = self._last.body
         rows = body.get("items") if isinstance(body, dict) else None
         if not isinstance(rows, list):
             raise BadUpstreamReply("The answer isn't a list of items.")
         if self._grant.narrows and not self._route.composite and not call.rows_pushed:
-            _forget_sources(call)
+            _forget_sources(call.upstream_calls[read:])
         return rows, body.get("next")
 
     def _merged(self, reply: Reply) -> Reply:
@@ -157,12 +160,13 @@ class _Page:
         return reply
 
     def _tell_as_one(self) -> None:
-        """How often the upstream had to be asked tells how much isn't visible: lineage knows one call."""
+        """How often an upstream had to be asked tells how much isn't visible: lineage knows one call of each."""
         calls = self._call.upstream_calls
-        others = calls[self._before + 1 :]
-        if others:
-            calls[self._before].seconds += sum(each.seconds for each in others)
-            del calls[self._before + 1 :]
+        kept: dict[tuple[str, str], UpstreamCall] = {}
+        for each in calls[self._before :]:
+            first = kept.setdefault((each.upstream, each.operation), each)
+            first.seconds += 0.0 if first is each else each.seconds
+        calls[self._before :] = kept.values()
 
 
 class _Positions:

@@ -1,4 +1,5 @@
-"""Callers of routes that are going to go are told so in each answer: `Deprecation` (RFC 9745), `Sunset` (RFC 8594)."""
+"""Callers of routes that are going to go are told so in each answer: `Deprecation` (RFC 9745), `Sunset` (RFC 8594), and
+by `Link` (RFC 8288) where they are to go instead."""
 
 from __future__ import annotations
 
@@ -17,6 +18,9 @@ def sunset(group: Group) -> Stage | None:
         fields.append((b"deprecation", f"@{int(_begin(group.deprecated).timestamp())}".encode()))
     if group.sunset is not None:
         fields.append((b"sunset", format_datetime(_begin(group.sunset), usegmt=True).encode()))
+    for address, relation in ((group.successor, "successor-version"), (group.docs, "deprecation")):
+        if address is not None:
+            fields.append((b"link", f'<{address}>; rel="{relation}"'.encode()))
     if not fields:
         return None
 

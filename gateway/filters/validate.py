@@ -166,11 +166,11 @@ def validate_reply(route: Route) -> Stage:
     trim = trimmer(route.reply) if route.enforcement == "shape" else None
     writes = route.effect is not Effect.READ
 
-    def after(_: Call, reply: Reply) -> None:
+    def after(call: Call, reply: Reply) -> None:
         if trim is not None:
             reply.body = trim(reply.body)
         if not validator.is_valid(reply.body):
-            raise _broken(validator, reply.body, writes)
+            raise _broken(validator, reply.body, writes and not call.trying)
 
     return Stage(after=after)
 

@@ -46,7 +46,6 @@ _MOST_TARGET = 8 * 1024
 _MOST_NOTED = 1024
 _CLIENT_LEFT = 499
 _DENIED = (401, 403)
-_NO_TRIAL = "Leave 'Prefer: dry-run' out to make the change."
 _WAIT = re.compile(rb"(?:^|[,;\s])wait=\"?([0-9]{1,6})")
 
 
@@ -193,7 +192,7 @@ class HttpIngress:
             request_bytes=call.request_bytes,
             reply_bytes=len(response.body),
         )
-        if call.writes or response.status in _DENIED or self._audit.crowded:
+        if call.writes or call.trying or response.status in _DENIED or self._audit.crowded:
             return self._recorded(call, response, self._audit.append_durable(record))
         try:
             self._audit.append(record)
@@ -285,7 +284,7 @@ def _prefer(call: Call, asked: bytes, started: float) -> None:
     """What the call's `Prefer` (RFC 7240) asks for, in small letters."""
     if call.writes and b"dry-run" in asked:
         # Preferences may be passed over, but not this one: who asks for a trial mustn't make the change.
-        raise BadRequest("This route can't be tried without making the change; nothing was sent.", fix=_NO_TRIAL)
+        call.trying, call.writes, call.noted["dry_run"] = True, False, True
     call.batch = b"respond-async" in asked
     # A write that may be answered later goes on when its caller waits no more.
     if not (call.batch and call.writes):

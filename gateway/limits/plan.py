@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import product
+from typing import TypeAlias
 
 import orjson
 
@@ -90,21 +91,57 @@ class Plan:
         return Entry(principal, tuple(buckets), tuple(closings), (points, self._points.batch))
 
 
-def plans(limits: Limits, routes: Sequence[Route]) -> dict[str, tuple[Plan, Plan]]:
-    """By operationId what calls of a route meet, and what steps of composites do: those that name a route, a group or
-    an upstream. Whatever else counts the caller's calls has counted the composite."""
-    rules = [(rule, _digest(rule), Day(rule.time_zone), _closing(rule)) for rule in limits.rules]
+Plans: TypeAlias = tuple[Plan, Plan]
+"""What calls of a route meet, and what steps of composites do: those that name a route, a group or an upstream.
+Whatever else counts the caller's calls has counted the composite."""
+
+
+def plans(
+    limits: Limits, routes: Sequence[Route], upstreams: Mapping[str, Sequence[str] | None] | None = None
+) -> dict[str, Plans]:
+    """The plans of each route, by operationId. `upstreams` are those that answer its calls, legacy's where it is left
+    out; None: that isn't known yet, and rules that name upstreams are left to `side_plans`."""
+    rules = _read(limits)
     made = {}
     for route in routes:
+        named = _legacy_first(route) if upstreams is None else upstreams[route.operation_id]
+        late = named is None
         applied = [
-            _Applied(rule, parts, digest, day, closing)
-            for rule, digest, day, closing in rules
-            for parts in _parts(rule.match, route)
+            each for each in _applied(rules, route, named or ()) if not (late and each.rule.match.upstream is not None)
         ]
-        of_steps = [each for each in applied if _of_place(each.rule.match)]
-        points = next((each.rule.priority for each in applied if isinstance(each.rule.priority, Points)), Points())
-        made[route.operation_id] = Plan(applied, points, applied), Plan(of_steps, points, applied)
+        made[route.operation_id] = _planned(applied, applied)
     return made
+
+
+def side_plans(limits: Limits, route: Route, upstreams: Sequence[str]) -> Plans:
+    """What calls of `route` meet besides once it is known that these upstreams answer them."""
+    applied = _applied(_read(limits), route, upstreams)
+    return _planned([each for each in applied if each.rule.match.upstream is not None], applied)
+
+
+def _legacy_first(route: Route) -> list[str]:
+    binding = route.legacy or route.replacement
+    return [] if binding is None else [binding.upstream]
+
+
+def _read(limits: Limits) -> list[tuple[Rule, bytes, Day, Closing | None]]:
+    return [(rule, _digest(rule), Day(rule.time_zone), _closing(rule)) for rule in limits.rules]
+
+
+def _applied(
+    rules: Sequence[tuple[Rule, bytes, Day, Closing | None]], route: Route, upstreams: Sequence[str]
+) -> list[_Applied]:
+    return [
+        _Applied(rule, parts, digest, day, closing)
+        for rule, digest, day, closing in rules
+        for parts in _parts(rule.match, route, upstreams)
+    ]
+
+
+def _planned(applied: Sequence[_Applied], classing: Sequence[_Applied]) -> Plans:
+    of_steps = [each for each in applied if _of_place(each.rule.match)]
+    points = next((each.rule.priority for each in applied if isinstance(each.rule.priority, Points)), Points())
+    return Plan(applied, points, classing), Plan(of_steps, points, classing)
 
 
 def costs(routes: Sequence[Route]) -> dict[str, int]:
@@ -121,13 +158,12 @@ def costs(routes: Sequence[Route]) -> dict[str, int]:
     return {name: of(name) for name in known}
 
 
-def _parts(match: Match, route: Route) -> Iterator[tuple[str, ...]]:
+def _parts(match: Match, route: Route, upstreams: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """The route's own values where the rule says `"*"`; none at all when the rule isn't for the route."""
-    binding = route.legacy or route.replacement
     own: Mapping[str, Sequence[str]] = {
         "route": [route.operation_id],
         "group": [route.group],
-        "upstream": [binding.upstream] if binding is not None else [],
+        "upstream": upstreams,
         "effect": [route.effect.value],
     }
     yield from product(*(_values(getattr(match, key), own[key]) for key in _OF_ROUTE))

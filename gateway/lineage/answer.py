@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from adapters.contract import Json
 from adapters.errors import pointer
-from gateway.lineage.origins import Origin, Origins, Told, binding_of, output_of, used
+from gateway.lineage.origins import Origin, Origins, Told, binding_of, output_of, sides_of, used
 from gateway.lineage.places import line_of
 from gateway.routing.model import Compiled, Route
 
@@ -51,11 +51,14 @@ def told(record: Record, compiled: Compiled, origins: Origins, elements: Element
         return answer
     answer["snapshot"]["contract"] = route.where
     side = record.get("served_by")
+    if route.missing is not None and side == "replacement":
+        return {**answer, "note": "The replacement isn't built yet: the reply was an example made from the contract."}
     found = origins.fields(route, side) if record["status"] < _OK else []
     names = used(found) or [route.operation_id]
     routes = [each for name in names if (each := origins.route(name)) is not None]
-    answer["mappings"] = [_mapping(each, side, compiled) for each in routes]
-    numbers = {route.operation_id: number for number, route in enumerate(routes)}
+    mapped = [(each, which) for each in routes for which in sides_of(each, side)]
+    answer["mappings"] = [_mapping(each, which, compiled) for each, which in mapped]
+    numbers = {_made_by(each, which): number for number, (each, which) in enumerate(mapped)}
     called = [(call["upstream"], call["operation"]) for call in answer["calls"]]
     answer["fields"] = [_field(each, numbers, called, elements) for each in found]
     return answer
@@ -77,6 +80,17 @@ def _source(source: Mapping[str, Any], replied: datetime) -> dict[str, Json]:
     return known | ({"age": _age(_time(known["as_of"]), replied)} if "as_of" in known else {})
 
 
+_Numbers: TypeAlias = Mapping[tuple[str, str, str], int]
+"""From a route, an upstream and its operation to the mapping that made of it what the route answers."""
+
+
+def _made_by(route: Route, side: str | None) -> tuple[str, str, str]:
+    binding = binding_of(route, side)
+    return (
+        (route.operation_id, "", "") if binding is None else (route.operation_id, binding.upstream, binding.operation)
+    )
+
+
 def _mapping(route: Route, side: str | None, compiled: Compiled) -> dict[str, Json]:
     output, binding = output_of(route, side), binding_of(route, side)
     name = "compose" if binding is None else "legacy" if binding is route.legacy else "replacement"
@@ -89,9 +103,7 @@ def _mapping(route: Route, side: str | None, compiled: Compiled) -> dict[str, Js
     return made if binding is None else {**made, "upstream": binding.upstream, "operation": binding.operation}
 
 
-def _field(
-    told: Told, numbers: Mapping[str, int], called: list[tuple[str, str]], elements: Elements
-) -> dict[str, Json]:
+def _field(told: Told, numbers: _Numbers, called: list[tuple[str, str]], elements: Elements) -> dict[str, Json]:
     field: dict[str, Json] = {"pointer": pointer(*told.place)}
     if told.own:
         return {**field, "made_by": "gateway", "from": [], "when": []}
@@ -101,7 +113,7 @@ def _field(
 
 
 def _origins(
-    origins: Iterable[Origin], numbers: Mapping[str, int], called: list[tuple[str, str]], elements: Elements
+    origins: Iterable[Origin], numbers: _Numbers, called: list[tuple[str, str]], elements: Elements
 ) -> Iterator[dict[str, Json]]:
     seen = set()
     for each in sorted(origins, key=lambda origin: (origin.upstream, origin.operation, len(origin.place), origin)):
@@ -116,9 +128,16 @@ def _origins(
             "operation": each.operation,
             "pointer": place,
             "element": element,
-            "mappings": [numbers[name] for name in each.through if name in numbers],
+            "mappings": list(_through(each, numbers)),
             "calls": [at for at, call in enumerate(called) if call == (each.upstream, each.operation)],
         }
+
+
+def _through(origin: Origin, numbers: _Numbers) -> Iterator[int]:
+    for name in origin.through:
+        number = numbers.get((name, origin.upstream, origin.operation), numbers.get((name, "", "")))
+        if number is not None:
+            yield number
 
 
 def _time(text: str) -> datetime:

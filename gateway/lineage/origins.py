@@ -63,7 +63,11 @@ class Origins:
         return self._routes.get(operation)
 
     def fields(self, route: Route, side: str | None) -> list[Told]:
-        """Every field of the route's reply when `side` (`legacy` or `replacement`) served it."""
+        """Every field of the route's reply when `side` (`legacy`, `replacement` or `both`) served it."""
+        if route.replacement is not None and len(sides_of(route, side)) > 1:
+            heads = [("items", ANY, *each) if route.is_list else each for each in route.replacement.owns]
+            kept = [each for each in self.fields(route, "legacy") if not _within(each.place, heads)]
+            return [*kept, *(each for each in self.fields(route, "replacement") if _within(each.place, heads))]
         return [self._told(route, side, each) for each in fields(self._flow(route, side), route.reply)]
 
     def _told(self, route: Route, side: str | None, field: Field) -> Told:
@@ -111,11 +115,21 @@ def _around(place: Place, dependencies: Dependencies) -> bool:
     return not place or any(each.place[: len(place)] == place for each in dependencies)
 
 
+def _within(place: Place, heads: Iterable[Place]) -> bool:
+    return any(place[: len(head)] == head for head in heads)
+
+
 def _into(flow: Flow, segment: str) -> Flow:
     if isinstance(flow, At) or not (segment == ANY or segment.isdecimal()):
         return member(flow, segment)
     inner = item(flow, None if segment == ANY else int(segment))
     return either((inner, member(flow, segment)))
+
+
+def sides_of(route: Route, side: str | None) -> tuple[str | None, ...]:
+    """The sides whose mappings made the reply: both, where they were put together."""
+    split = side == "both" and route.replacement is not None and bool(route.replacement.owns)
+    return ("legacy", "replacement") if split else (side,)
 
 
 def binding_of(route: Route, side: str | None) -> Binding | None:

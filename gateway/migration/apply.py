@@ -53,13 +53,16 @@ class Writable:
 
 Current = Callable[[], AbstractAsyncContextManager[tuple[int, Mapping[str, Writable]]]]
 """Gives the snapshot that is served and its writes, which live while they are held."""
+Told = Callable[[StoredEntry, Call], None]
+"""Hears of each write that the other side has taken."""
 
 
 class Applier:
     """One process's worker; it works while it leads."""
 
-    def __init__(self, outbox: Outbox, current: Current, audit: AuditLog, lock: Path) -> None:
+    def __init__(self, outbox: Outbox, current: Current, audit: AuditLog, lock: Path, told: Told) -> None:
         self._outbox, self._current, self._audit, self._leader = outbox, current, audit, Leader(lock)
+        self._told = told
         self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     async def work(self) -> None:
@@ -157,6 +160,7 @@ class Applier:
             else:
                 await move(found, EntryState.OWED, due=_later(taken, found.patience), problem=problem.slug)
         else:
+            self._told(found, call)
             await move(found, EntryState.DONE)
 
     async def _recorded(self, call: Call, side: WriteSide) -> Reply:

@@ -18,6 +18,7 @@ from gateway.approvals.record import Approval
 from gateway.migration.about import About, Changed
 from gateway.migration.model import READS, Group, Stage
 from gateway.migration.plan import Plan, StageChange, files_difference, plan_files, plan_stages, words
+from gateway.migration.reconcile.proof import OLDEST, moved_with, needs_proof
 from gateway.migration.refusals import (
     ApprovalNeeded,
     ChangeError,
@@ -53,10 +54,16 @@ class Compile(Protocol):
 
 Drained = Callable[[str], Awaitable[bool]]
 """Whether all that waits to be applied to a group's other side is applied."""
+Lacking = Callable[[Compiled, str, int], Awaitable[tuple[str, ...]]]
+"""Why a group's writes can't go to new_only yet, whose stage last changed with that snapshot."""
 
 
 async def _nothing_waits(_: str) -> bool:
     return True
+
+
+async def _nothing_lacks(_: Compiled, __: str, ___: int) -> tuple[str, ...]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,7 @@ class Changes:
     approvals: Approvals
     tell: Callable[[str, Mapping[str, Any]], None] = lambda _, __: None
     drained: Drained = _nothing_waits
+    lacking: Lacking = _nothing_lacks
 
     async def plan(self, files: Mapping[str, bytes], *, overwrite: bool = False) -> Plan:
         """What applying a workspace would do; raises `InvalidWorkspace` or `StoreError`."""
@@ -142,7 +150,7 @@ class Changes:
         after = _back(compiled.groups[group], before) if to is None else to(before)
         change = StageChange(group, before, after, origin)
         changes = (change,) if change.before != change.after else ()
-        return plan_stages(active, compiled, changes), files, documents
+        return await self._proven(plan_stages(active, compiled, changes), compiled), files, documents
 
     async def _planned(self, files: Mapping[str, bytes], *, overwrite: bool) -> tuple[Plan, dict[str, Any]]:
         active = await self.offload(self.state.active_snapshot)
@@ -150,8 +158,21 @@ class Changes:
         compiled = await self.compile(files, None)
         difference = files_difference(before, files)
         plan = plan_files(active, difference, declared_stages(before), compiled, overwrite=overwrite)
+        plan = await self._proven(plan, compiled)
         documents = kept_stages({} if active is None else active.stages, compiled.groups)
         return plan, documents
+
+    async def _proven(self, plan: Plan, compiled: Compiled) -> Plan:
+        """The plan, with what is lacking before legacy loses the writes for good."""
+        final = [each for each in plan.changes if needs_proof(compiled.groups[each.group], each.before, each.after)]
+        if plan.refused or not final:
+            return plan
+        history = await self.offload(self.state.history, OLDEST)
+        sentences: list[str] = []
+        for each in final:
+            found = await self.lacking(compiled, each.group, moved_with(each.group, history))
+            sentences += [f"{each.group}: {sentence}" for sentence in found]
+        return replace(plan, refused=tuple(sentences))
 
     async def _active(self) -> tuple[StoredSnapshot, dict[str, bytes]]:
         version = await self.offload(self.state.active)

@@ -26,7 +26,13 @@ from gateway.routing.model import Compiled
 from gateway.store.contract import State, StoredSnapshot
 
 MOST_SNAPSHOTS = 10_000
-PURPOSES = {"caller": "callers", "shadow": "shadow", "probe": "probes", "lookup": "reconciliation"}
+PURPOSES = {
+    "caller": "callers",
+    "shadow": "shadow",
+    "probe": "probes",
+    "lookup": "reconciliation",
+    "reconcile": "reconciliation",
+}
 """What a call is for → how the evidence names it."""
 _SHOWN = 20
 
@@ -45,6 +51,8 @@ class Facts:
     brownouts: Sequence[Brownout]
     waiting: Mapping[str, int]
     """Writes that one side hasn't seen, or whose outcome nobody knows, by state."""
+    reconciliation: Mapping[str, Any] | None = None
+    """The newest sweep that is done; None: there is none."""
 
 
 def legacy_of(compiled: Compiled, group: str) -> frozenset[tuple[str, str]]:
@@ -54,14 +62,21 @@ def legacy_of(compiled: Compiled, group: str) -> frozenset[tuple[str, str]]:
 
 
 def gathered(
-    group: Group, compiled: Compiled, version: int, state: State, tally: Tally, waiting: Mapping[str, int]
+    group: Group,
+    compiled: Compiled,
+    version: int,
+    state: State,
+    tally: Tally,
+    waiting: Mapping[str, int],
+    reconciliation: Mapping[str, Any] | None,
 ) -> Facts:
     """Reads what is known; blocks. Raises `StoreError` or `sqlite3.Error`."""
     operations = legacy_of(compiled, group.name)
     legacy = operations | {(upstream, "") for upstream, _ in operations}
     history = state.history(MOST_SNAPSHOTS)[::-1]
     brownouts = [each for each in tally.brownouts(over=True) if each.group == group.name]
-    return Facts(group, legacy, version, history, tally.callers(legacy), tally.since(), brownouts, waiting)
+    asked = (tally.callers(legacy), tally.since())
+    return Facts(group, legacy, version, history, *asked, brownouts, waiting, reconciliation)
 
 
 def judged(facts: Facts, days: int = DAYS, now: float | None = None) -> dict[str, Any]:
@@ -86,6 +101,7 @@ def judged(facts: Facts, days: int = DAYS, now: float | None = None) -> dict[str
         "called_since": _called(since),
         "last_callers": [_caller(each) for each in facts.callers[:_SHOWN]],
         "waiting": dict(facts.waiting),
+        "reconciliation": None if facts.reconciliation is None else dict(facts.reconciliation),
         "brownouts": [{**each.document(), "begun": _text(each.begun), "until": _text(each.until)} for each in done],
         "history": {"unbroken": not broken, "head": chain, "snapshots": _moves(facts)},
     }
@@ -181,7 +197,7 @@ def _chained(history: Sequence[StoredSnapshot]) -> tuple[str, list[int]]:
     """A hash over all snapshots, each hashed with the one before, and those that don't follow theirs."""
     head, broken = "", []
     for before, each in zip((None, *history), history, strict=False):
-        if before is not None and (each.parent_hash != before.hash or each.version != before.version + 1):
+        if not each.follows(before):
             broken.append(each.version)
         about = [each.version, each.hash, each.parent_hash, each.author, each.reason, each.ticket, each.time]
         line = orjson.dumps([head, *about, each.stages, each.evidence], default=str, option=orjson.OPT_SORT_KEYS)

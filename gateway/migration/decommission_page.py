@@ -33,6 +33,7 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"| who asked since it was laid down | {asked} |"
     waiting = ", ".join(f"{count} {state}" for state, count in found["waiting"].items())
     yield f"| writes that wait or are unknown | {waiting or 'none'} |"
+    yield f"| last reconciliation | {_reconciled(found.get('reconciliation'))} |"
     outs = ", ".join(f"{each['begun']} to {each['until']}" for each in found["brownouts"])
     yield f"| brown-outs | {outs or 'none'} |"
     history = found["history"]
@@ -41,6 +42,13 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     yield from _moves(history["snapshots"])
     if "signature" in found:
         yield from ("", "## Signature", "", "```text", found["signature"].rstrip("\n"), "```")
+
+
+def _reconciled(sweep: Mapping[str, Any] | None) -> str:
+    if sweep is None:
+        return "none"
+    counts = ", ".join(f"{count} {name}" for name, count in sweep["counts"].items() if count)
+    return f"{sweep['ended']}, snapshot {sweep['snapshot']}: {counts or 'nothing there'}"
 
 
 def _callers(found: Mapping[str, Any]) -> Iterator[str]:

@@ -23,7 +23,7 @@ class BadFlip(ValueError):
 
 def snapshot_document(snapshot: StoredSnapshot) -> dict[str, Any]:
     """A snapshot, without its files."""
-    names = ("version", "hash", "parent_hash", "author", "reason", "ticket", "time")
+    names = ("version", "hash", "content_hash", "parent_hash", "author", "reason", "ticket", "time")
     files = {name: list(getattr(snapshot.difference, name)) for name in ("added", "changed", "removed")}
     origins = {name: {"origin": each.get("origin", "file")} for name, each in snapshot.stages.items()}
     stages = {name: {**shown(stage), **origins[name]} for name, stage in stages_of(snapshot.stages).items()}

@@ -1,9 +1,10 @@
 """What a host's workers have seen of each group since its stage last changed, in one file that all of them map.
 
 The layout is 64-bit words in native order. A header: magic, layout, rows used. Then for each of `GROUPS` groups: its
-name's key, generation, since when (nanoseconds, Unix), whether it is stopped, and `INCIDENTS` words for what is known
-to have gone wrong already. Then for each worker a row: how much went wrong, and for each group its generation and its
-numbers: one block a side, one for comparisons, and two bitmaps of the keys seen.
+name's key, generation, since when (nanoseconds, Unix), one more than the generation at which it is stopped, `INCIDENTS`
+words for what is known to have gone wrong already, and which stage it is of. Then for each worker a row: how much went
+wrong, and for each group its generation and its numbers: one block a side, one for comparisons, and two bitmaps of the
+keys seen.
 
 Only its own worker writes a row, a word in one piece, so nothing is locked for what goes well, and what a killed
 worker has counted stays. A row's numbers count while its generation is the group's: a stage that changes empties
@@ -16,14 +17,16 @@ import fcntl
 import mmap
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from zlib import crc32
 
-from gateway.migration.model import Side
+from gateway.migration.model import Side, Stage
+from gateway.migration.remembered import Remembered
 from gateway.migration.totals import Arm, Totals, Verdicts, distinct
 from gateway.store.contract import StoreError
 
@@ -35,11 +38,11 @@ CELLS = 4096
 """Bits of a bitmap of keys."""
 VERDICTS = ("match", "tolerated", "noise", "known", "mismatch", "incomparable")
 
-_MAGIC = int.from_bytes(b"figevid\0", "little")
-_LAYOUT = 1
+_MAGIC, _LAYOUT = int.from_bytes(b"figevid\0", "little"), 1
 _AT_MAGIC, _AT_LAYOUT, _AT_ROWS = range(3)
 _GROUPS_AT = 8
 _NAME, _GENERATION, _SINCE, _STOPPED, _INCIDENTS = range(5)
+_STAGE = _INCIDENTS + INCIDENTS
 _GROUP = 8 + INCIDENTS
 _ROWS = 256
 _ROWS_AT = _GROUPS_AT + (GROUPS + 1) * _GROUP
@@ -51,10 +54,8 @@ _BITMAP = CELLS // 64
 _BLOCK = _NUMBERS + 2 * _BITMAP
 _ROW = 8 + (GROUPS + 1) * _BLOCK
 _SIZE = 8 * (_ROWS_AT + _ROWS * _ROW)
-_PROBES = 32
-_START = 2**12
-_EPOCH_SECONDS = 60
-_EPOCHS = 2**10
+_PROBES, _START = 32, 2**12
+_EPOCH_SECONDS, _EPOCHS = 60, 2**10
 _ID = 2**54 - 1
 _SHUFFLE = 2654435761
 _ERROR, _IS_SLOW, _MISMATCH = 1, 2, 3
@@ -75,12 +76,14 @@ class Evidence:
             if os.fstat(self._file).st_size < _SIZE:
                 os.ftruncate(self._file, _SIZE)  # sparse: what nobody touches takes no room
             self._map = mmap.mmap(self._file, _SIZE)
+            self._remembered = Remembered(path.with_suffix(".judged"), GROUPS + 1)
         except BaseException:
             os.close(self._file)
             raise
         self._words = memoryview(self._map).cast("Q")
         self._row = _ROWS_AT + row * _ROW
         self._places: dict[str, tuple[int, int]] = {}
+        self._mine: dict[str, int] = {}
 
     @classmethod
     def open(cls, path: Path, workers: Slots) -> Evidence:
@@ -118,9 +121,11 @@ class Evidence:
             map_at = at + _NUMBERS + (cell >> 6) + (0 if side == "legacy" else _BITMAP)
             words[map_at] |= 1 << (cell & 63)
         if error:
-            self._wrong(group, side, base + _ERRORS, base + _ERROR_INCIDENTS, _ERROR, key, signature)
+            words[base + _ERRORS] += 1
+            self._incident(group, side, base + _ERROR_INCIDENTS, _ERROR, key, signature)
         if slow:
-            self._wrong(group, side, base + _SLOW, base + _SLOW_INCIDENTS, _IS_SLOW, key, "")
+            words[base + _SLOW] += 1
+            self._incident(group, side, base + _SLOW_INCIDENTS, _IS_SLOW, key, "")
 
     def note_parity(self, group: str, verdict: str, signature: str = "", key: int = -1) -> None:
         """Counts one comparison of the two sides' answers."""
@@ -128,10 +133,6 @@ class Evidence:
         self._words[at + _VERDICTS + VERDICTS.index(verdict)] += 1
         if verdict == "mismatch":
             self._incident(group, "replacement", at + _MISMATCH_INCIDENTS, _MISMATCH, key, signature)
-
-    def _wrong(self, group: str, side: Side, raw: int, incidents: int, stream: int, key: int, signature: str) -> None:
-        self._words[raw] += 1
-        self._incident(group, side, incidents, stream, key, signature)
 
     def _incident(self, group: str, side: Side, counter: int, stream: int, key: int, signature: str) -> None:
         identity = (key + 1) << 32 | crc32(signature.encode(), stream * 2 + (side == "legacy"))
@@ -199,33 +200,48 @@ class Evidence:
             seen |= int.from_bytes(self._words[at + skipped : at + skipped + _BITMAP], "little")
         return distinct(seen.bit_count(), CELLS)
 
-    def begin(self, group: str, version: int) -> None:
-        """Starts anew, as the group's stage has changed with that version; does nothing when it is known already.
-        Raises `StoreError` when there is no room for another group."""
+    def begin(self, group: str, version: int, stage: Stage) -> None:
+        """Starts anew, if the group's stage isn't the known one and that version is newer: a restart forgets nothing,
+        and what changed while nothing ran is noticed. Raises `StoreError` when there is no room for another group."""
         record = self._place(group)[0]
         if record == _GROUPS_AT + GROUPS * _GROUP:
             raise StoreError(f"there is evidence of {GROUPS} groups already")
-        if version <= self._words[record + _GENERATION]:
-            return
+        of, words = _key(repr(replace(stage, frozen=False))), self._words  # that writes stand still passes
         with self._locked():
-            if version > self._words[record + _GENERATION]:
-                self._words[record + _SINCE] = time.time_ns()
-                self._words[record + _STOPPED] = 0
+            known, generation = words[record + _STAGE], words[record + _GENERATION]
+            if of != known and version >= generation + (known != 0):
+                words[record + _STAGE] = 0  # and last: a crash on the way leaves one that is begun again
+                words[record + _SINCE] = time.time_ns()
                 first = 8 * (record + _INCIDENTS)
                 self._map[first : first + 8 * INCIDENTS] = bytes(8 * INCIDENTS)
-                self._words[record + _GENERATION] = version
+                words[record + _GENERATION] = version
+                words[record + _STAGE] = of
+            self._mine[group] = min(version, words[record + _GENERATION])
+
+    def remember(self, group: str, generation: int, memory: Mapping[str, Any]) -> None:
+        """Keeps what the group's guardrails know, for whoever leads next."""
+        self._remembered.keep(self._number(group), generation, memory)
+
+    def recalled(self, group: str) -> dict[str, Any] | None:
+        """What the group's guardrails knew; None: nothing since its stage last changed."""
+        return self._remembered.recall(self._number(group), self.generation(group))
+
+    def _number(self, group: str) -> int:
+        return (self._place(group)[0] - _GROUPS_AT) // _GROUP
 
     def stop(self, group: str, *, stopped: bool) -> None:
         """Lets legacy alone serve the group at once on every worker, until it is decided what becomes of it; or lets
-        the replacement serve again. A change of its stage ends it, too."""
-        self._words[self._place(group)[0] + _STOPPED] = stopped
+        the replacement serve again. In each worker it also ends with the stage that this process serves."""
+        self._words[self._place(group)[0] + _STOPPED] = self._mine.get(group, 0) + 1 if stopped else 0
 
     def stopped(self, group: str) -> bool:
-        """Whether the replacement is to serve nobody at the moment. Costs two reads of memory."""
-        return self._words[(self._places.get(group) or self._place(group))[0] + _STOPPED] != 0
+        """Whether the replacement is to serve nobody at the moment, at this process's stage: two reads of memory."""
+        word = self._words[(self._places.get(group) or self._place(group))[0] + _STOPPED]
+        return word != 0 and word > self._mine.get(group, 0)
 
     def close(self) -> None:
         """Unmaps the file; what it holds stays."""
+        self._remembered.close()
         self._words.release()
         self._map.close()
         os.close(self._file)
@@ -253,9 +269,8 @@ class Evidence:
         that nobody reads."""
         place = self._places.get(group)
         if place is None:
-            key = int.from_bytes(blake2b(group.encode(), digest_size=8).digest(), "little") or 1
             with self._locked():
-                index = self._record(key)
+                index = self._record(_key(group))
             place = self._places[group] = (_GROUPS_AT + index * _GROUP, self._row + 8 + index * _BLOCK)
         return place
 
@@ -275,6 +290,10 @@ class Evidence:
             yield
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
+
+
+def _key(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") or 1
 
 
 def _recent(then: int, epoch: int) -> bool:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from gateway.routing.groups import MILLION, READS, WRITES, Group, ReadStage, Side, Stage, State, WriteStage
+from gateway.routing.groups import MILLION, READS, WRITES, Group, ReadStage, Served, Side, Stage, State, WriteStage
 
-__all__ = ["MILLION", "READS", "WRITES", "Group", "ReadStage", "Side", "Stage", "State", "WriteStage", "serves"]
+__all__ = [
+    "MILLION",
+    "READS",
+    "WRITES",
+    "Group",
+    "ReadStage",
+    "Served",
+    "Side",
+    "Stage",
+    "State",
+    "WriteStage",
+    "serves",
+]
 
 
 def serves(stage: Stage, bucket: int) -> Side:

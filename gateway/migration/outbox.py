@@ -8,6 +8,7 @@ again: so the other side can be told of them in the order in which they happened
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -42,7 +43,15 @@ class Outbox(Writing[OutboxFile]):
     def open(cls, path: Path) -> Outbox:
         """Opens the outbox and what its readers look at; blocks; raises `StoreError`."""
         pending = Pending(path.with_suffix(".pending"))
-        return cls(OutboxFile(path, pending), pending)
+        file = OutboxFile(path, pending)
+        try:
+            # Its counters outlive processes, and a power failure perhaps as they were long before.
+            with file.transaction():
+                file.recount()
+        except sqlite3.Error as error:
+            file.close()
+            raise StoreError(f"the outbox {path} can't be read: {error}") from error
+        return cls(file, pending)
 
     async def run(self, work: Coroutine[Any, Any, Reply], snapshot: int) -> Reply:
         """Does a write in a task of its own, so that its outcome is noted even when its caller has left."""
@@ -164,6 +173,33 @@ class Outbox(Writing[OutboxFile]):
     async def open_entries(self, group: str | None, limit: int = 500) -> list[StoredEntry]:
         """The entries that aren't over, the oldest first; raises `StoreError`."""
         found: list[StoredEntry] = await self.ask(lambda: self._file.open_entries(group, limit))
+        return found
+
+    async def newest(self, group: str, entity: str) -> tuple[int, int]:
+        """The number of the entity's newest write (0: none is known), and how many of its writes one side hasn't seen;
+        raises `StoreError`."""
+        found: tuple[int, int] = await self.ask(lambda: self._file.newest(group, entity))
+        return found
+
+    async def last(self) -> int:
+        """The number of the newest write of all (0: none is known); raises `StoreError`."""
+        found: int = await self.ask(self._file.last)
+        return found
+
+    async def oldest(self, group: str) -> float | None:
+        """When the oldest write of a group was made that one side hasn't seen; None: there is none."""
+        found: float | None = await self.ask(lambda: self._file.oldest(group))
+        return found
+
+    async def owe(self, entry: Entry, newest: int) -> bool:
+        """`OutboxFile.owe`, on the disk when this returns; raises `StoreError`."""
+        kept: bool = await self.do(lambda: self._file.owe(entry, newest))
+        self.woken.set()
+        return kept
+
+    async def read(self, id: str) -> StoredEntry | None:
+        """An entry as it stands; raises `StoreError`."""
+        found: StoredEntry | None = await self.ask(lambda: self._file.read(id))
         return found
 
     async def decide(self, id: str, *, happened: bool) -> StoredEntry | None:

@@ -36,6 +36,7 @@ _UPGRADES = (
         "CREATE INDEX entries_over ON entries (updated) WHERE open = 0",
         'CREATE TABLE fences ("group" TEXT PRIMARY KEY, fence INTEGER NOT NULL, authority TEXT NOT NULL) STRICT',
     ),
+    ('CREATE INDEX entries_entity ON entries ("group", entity, sequence)',),
 )
 # Constant columns and placeholders only: values are always bound.
 _SELECT = f"SELECT {_COLUMNS} FROM entries "  # noqa: S608
@@ -88,15 +89,25 @@ class OutboxFile(KeptFile):
             raise StoreError("as many writes are kept as may be")
         self._pending.add(entry.group, entry.entity, 1)
         self._connection.execute("DELETE FROM entries WHERE id = ?", (entry.id,))
-        now = time.time()
-        self._connection.execute(
-            _INSERT,
-            (
-                *(entry.id, entry.group, entry.entity, entry.route, entry.authority, entry.fence, entry.key),
-                *(entry.request, entry.patience, EntryState.SENT.value, self.owner, 0, 0, NEVER, "", now, now),
-            ),
-        )
+        self._insert(entry, EntryState.SENT, NEVER)
         return Begun("taken", self.read(entry.id))
+
+    def owe(self, entry: Entry, newest: int) -> bool:
+        """Keeps an entry that the side with the last word has done already, and the other one is to be told of; False:
+        its entity was written since its entry `newest`, or is being written. Raises `StoreError`."""
+        if not self._passes(entry) or self.newest(entry.group, entry.entity) != (newest, 0):
+            return False
+        if self._full:
+            raise StoreError("as many writes are kept as may be")
+        self._pending.add(entry.group, entry.entity, 1)
+        self._insert(entry, EntryState.OWED, 0.0)
+        return True
+
+    def _insert(self, entry: Entry, state: EntryState, due: float) -> None:
+        now = time.time()
+        about = (entry.id, entry.group, entry.entity, entry.route, entry.authority, entry.fence, entry.key)
+        values = (*about, entry.request, entry.patience, state.value, self.owner, 0, 0, due, "", now, now)
+        self._connection.execute(_INSERT, values)
 
     def _passes(self, entry: Entry) -> bool:
         """Whether no newer snapshot has given the last word to the other side, which is then noted of this one."""
@@ -184,6 +195,17 @@ class OutboxFile(KeptFile):
         """How many entries of a group are open, by state."""
         query = 'SELECT state, count(*) FROM entries WHERE open = 1 AND "group" = ? GROUP BY state'
         return dict(self._connection.execute(query, (group,)).fetchall())
+
+    def newest(self, group: str, entity: str) -> tuple[int, int]:
+        """The number of the entity's newest entry (0: there is none), and how many of its entries are open."""
+        query = "SELECT coalesce(max(sequence), 0), coalesce(sum(open), 0) FROM entries "
+        where = 'WHERE "group" = ? AND entity = ?'
+        found: tuple[int, int] = self._connection.execute(query + where, (group, entity)).fetchone()
+        return found
+
+    def last(self) -> int:
+        """The number of the newest entry of all (0: there is none)."""
+        return int(self._one("SELECT coalesce(max(sequence), 0) FROM entries"))
 
     def oldest(self, group: str) -> float | None:
         """When the oldest open entry of a group was made; None: there is none."""

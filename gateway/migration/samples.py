@@ -101,7 +101,21 @@ class Samples:
     def keeping(self, group: Group, parity: ParityModel) -> Keeping:
         """What keeps what comes of a group's comparisons, by these rules."""
         epoch, stage = epoch_of(group, parity), group.stage.reads
-        return Keeping(lambda: self._of(group.name, epoch, stage), Redactor(parity.samples, self._hashed))
+        return Keeping(lambda: self._of(group.name, epoch, stage), self.redactor(parity))
+
+    def trying(self, group: Group, parity: ParityModel, generation: Callable[[str], int]) -> Keeping:
+        """What keeps what comes of a group's dry runs since it is at its stage, which `generation` tells."""
+        name, rules = tried_of(group.name), parity.model_dump_json()
+
+        def kept() -> Kept:
+            epoch = sha256(f"{generation(group.name)}|{rules}".encode()).hexdigest()[:16]
+            return self._of(name, epoch, group.stage.writes)
+
+        return Keeping(kept, self.redactor(parity))
+
+    def redactor(self, parity: ParityModel) -> Redactor:
+        """What makes of values that differ what may be kept of them."""
+        return Redactor(parity.samples, self._hashed)
 
     def _of(self, group: str, epoch: str, stage: str) -> Kept:
         kept = self._kept.get(group)
@@ -150,6 +164,11 @@ class Samples:
 def epoch_of(group: Group, parity: ParityModel) -> str:
     """Changes with the stage of the group's reads, and with its rules."""
     return sha256(f"{group.stage.reads}|{parity.model_dump_json()}".encode()).hexdigest()[:16]
+
+
+def tried_of(group: str) -> str:
+    """The name under which a group's dry runs are kept, beside the group's own."""
+    return f"{group}.writes"
 
 
 def folder_of(folder: Path, group: str) -> Path:

@@ -129,7 +129,7 @@ class Shadows:
         if running >= self._bound and queue is not None and len(queue) >= _QUEUE:
             aside.keep.left_out("dropped")
             return
-        job = _Job(aside, _cloned(call), side, bucket, observed(reply), now)
+        job = _Job(aside, cloned(call), side, bucket, observed(reply), now)
         if running >= self._bound:
             self._queues.setdefault(group, deque()).append(job)
             return
@@ -184,7 +184,7 @@ class Shadows:
     async def _replacement(self, job: _Job) -> Observed:
         """The replacement's answer, noted as its callers' would be."""
         aside = job.aside
-        asked = await ask(aside.asides["replacement"], _cloned(job.call), aside.deadline)
+        asked = await ask(aside.asides["replacement"], cloned(job.call), aside.deadline)
         problem, over = asked.problem, aside.slow_over
         error = problem is not None and is_its_fault(problem, asked.seconds, aside.deadline)
         slow = over is not None and asked.seconds > over
@@ -199,7 +199,7 @@ class Shadows:
         claim = self._budget.take(aside.legacy, purpose, aside.deadline + _LATE, aside.extra)
         if claim is None:
             raise Skipped("no budget")
-        asked = await _claimed(claim, ask(aside.asides["legacy"], _cloned(job.call), aside.deadline))
+        asked = await _claimed(claim, ask(aside.asides["legacy"], cloned(job.call), aside.deadline))
         if asked.observed.status >= 500:
             raise Skipped("legacy failed")
         return asked
@@ -240,7 +240,7 @@ def observed(reply: Reply | Problem) -> Observed:
     return Observed(reply.status, reply.body)
 
 
-def _cloned(call: Call) -> Call:
+def cloned(call: Call) -> Call:
     """The call as a job may keep it: nothing of it is the caller's own, nor leads back to its connection."""
     return Call(
         id=call.id,

@@ -8,13 +8,25 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from gateway.call import Call, Reply
-from gateway.errors import BadRequest, DeadlineExceeded, Problem
+from gateway.errors import (
+    BadRequest,
+    BudgetExhausted,
+    Closed,
+    DeadlineExceeded,
+    Overloaded,
+    Problem,
+    QuotaExhausted,
+    RateLimited,
+)
 from gateway.migration.choose import BOTH, Choose
 from gateway.migration.model import Side, Stage
 from gateway.pipeline import Handler
 
 _IN_A_HURRY = 0.5
 """A call that ran out of time says something of the side only when it had this share of its route's time."""
+
+
+_LIMITS = (RateLimited, QuotaExhausted, BudgetExhausted, Closed, Overloaded)
 
 
 class Notes(Protocol):
@@ -81,6 +93,9 @@ def switch(
         try:
             reply = await sides[side](call)
         except Problem as problem:
+            # Neither a limit nor the half of a split read that isn't under trial says anything of the side.
+            if isinstance(problem, _LIMITS) or (side == "replacement" and call.side == "legacy"):
+                raise
             note(side, bucket, time.perf_counter() - started, problem)
             if told is not None:
                 told(call, side, bucket, problem)

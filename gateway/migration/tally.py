@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from adapters.contract import Context
 from adapters.errors import Unavailable
@@ -26,15 +26,21 @@ from gateway.upstream import Upstream
 
 logger = logging.getLogger("figway")
 
+_K = TypeVar("_K")
+
 DAY = 86_400
 _PULSE = 0.25
 _MOST = 10_000
 """Callers that are told apart between two writes; others are counted together."""
-_OTHERS = "(others)"
+OTHERS = "(others)"
+"""What stands for the names that aren't told apart."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (day INTEGER NOT NULL, upstream TEXT NOT NULL, operation TEXT NOT NULL,
     purpose TEXT NOT NULL, principal TEXT NOT NULL, agent TEXT NOT NULL, count INTEGER NOT NULL, last REAL NOT NULL,
     PRIMARY KEY (day, upstream, operation, purpose, principal, agent)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fields (day INTEGER NOT NULL, upstream TEXT NOT NULL, operation TEXT NOT NULL,
+    principal TEXT NOT NULL, agent TEXT NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL, last REAL NOT NULL,
+    PRIMARY KEY (day, upstream, operation, principal, agent, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS brownouts (id INTEGER PRIMARY KEY, "group" TEXT NOT NULL, begun REAL NOT NULL,
     until REAL NOT NULL, author TEXT NOT NULL, reason TEXT NOT NULL, operations TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS counting (since REAL NOT NULL);
@@ -43,6 +49,7 @@ _ADD = """
 INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET count = count + excluded.count, last = max(last, excluded.last)
 """
+_ADD_FIELD = _ADD.replace("INTO calls", "INTO fields")
 
 Operations = Collection[tuple[str, str]]
 """Of which upstream, which operation; an empty one stands for its probes."""
@@ -60,6 +67,22 @@ class Caller(NamedTuple):
     agent: str
     calls: int
     last: float
+
+
+class Field(NamedTuple):
+    """How often somebody got a field of what an operation answers."""
+
+    upstream: str
+    operation: str
+    principal: str
+    agent: str
+    name: str
+    calls: int
+
+
+_Key: TypeAlias = tuple[int, str, str, str, str, str]
+_FieldsKey: TypeAlias = tuple[int, str, str, str, str, tuple[str, ...]]
+_Counted: TypeAlias = tuple[Mapping[_Key, tuple[int, float]], Mapping[_FieldsKey, tuple[int, float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +106,8 @@ class Tally:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._counted: dict[tuple[int, str, str, str, str, str], tuple[int, float]] = {}
+        self._counted: dict[_Key, tuple[int, float]] = {}
+        self._received: dict[_FieldsKey, tuple[int, float]] = {}
         self._out: tuple[Brownout, ...] = ()
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -108,11 +132,21 @@ class Tally:
             key = (int(now // DAY), upstream, operation, purpose, context.principal or "", context.agent or "")
             found = self._counted.get(key)
             if found is None and len(self._counted) >= _MOST:
-                key = (*key[:4], _OTHERS, "")
+                key = (*key[:4], OTHERS, "")
                 found = self._counted.get(key)
             self._counted[key] = (1 if found is None else found[0] + 1, now)
 
         return watch
+
+    def received(self, upstream: str, operation: str, principal: str, agent: str, names: tuple[str, ...]) -> None:
+        """Counts the fields that a caller got of what the operation answered."""
+        now = time.time()
+        key: _FieldsKey = (int(now // DAY), upstream, operation, principal, agent, names)
+        found = self._received.get(key)
+        if found is None and len(self._received) >= _MOST:
+            key = (*key[:3], OTHERS, "", (OTHERS,))
+            found = self._received.get(key)
+        self._received[key] = (1 if found is None else found[0] + 1, now)
 
     def _refuse(self, upstream: str, operation: str, now: float) -> None:
         for each in self._out:
@@ -135,21 +169,22 @@ class Tally:
         except sqlite3.Error as error:
             logger.error("what legacy systems were asked last isn't written: %s", error)
 
-    def _taken(self) -> dict[tuple[int, str, str, str, str, str], tuple[int, float]]:
-        taken, self._counted = self._counted, {}
+    def _taken(self) -> _Counted:
+        taken = self._counted, self._received
+        self._counted, self._received = {}, {}
         return taken
 
-    def _exchange(
-        self, counted: Mapping[tuple[int, str, str, str, str, str], tuple[int, float]]
-    ) -> tuple[Brownout, ...]:
+    def _exchange(self, counted: _Counted) -> tuple[Brownout, ...]:
+        calls, received = counted
         try:
-            if counted:
+            if calls or received:
                 with closing(self._connected()) as db, db:
-                    db.executemany(_ADD, ((*key, *value) for key, value in counted.items()))
-        except sqlite3.Error:
-            for key, (count, last) in counted.items():  # it is written next time
-                before = self._counted.get(key, (0, 0.0))
-                self._counted[key] = (before[0] + count, max(before[1], last))
+                    db.executemany(_ADD, ((*key, *value) for key, value in calls.items()))
+                    rows = ((*key[:-1], name, *value) for key, value in received.items() for name in key[-1])
+                    db.executemany(_ADD_FIELD, rows)
+        except sqlite3.Error:  # it is written next time
+            _give_back(self._counted, calls)
+            _give_back(self._received, received)
             raise
         return self.brownouts()
 
@@ -163,6 +198,16 @@ class Tally:
         )
         with closing(self._connected()) as db:
             found = [Caller(*row) for row in db.execute(query, (int(since // DAY), since))]
+        return [each for each in found if (each.upstream, each.operation) in operations]
+
+    def fields(self, operations: Operations, since: float = 0.0) -> list[Field]:
+        """The fields that callers of any of these got, in the days since then."""
+        query = (
+            "SELECT upstream, operation, principal, agent, name, sum(count) FROM fields WHERE day >= ? "
+            "GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC, 5"
+        )
+        with closing(self._connected()) as db:
+            found = [Field(*row) for row in db.execute(query, (int(since // DAY),))]
         return [each for each in found if (each.upstream, each.operation) in operations]
 
     def since(self) -> float:
@@ -188,6 +233,12 @@ class Tally:
         return sqlite3.connect(self._path, timeout=5.0)
 
 
+def _give_back(counts: dict[_K, tuple[int, float]], taken: Mapping[_K, tuple[int, float]]) -> None:
+    for key, (count, last) in taken.items():
+        before = counts.get(key, (0, 0.0))
+        counts[key] = (before[0] + count, max(before[1], last))
+
+
 def _brownout(group: str, begun: float, until: float, author: str, reason: str, operations: str) -> Brownout:
     pairs = frozenset((upstream, operation) for upstream, operation in json.loads(operations))
     return Brownout(group, begun, until, author, reason, pairs)
@@ -195,7 +246,7 @@ def _brownout(group: str, begun: float, until: float, author: str, reason: str, 
 
 def count_legacy(routes: Iterable[Route], upstreams: Mapping[str, Upstream], tally: Tally) -> None:
     """From now on what the legacy systems of routes with a replacement are asked is counted, and of no others."""
-    replaced = (each for each in routes if each.replacement is not None and each.legacy is not None)
+    replaced = (each for each in routes if (each.replacement is not None or each.missing) and each.legacy)
     watched = {each.legacy.upstream for each in replaced if each.legacy is not None}
     for name, upstream in upstreams.items():
         upstream.watcher = tally.watcher(name) if name in watched else None

@@ -1,9 +1,12 @@
-"""Writes don't stand still for good: whoever froze them may have died on the way."""
+"""What whoever was killed while publishing leaves behind is put right: writes don't stand still for good, and every
+process is told of what was published."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from gateway.migration.changes import ACKNOWLEDGED, FROZEN, About, Changes
@@ -25,6 +28,22 @@ async def keep_thawed(changes: Changes) -> None:
         generation = changes.shared.generation
         if generation != seen and not await thaw(changes):
             seen = generation
+
+
+async def keep_told(changes: Changes, served: Callable[[], int]) -> None:
+    """Has every process look at the store, if its publisher was killed before it could; until it is cancelled.
+    `served` is what this process serves."""
+    seen = tried = None
+    while True:
+        await asyncio.sleep(_LOOKS)
+        with suppress(StoreError):  # a store that fails is told by whoever needs it; the next look is soon
+            active = await changes.offload(changes.state.active)
+            # What was just published is being loaded; one that can't be loaded isn't told of again and again.
+            if active not in (served(), tried) and active == seen:
+                logger.warning("snapshot %s was published, but nobody was told of it", active)
+                changes.shared.bump()
+                tried = active
+            seen = active
 
 
 async def thaw(changes: Changes) -> bool:

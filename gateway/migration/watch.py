@@ -52,7 +52,14 @@ class Watch:
         self._judge = Judge(group.gates, share_of(group.stage))
         self._totals = Totals()
         self._probing: asyncio.Task[None] | None = None
-        if evidence.stopped(group.name):
+        self._recall(now)
+
+    def _recall(self, now: float) -> None:
+        """Goes on where whoever led before has ended, perhaps by a crash."""
+        known = self._evidence.recalled(self.group.name)
+        if known is not None:
+            self._judge.recall(known, now)
+        if self.ruling == "fine" and self._evidence.stopped(self.group.name):
             self._judge.take_over(now)
 
     @property
@@ -67,8 +74,10 @@ class Watch:
 
     def look(self, now: float) -> Ruling:
         """Looks at what has been counted; stops the replacement, or lets it serve again. `now` is monotonic."""
-        self._totals = self._evidence.read(self.group.name)
+        before, self._totals = self._totals, self._evidence.read(self.group.name)
         ruling = self._judge.look(self._totals, now)
+        if before != self._totals or ruling != "fine":
+            self._evidence.remember(self.group.name, self.generation, self._judge.memory())
         stopped = ruling in {"checking", "rollback"}
         if stopped != self._evidence.stopped(self.group.name):
             self._evidence.stop(self.group.name, stopped=stopped)

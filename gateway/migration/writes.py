@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from adapters.contract import Effect
 from gateway.call import Call, Reply, new_id
@@ -53,12 +52,6 @@ class WriteSide:
     tells: bool
 
 
-class Trial(Protocol):
-    """Shows, off the path, what a write would have done at the replacement."""
-
-    def __call__(self, call: Call, outcome: Reply | Problem) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Means:
     """What writes are done with. `patience`: seconds after which a write of the route can't be under way any more."""
@@ -66,7 +59,6 @@ class Means:
     outbox: Outbox
     operations: Operations
     patience: float
-    trial: Trial | None = None
 
 
 def write_handler(
@@ -78,8 +70,6 @@ def write_handler(
         if group.state == "shared":  # `figway check` has refused this
             raise ValueError(f"{group.name} is on shared data, where dual writes would apply twice")
         last: Handler = _Dual(route, group, first, sides[first], means, routes).handler
-    elif group.stage.writes == "dry_run" and means.trial is not None:
-        last = _tried(sides[first].handler, means.trial)
     else:
         last = sides[first].handler
     return _pinned(route, first, sides, means, last, dual=group.stage.writes in DUAL)
@@ -93,19 +83,6 @@ def first_side(group: Group) -> Side:
 def needs_key(group: Group, route: Route) -> bool:
     """Whether a write of the route must bring an idempotency key: one that can't be repeated, from dual_legacy on."""
     return route.effect is Effect.WRITE and group.stage.writes not in ("legacy", "dry_run")
-
-
-def _tried(rest: Handler, trial: Trial) -> Handler:
-    async def handler(call: Call) -> Reply:
-        try:
-            reply = await rest(call)
-        except Problem as problem:
-            trial(call, problem)
-            raise
-        trial(call, reply)
-        return reply
-
-    return handler
 
 
 def _pinned(

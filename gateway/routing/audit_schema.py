@@ -18,7 +18,9 @@ from gateway.routing.units import Duration
 FILE = "policies/audit.yaml"
 _YEAR = 400 * 86_400.0
 
-Argument = Annotated[str, StringConstraints(pattern=r"^(?:(?:path|query|header)\.\S{1,200}|body(?:\.[^\s.]{1,200})+)$")]
+Argument = Annotated[
+    str, StringConstraints(pattern=r"^(?:(?:path|query|header)\.\S+|body(?:\.[^\s.]+)+)$", max_length=1000)
+]
 
 
 class _Model(BaseModel):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.contract import Adapter, JsonSchema, Operation, SupportsTemplates
+from adapters.contract import Adapter, JsonSchema, Operation, SupportsDryRun, SupportsTemplates
 from gateway.routing.mapping import BadExpression, Mapped, expression, literal, renames
 from gateway.routing.model import Binding, Body, Composite, Parameter, Step
 from gateway.routing.paths import declared, members, required, unknown
@@ -71,7 +71,7 @@ class Compiler:
             self._check_input(operation, model.input, signature, place)
         fields = renames(output) if output is not None else {}
         narrows = operation is not None and operation.filters_rows
-        return Binding(model.upstream, model.operation, given, output, fields, narrows)
+        return Binding(model.upstream, model.operation, given, output, fields, narrows, self._dry_run(model, place))
 
     def composite(
         self, model: ComposeModel, signature: Signature, routes: Mapping[str, Signature], place: Place
@@ -106,6 +106,18 @@ class Compiler:
             sentence = f"the upstream '{model.upstream}' has no operation '{model.operation}'{_among(known)}"
             self._say((*place, "operation"), sentence)
         return found
+
+    def _dry_run(self, model: BindingModel, place: Place) -> bool:
+        """Whether the operation can be tried, which some adapters promise and of others the binding says."""
+        adapter = self._upstreams.adapters.get(model.upstream)
+        promised = adapter.tries(model.operation) if isinstance(adapter, SupportsDryRun) else False
+        if model.dry_run and promised is False and adapter is not None:
+            self._say(
+                (*place, "dry_run"),
+                f"the upstream '{model.upstream}' can't try '{model.operation}' without a change: remove dry_run",
+            )
+        wanted = promised if model.dry_run is None else model.dry_run
+        return bool(wanted) and promised is not False
 
     def _inputs(
         self, inputs: Mapping[str, Any] | None, scope: Mapping[str, Any], place: Place

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 ReadStage: TypeAlias = Literal["legacy", "shadow", "canary", "live", "new_only", "retired"]
 WriteStage: TypeAlias = Literal["legacy", "dry_run", "dual_legacy", "dual_new", "new_only", "retired"]
 Side: TypeAlias = Literal["legacy", "replacement"]
+Served: TypeAlias = Literal["legacy", "replacement", "both"]
+"""Who answers a call: one side, or both, where the replacement has some of the fields only."""
 State: TypeAlias = Literal["shared", "replicated", "stateless"]
 
 READS: tuple[ReadStage, ...] = get_args(ReadStage)
@@ -66,6 +68,11 @@ class Group:
     deprecated: date | None = None
     """Since when its routes are to be left; `sunset`: the day from which they may be gone."""
     sunset: date | None = None
+    successor: str | None = None
+    """The address of what its callers are to use instead; `docs`: of a page that says how."""
+    docs: str | None = None
+    backfill: str = ""
+    """What becomes of legacy's data once only the replacement is written; empty: nobody has said."""
     has_reads: bool = True
     has_writes: bool = True
     dry_run: bool = False
@@ -73,6 +80,10 @@ class Group:
     lacking_reads: tuple[str, ...] = ()
     """The operationIds of reads without a replacement; `lacking_writes` those of writes."""
     lacking_writes: tuple[str, ...] = ()
+    split: tuple[str, ...] = ()
+    """The operationIds of reads of which the replacement answers some fields only."""
+    missing: tuple[str, ...] = ()
+    """The operationIds of reads whose replacement isn't there yet, which the contract says."""
 
 
 def stage_document(stage: Stage, origin: str) -> dict[str, Any]:

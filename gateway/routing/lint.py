@@ -112,6 +112,9 @@ class _Linter:
                     self._say((side,), f"the body's '{name}' is used nowhere: read body.{name} or remove it")
 
     def _check_filters(self, binding: Binding, operation: Operation, side: str) -> None:
+        if operation.filters is not None:
+            self._check_declared(binding, operation, side)
+            return
         fields = _item_fields(operation.output)
         if not fields:
             return
@@ -123,6 +126,23 @@ class _Linter:
             if name not in (*_PAGING, "sort") and upstream not in fields:
                 sentence = f"the filter '{name}' leads to no field of '{operation.name}': rename it in output"
                 self._say((side,), f"{sentence}, or use one of {', '.join(sorted(fields))}")
+
+    def _check_declared(self, binding: Binding, operation: Operation, side: str) -> None:
+        """The same for an operation that says what it can be asked by."""
+        known = operation.filters or frozenset()
+        for each in self._route.parameters:
+            if each.where == "header" or each.name in _PAGING:
+                continue
+            if each.name == "sort":
+                if not operation.sorts:
+                    self._say((side,), f"'{operation.name}' can't be sorted: remove the parameter 'sort'")
+                continue
+            field, _, operator = each.name.rpartition(".")
+            plain, suffix = (field, f".{operator}") if operator in _OPERATORS and field else (each.name, "")
+            wanted = binding.fields.get(plain, plain) + suffix.replace(".eq", "")
+            if wanted not in known:
+                among = ", ".join(sorted(known)) or "nothing"
+                self._say((side,), f"'{operation.name}' can't be filtered by '{wanted}', only by {among}")
 
     def _check_steps(self) -> None:
         assert self._route.compose is not None

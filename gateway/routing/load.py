@@ -29,9 +29,10 @@ from gateway.routing.policies import Policed, read_policies
 from gateway.routing.policy_files import read_policy_files
 from gateway.routing.references import References
 from gateway.routing.report import Document, Report
-from gateway.routing.routes import compile_routes
+from gateway.routing.routes import Bound, compile_routes
 from gateway.routing.schema import Gateway
 from gateway.routing.source import parse
+from gateway.routing.splits import check_splits
 from gateway.routing.upstreams import Surroundings, Upstreams, build_upstreams
 from gateway.store.contract import files_hash
 
@@ -82,7 +83,7 @@ def compile_workspace(
     whole = len(documents) == len(contract_files(files))
     policed = Policed.of([each.operation_id for each in operations], routes) if whole else None
     rules, policy_files = read_policies(files, policed, report), _policy_files(files, routes, upstreams, report)
-    groups = _groups(files, policy_files["migration.yaml"], routes, upstreams, stages, report if whole else Report())
+    groups = _groups(files, policy_files["migration.yaml"], bound, upstreams, stages, report if whole else Report())
     check_stages(files, groups if whole and judge_stages else {}, report)
     document = merged(documents, report)
     if report.errors():
@@ -131,14 +132,14 @@ def _policy_files(
 def _groups(
     files: Mapping[str, bytes],
     migration: BaseModel,
-    routes: Sequence[Route],
+    bound: Sequence[Bound],
     upstreams: Upstreams,
     stages: Mapping[str, Stage],
     report: Report,
 ) -> dict[str, Group]:
     assert isinstance(migration, Migration)
-    # Nothing holds what a dry run shows against what legacy did: a group that stood there would have proved nothing.
-    groups = compile_groups(migration, routes, stages, dry_running=())
+    groups = compile_groups(migration, [each.route for each in bound], stages)
+    check_splits(bound, groups, report)
     check_migration(files, migration, groups, upstreams.specs, datetime.now(UTC).date(), report)
     return groups
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import jsonschema_rs
 
-from adapters.contract import JsonSchema
+from adapters.contract import Json, JsonSchema
 from gateway.routing.contracts import Exposed
 from gateway.routing.model import Body, Parameter
 from gateway.routing.paths import resolve
@@ -76,6 +76,21 @@ class Messages:
         media = self._content(data.get("content", {}), (*place, "content"))
         self._check_others(responses, status, (*operation.place, "responses"))
         return int(status), next(iter(media.values()), None)
+
+    def examples(self, operation: Exposed) -> tuple[Json, ...]:
+        """The examples of success's body, those that can be read."""
+        responses, place = operation.data.get("responses"), (*operation.place, "responses")
+        if not isinstance(responses, dict):
+            return ()
+        status = next((code for code in responses if re.fullmatch("2[0-9][0-9]", code)), "")
+        data, _ = self._components.follow(responses.get(status, {}), (*place, status))
+        content = data.get("content") if isinstance(data, dict) else None
+        medias = content.values() if isinstance(content, dict) else ()
+        media = next((each for each in medias if isinstance(each, dict)), {})
+        named = media.get("examples")
+        listed = list(named.values()) if isinstance(named, dict) else []
+        found = [each["value"] for each in listed if isinstance(each, dict) and "value" in each]
+        return (*([media["example"]] if "example" in media else []), *found)
 
     def _check_others(self, responses: Mapping[str, Any], success: str, place: Place) -> None:
         for code, response in responses.items():

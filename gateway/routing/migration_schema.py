@@ -77,6 +77,7 @@ Percent = Annotated[int, BeforeValidator(_millionths), WithJsonSchema({"type": "
 """A field written in percent, held in millionths."""
 OnOff = Annotated[bool, BeforeValidator(_on_off), WithJsonSchema({"enum": ["on", "off"]})]
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+Address = Annotated[str, Field(pattern=r"^https?://[^\s<>\"\x00-\x1f\x7f-\U0010ffff]+$", max_length=1000)]
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,62}$")]
 Cohort = Annotated[str, Field(pattern="^(principal|team|tenant):.{1,200}$")]
 
@@ -148,6 +149,19 @@ class GroupModel(_Model):
     sunset: Day | None = Field(
         default=None, description="The day from which its routes may be gone: said in Sunset (RFC 8594)."
     )
+    backfill: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=500,
+        description="What becomes of legacy's data once only the replacement is written, as a sentence or a ticket; "
+        "writes at new_only need it where each side keeps its own data.",
+    )
+    successor: Address | None = Field(
+        default=None, description="Where callers are to go instead: said in Link as successor-version (RFC 5829)."
+    )
+    docs: Address | None = Field(
+        default=None, description="A page that says how to leave: said in Link as deprecation (RFC 9745)."
+    )
     owner: str | None = Field(default=None, min_length=1, max_length=200, description="Who answers for the migration.")
     expires: Day | None = Field(default=None, description="The day by which it is to be done; past it, a warning.")
 
@@ -177,18 +191,14 @@ class Migration(_Model):
     )
 
 
-def compile_groups(
-    migration: Migration, routes: Sequence[Route], stages: Mapping[str, Stage], dry_running: Collection[str]
-) -> dict[str, Group]:
-    """Every group of the routes by name; `stages` are the snapshot's own, which go before what the file says.
-    `dry_running` names the upstreams that can show what a write would do."""
+def compile_groups(migration: Migration, routes: Sequence[Route], stages: Mapping[str, Stage]) -> dict[str, Group]:
+    """Every group of the routes by name; `stages` are the snapshot's own, which go before what the file says."""
     members: dict[str, list[Route]] = {}
     for route in routes:
         members.setdefault(route.group, []).append(route)
     models = migration.groups
     return {
-        name: _group(name, models.get(name, GroupModel()), each, stages.get(name), dry_running)
-        for name, each in members.items()
+        name: _group(name, models.get(name, GroupModel()), each, stages.get(name)) for name, each in members.items()
     }
 
 
@@ -202,11 +212,8 @@ def declared_stages(files: Mapping[str, bytes]) -> dict[str, Stage]:
     return {name: model.stage() for name, model in models.items()}
 
 
-def _group(
-    name: str, model: GroupModel, routes: Sequence[Route], stage: Stage | None, dry_running: Collection[str]
-) -> Group:
+def _group(name: str, model: GroupModel, routes: Sequence[Route], stage: Stage | None) -> Group:
     reads, writes = (_bound(routes, reading=reading) for reading in (True, False))
-    replaced = [each.replacement.upstream for each in writes if each.replacement is not None]
     return Group(
         name=name,
         stage=stage or model.stage(),
@@ -224,12 +231,17 @@ def _group(
         approval=model.approval is not None,
         deprecated=model.deprecated,
         sunset=model.sunset,
+        successor=model.successor,
+        docs=model.docs,
+        backfill=model.backfill or "",
         declared=model.stage(),
         has_reads=bool(reads),
         has_writes=bool(writes),
-        dry_run=bool(replaced) and all(each in dry_running for each in replaced),
+        dry_run=all(each.replacement is not None and each.replacement.dry_run for each in writes) and bool(writes),
         lacking_reads=_lacking(reads),
         lacking_writes=_lacking(writes),
+        split=tuple(each.operation_id for each in reads if each.replacement is not None and each.replacement.owns),
+        missing=tuple(each.operation_id for each in reads if each.missing is not None),
     )
 
 
@@ -239,7 +251,7 @@ def _bound(routes: Sequence[Route], *, reading: bool) -> list[Route]:
 
 
 def _lacking(routes: Sequence[Route]) -> tuple[str, ...]:
-    return tuple(each.operation_id for each in routes if each.replacement is None)
+    return tuple(each.operation_id for each in routes if each.replacement is None and each.missing is None)
 
 
 def check_migration(

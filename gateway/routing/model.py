@@ -75,6 +75,10 @@ class Binding:
     fields: Mapping[str, str] = field(default_factory=dict)
     filters_rows: bool = False
     """The operation can be narrowed to rows (`adapters.contract.Operation.filters_rows`)."""
+    dry_run: bool = False
+    """The operation is a write that can be tried without effect."""
+    owns: tuple[tuple[str, ...], ...] = ()
+    """Of a replacement: the fields of the entity that it answers, as paths of members; none: all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ class Route:
     """The schema of success's JSON body, `$ref`s resolvable within; None where it has none."""
     legacy: Binding | None = None
     replacement: Binding | None = None
+    missing: Literal["fail", "mock"] | None = None
+    """There is to be a replacement, and isn't yet: what its calls come to."""
     compose: Composite | None = None
     enforcement: Literal["strict", "shape", "off"] = "strict"
     is_list: bool = False
@@ -128,6 +134,8 @@ class Route:
     measured: Expression | None = None
     """Over the reply: what the call really cost."""
     summary: str = ""
+    examples: tuple[Json, ...] = ()
+    """What the contract gives as examples of success's body."""
     where: str = ""
     """`file:line` of the operation in its contract."""
 

@@ -19,10 +19,10 @@ from gateway.routing.units import Duration
 _MOST = 200
 _PERCENT = 100
 
-Pattern = Annotated[str, StringConstraints(pattern=r"^(?:/[^/]{0,200}){1,32}$", max_length=1000)]
+Pattern = Annotated[str, StringConstraints(pattern=r"^(?:/[^/]*){1,32}$", max_length=1000)]
 """A JSON Pointer (RFC 6901) in which `*` is any one member or item, and `**` any number of them, none included."""
-Anywhere = Annotated[str, StringConstraints(pattern=r"^(?:/[^/]{0,200}){0,32}$", max_length=1000)]
-Member = Annotated[str, StringConstraints(pattern=r"^[^/]{1,200}(?:/[^/]{1,200}){0,7}$")]
+Anywhere = Annotated[str, StringConstraints(pattern=r"^(?:/[^/]*){0,32}$", max_length=1000)]
+Member = Annotated[str, StringConstraints(pattern=r"^[^/]+(?:/[^/]+){0,7}$", max_length=1000)]
 Scalar = str | int | bool
 
 

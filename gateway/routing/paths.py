@@ -131,6 +131,13 @@ def at_member(schema: JsonSchema, names: Iterable[str], root: JsonSchema, *, fol
     return list(_branches(at, root)) if follow else at
 
 
+def path_of(text: str) -> Chain:
+    """A member's name, or a JSON Pointer (RFC 6901), as a path: `email`, `/address/city`."""
+    if not text.startswith("/"):
+        return (text,)
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in text[1:].split("/"))
+
+
 def _vague(branch: JsonSchema) -> bool:
     others = branch.get("additionalProperties", False) is not False or "patternProperties" in branch
     return others or not ("properties" in branch or "additionalProperties" in branch)

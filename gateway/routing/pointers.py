@@ -20,6 +20,9 @@ def request_pointer(binding: Binding, call: Call, pointer: str) -> str:
     if not parts:
         return pointer
     if binding.input is None:
+        if call.page:  # what a list is asked by has its fields' names
+            named = {upstream: name for name, upstream in binding.fields.items()}
+            pointer = "/" + "/".join(parts := _renamed(parts, named))
         places = {"path": call.path, "query": call.query}
         place = next((name for name, values in places.items() if parts[0] in values), "body")
         return f"/{place}{pointer}"
@@ -36,11 +39,22 @@ def request_pointer(binding: Binding, call: Call, pointer: str) -> str:
     return "/" + "/".join(below)
 
 
+def _renamed(parts: list[str], named: Mapping[str, str]) -> list[str]:
+    """The pointer's parts with the upstream's name of a field, also of one that is filtered by, as the route has it."""
+    field, dot, operator = parts[0].partition(".")
+    return [named.get(field, field) + dot + operator, *parts[1:]]
+
+
 def _named(input: Mapping[str, Expression], parts: list[str]) -> tuple[Expression, list[str]] | None:
     """The input that `parts` lead into, and what is left of them; a fault may leave wrapping members out."""
     targets = [(name.split("."), expression) for name, expression in input.items()]
     for target, expression in targets:
         if parts[: len(target)] == target:
             return expression, parts[len(target) :]
-    tails = [expression for target, expression in targets if target[-1] == parts[0]]
-    return (tails[0], parts[1:]) if len(tails) == 1 else None
+    tails = [
+        (expression, parts[len(target) - start :])
+        for target, expression in targets
+        for start in range(1, len(target))
+        if parts[: len(target) - start] == target[start:]
+    ]
+    return tails[0] if len(tails) == 1 else None

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from adapters.contract import Effect
+from adapters.contract import Effect, Json
 from gateway.routing.bindings import Compiler, Signature
 from gateway.routing.contracts import Exposed
 from gateway.routing.invalid import Where, validated
 from gateway.routing.messages import Messages
-from gateway.routing.model import Expression, Route
-from gateway.routing.paths import declared
+from gateway.routing.model import Binding, Expression, Route
+from gateway.routing.paths import declared, path_of
 from gateway.routing.report import Document, Place, Report
-from gateway.routing.schema import CostModel, Extension
+from gateway.routing.schema import CostModel, Extension, ReplacementModel
 from gateway.routing.upstreams import Upstreams
 
 
@@ -33,6 +33,7 @@ class _Draft:
     extension: Extension | None
     status: int
     signature: Signature
+    examples: tuple[Json, ...]
 
 
 def compile_routes(
@@ -52,7 +53,7 @@ def _draft(operation: Exposed, messages: Messages, report: Report) -> _Draft:
     status, reply = messages.reply(operation)
     is_list = reply is not None and {"items", "next"} <= set(declared(reply))
     signature = Signature(operation.operation_id, parameters, body, reply, is_list, whole)
-    return _Draft(operation, _extension(operation, report), status, signature)
+    return _Draft(operation, _extension(operation, report), status, signature, messages.examples(operation))
 
 
 def _extension(operation: Exposed, report: Report) -> Extension | None:
@@ -74,11 +75,14 @@ def _route(draft: _Draft, signatures: Mapping[str, Signature], upstreams: Upstre
         return None
     place = (*operation.place, "x-gateway")
     compiler = Compiler(operation.document, upstreams, report)
-    sides = {
-        name: compiler.binding(model, signature, (*place, name))
-        for name, model in (("legacy", extension.legacy), ("replacement", extension.replacement))
-        if model is not None
-    }
+    replacement = extension.replacement
+    sides = (
+        {}
+        if extension.legacy is None
+        else {"legacy": compiler.binding(extension.legacy, signature, (*place, "legacy"))}
+    )
+    if replacement is not None and replacement.missing is None:
+        sides["replacement"] = _replacement(replacement, signature, compiler, (*place, "replacement"))
     compose, cost = None, extension.cost
     if extension.compose is not None:
         compose = compiler.composite(extension.compose, signature, signatures, (*place, "compose"))
@@ -94,6 +98,7 @@ def _route(draft: _Draft, signatures: Mapping[str, Signature], upstreams: Upstre
         reply=signature.reply,
         legacy=sides.get("legacy"),
         replacement=sides.get("replacement"),
+        missing=None if replacement is None else replacement.missing,
         compose=compose,
         enforcement=extension.enforcement,
         is_list=signature.is_list,
@@ -102,8 +107,16 @@ def _route(draft: _Draft, signatures: Mapping[str, Signature], upstreams: Upstre
         cost=cost.estimate if isinstance(cost, CostModel) else cost,
         measured=_measured(cost, compiler, signature, place),
         summary=str(operation.data.get("summary", "")),
+        examples=draft.examples,
         where=f"{operation.document.file}:{operation.document.line(operation.place)}",
     )
+
+
+def _replacement(model: ReplacementModel, signature: Signature, compiler: Compiler, place: Place) -> Binding | None:
+    """The replacement's binding; where it answers some fields only, what it makes needn't be a whole reply."""
+    owns = tuple(map(path_of, model.fields))
+    made = compiler.binding(model, replace(signature, reply=None) if owns else signature, place)
+    return None if made is None else replace(made, owns=owns)
 
 
 def _measured(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from adapters import registry
 from adapters.contract import Effect
@@ -122,6 +122,39 @@ class BindingModel(_Model):
     output: str | None = Field(
         default=None, description="JMESPath over the operation's result; left out: the result itself."
     )
+    dry_run: bool | None = Field(
+        default=None,
+        description="Whether the write can be tried without effect: true where its API takes Prefer: dry-run and "
+        "acknowledges it, false where something behind it doesn't obey; left out: what the adapter promises.",
+    )
+
+
+class ReplacementModel(BindingModel):
+    """What is to take over the route, or some of its fields, or isn't built yet."""
+
+    upstream: str = Field(default="", description="A name from `upstreams` of gateway.yaml.")
+    operation: str = Field(
+        default="", description="One of the upstream's operations, such as GetCustomer or GET /v2/customers."
+    )
+    fields: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(
+        default=(),
+        max_length=200,
+        description="The fields that it answers, by name or JSON Pointer into the entity, such as email or "
+        "/address/city; legacy answers the rest. Left out: all of them.",
+    )
+    missing: Literal["fail", "mock"] | None = Field(
+        default=None,
+        description="In place of upstream and operation while there is no replacement yet: its calls fail, or are "
+        "answered by an example.",
+    )
+
+    @model_validator(mode="after")
+    def _there_or_missing(self) -> ReplacementModel:
+        if self.missing is None and not (self.upstream and self.operation):
+            raise ValueError("give upstream and operation; while there is none yet, say missing: fail or missing: mock")
+        if self.missing is not None and len(self.model_fields_set) > 1:
+            raise ValueError("missing stands alone: remove it once there is an upstream")
+        return self
 
 
 class StepModel(_Model):
@@ -162,7 +195,7 @@ class Extension(_Model):
         description="The unit of migration; default: the operation's first tag.",
     )
     legacy: BindingModel | None = Field(default=None, description="The system that has always served it.")
-    replacement: BindingModel | None = Field(default=None, description="What is to take over.")
+    replacement: ReplacementModel | None = Field(default=None, description="What is to take over.")
     compose: ComposeModel | None = Field(default=None, description="Several routes instead of one upstream.")
     enforcement: Literal["strict", "shape", "off"] = Field(
         default="strict", description="A reply that breaks the contract is refused (502), trimmed to it, or passed."

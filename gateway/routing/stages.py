@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.routing.groups import READS, WRITES, Group, Stage, WriteStage
+from adapters.contract import Effect
+from gateway.routing.groups import READS, WRITES, Group, Side, Stage, WriteStage
+from gateway.routing.model import Route
 
 _DUAL: tuple[WriteStage, ...] = ("dual_legacy", "dual_new")
 
@@ -61,6 +63,25 @@ def is_forward(before: Stage, after: Stage) -> bool:
     return more or less or (before.probe and not after.probe)
 
 
+def answering(route: Route, group: Group) -> tuple[Side, ...]:
+    """The sides that calls of `route` may be answered by, at the stage that its group has; none for a composite."""
+    there: dict[Side, bool] = {
+        "legacy": route.legacy is not None,
+        "replacement": route.replacement is not None or route.missing is not None,
+    }
+    if not all(there.values()):
+        return tuple(side for side, is_there in there.items() if is_there)
+    writes: Side = "legacy" if authority(group.stage) == "legacy" else "replacement"
+    if route.effect is not Effect.READ:
+        return (writes,)
+    if group.stage.reads in ("canary", "live"):
+        return tuple(there)
+    reads: Side = "legacy" if group.stage.reads in ("legacy", "shadow") else "replacement"
+    # What one side hasn't seen yet is read where it was written.
+    unseen = group.stage.writes in _DUAL and reads != writes and group.stage.reads != "retired"
+    return tuple(there) if unseen else (reads,)
+
+
 def authority(stage: Stage) -> str:
     """Which side has the last word on writes."""
     return "legacy" if WRITES.index(stage.writes) < WRITES.index("dual_new") else "replacement"
@@ -92,6 +113,12 @@ def _alone(group: Group, stage: Stage) -> list[str]:
             sentences.append(f"the group has no {track}, so they stay at legacy")
         elif at != "legacy" and lacking:
             sentences.append(f"{track} can't be at {at}: {', '.join(lacking)} has no replacement")
+    for names, first, why in (
+        (group.split, "new_only", "takes some of its fields from the replacement only, and the rest from legacy"),
+        (group.missing, "live", "has no replacement yet"),
+    ):
+        if names and READS.index(stage.reads) >= READS.index(first):
+            sentences.append(f"reads can't be at {stage.reads}: {', '.join(names)} {why}")
     if stage.writes in _DUAL and group.state == "shared":
         sentences.append(f"writes can't be at {stage.writes}: on shared data they would be applied twice")
     if stage.writes == "dry_run" and group.has_writes and not group.dry_run:
@@ -119,4 +146,4 @@ def _together(group: Group, stage: Stage) -> list[str]:
     return sentences
 
 
-__all__ = ["authority", "back", "broken", "is_forward", "refused", "write_stages"]
+__all__ = ["answering", "authority", "back", "broken", "is_forward", "refused", "write_stages"]

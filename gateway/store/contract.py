@@ -14,9 +14,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
+
+import orjson
 
 Stages: TypeAlias = Mapping[str, Mapping[str, Any]]
 NO_STAGES: Stages = MappingProxyType({})
@@ -58,7 +60,8 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class StoredSnapshot:
-    """Who published a snapshot, when and why. `version` counts from 1; `hash` is `files_hash` of its files."""
+    """Who published a snapshot, when and why. `version` counts from 1; `hash` is `files_hash` of its files,
+    `parent_hash` the content's hash of the snapshot before (of its files, where an older version published that)."""
 
     version: int
     hash: str
@@ -72,6 +75,19 @@ class StoredSnapshot:
     """Every route group's stage by the group's name, as `gateway.routing.groups.stage_document` writes it."""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     """What moved the autopilot to it, where it was the one."""
+    content_hash: str = ""
+    """`content_hash` of it; empty where an older version published it."""
+
+    @property
+    def link(self) -> str:
+        """What the next snapshot names as its parent's hash."""
+        return self.content_hash or self.hash
+
+    def follows(self, before: StoredSnapshot | None) -> bool:
+        """Whether it holds what was published, right after `before` (None: nobody knows what was before)."""
+        if self.content_hash and self.content_hash != content_hash(self):
+            return False
+        return before is None or (self.parent_hash == before.link and self.version == before.version + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +182,12 @@ def files_hash(files: Mapping[str, bytes]) -> str:
     for path, content in sorted(files.items()):
         whole.update(path.encode() + b"\0" + hashlib.sha256(content).digest())
     return whole.hexdigest()
+
+
+def content_hash(snapshot: StoredSnapshot) -> str:
+    """SHA-256, hex, over a snapshot's files (by their hash), stages and evidence, who published it, when and why, and
+    its parent's hash: so that each stands for all before it."""
+    names = ("version", "hash", "parent_hash", "author", "reason", "ticket")
+    about = [*(getattr(snapshot, name) for name in names), snapshot.time.astimezone(UTC).isoformat()]
+    whole = [*about, dict(snapshot.stages), dict(snapshot.evidence)]
+    return hashlib.sha256(orjson.dumps(whole, default=dict, option=orjson.OPT_SORT_KEYS)).hexdigest()

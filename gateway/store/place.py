@@ -54,9 +54,19 @@ class StateFolder:
         return self.path / "outbox.db"
 
     @property
+    def reconciliations(self) -> Path:
+        """The file of what differs between groups' sides, and of its repairs (`gateway.migration.reconcile`)."""
+        return self.path / "reconcile.db"
+
+    @property
     def parity(self) -> Path:
         """The folder of what came of comparisons, by group (`gateway.migration.samples`)."""
         return self.path / "parity"
+
+    @property
+    def recordings(self) -> Path:
+        """The folder in which workers record what legacy answers (`gateway.migration.recording`)."""
+        return self.path / "recordings"
 
     @property
     def keys(self) -> Path:

@@ -41,7 +41,9 @@ _STAGES = (
     "ALTER TABLE snapshots ADD COLUMN evidence TEXT NOT NULL DEFAULT '{}'",
 )
 
-UPGRADES: Sequence[Sequence[str]] = (_FIRST, _NARROWED_KEYS, _STAGES)
+_CHAINED = ("ALTER TABLE snapshots ADD COLUMN content_hash TEXT NOT NULL DEFAULT ''",)
+
+UPGRADES: Sequence[Sequence[str]] = (_FIRST, _NARROWED_KEYS, _STAGES, _CHAINED)
 
 
 def upgrade(connection: sqlite3.Connection, upgrades: Sequence[Sequence[str]] = UPGRADES) -> None:

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -24,12 +25,13 @@ from gateway.store.contract import (
     StoredKey,
     StoredSnapshot,
     StoreError,
+    content_hash,
     files_hash,
 )
 from gateway.store.schema import upgrade
 
 _BUSY_SECONDS = 5.0
-_INFO = "version, hash, parent_hash, author, reason, ticket, time, difference, stages, evidence"
+_INFO = "version, hash, parent_hash, author, reason, ticket, time, difference, stages, evidence, content_hash"
 _KEY = "id, mac, pepper, principal, agent, roles, tenant, created, expires, revoked, scopes, used"
 
 
@@ -86,11 +88,12 @@ class SqliteState:
             if active != expected_parent:
                 raise Moved(expected_parent, active)
             before = _blobs(db, active)
-            parent = None if active is None else _info(db, active).hash
+            parent = None if active is None else _info(db, active).link
             now = datetime.now(UTC)
             difference = _difference(before, blobs)
             version = (active or 0) + 1
             info = StoredSnapshot(version, whole, parent, author, reason, ticket, now, difference, stages, evidence)
+            info = replace(info, content_hash=content_hash(info))
             _insert(db, info, {blobs[path]: content for path, content in files.items()}, blobs)
         return info
 
@@ -207,8 +210,9 @@ def _insert(
     difference = {name: getattr(info.difference, name) for name in ("added", "changed", "removed")}
     row = (info.version, info.hash, info.parent_hash, info.author, info.reason, info.ticket, _text(info.time))
     documents = [orjson.dumps(each).decode() for each in (difference, dict(info.stages), dict(info.evidence))]
-    places = ", ".join("?" * (len(row) + len(documents)))
-    db.execute(f"INSERT INTO snapshots ({_INFO}) VALUES ({places})", (*row, *documents))  # noqa: S608 - constant columns
+    values = (*row, *documents, info.content_hash)
+    places = ", ".join("?" * len(values))
+    db.execute(f"INSERT INTO snapshots ({_INFO}) VALUES ({places})", values)  # noqa: S608 - constant columns
     db.executemany("INSERT INTO blobs VALUES (?, ?) ON CONFLICT DO NOTHING", contents.items())
     rows = [(info.version, path, blob) for path, blob in blobs.items()]
     db.executemany("INSERT INTO snapshot_files VALUES (?, ?, ?)", rows)
@@ -220,7 +224,7 @@ def _snapshot_of(row: tuple[Any, ...]) -> StoredSnapshot:
     version, hash, parent_hash, author, reason, ticket, time = row[:7]
     when = datetime.fromisoformat(time)
     about = (version, hash, parent_hash, author, reason, ticket, when)
-    return StoredSnapshot(*about, Difference(**difference), stages, evidence)
+    return StoredSnapshot(*about, Difference(**difference), stages, evidence, row[10])
 
 
 def _key_of(row: tuple[Any, ...]) -> StoredKey:

@@ -24,6 +24,7 @@ MAY_WRITE = {
     "developer": {"create_task"},
     "platform": {"create_task", "update_customer"},
     "approver": set(),
+    "second_approver": set(),
     "auditor": set(),
 }
 ALL = {*READS, "get_task", "create_task", "update_customer"}

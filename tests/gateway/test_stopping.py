@@ -14,7 +14,7 @@ async def test_the_audit_is_closed_though_a_connection_cant_be(monkeypatch: pyte
     ended: list[str] = []
 
     def ending(name: str, error: Exception | None = None) -> Any:
-        async def end() -> None:
+        async def end(*_: float) -> None:
             ended.append(name)
             if error is not None:
                 raise error
@@ -24,10 +24,11 @@ async def test_the_audit_is_closed_though_a_connection_cant_be(monkeypatch: pyte
     monkeypatch.setattr(app, "close_means", lambda _: ended.append("means"))
     governance = SimpleNamespace(
         operations=SimpleNamespace(finish=ending("writes")),
+        outbox=SimpleNamespace(finish=ending("outbox")),
         verifier=SimpleNamespace(close=ending("verifier", OSError("the provider hangs"))),
         limiter=SimpleNamespace(close=ending("limiter", OSError("the store is gone"))),
     )
     runtime: Any = SimpleNamespace(means=SimpleNamespace(governance=governance), stop=ending("runtime"))
     with pytest.raises(OSError, match="the store is gone"):
         await app.stop(runtime)
-    assert ended == ["writes", "runtime", "verifier", "limiter", "means"]
+    assert ended == ["writes", "outbox", "runtime", "verifier", "limiter", "means"]

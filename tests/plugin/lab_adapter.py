@@ -1,7 +1,8 @@
 """An adapter with no system behind it, found through its entry point as a third party's would be.
 
 `item.get` answers at once; `item.list` pages through a thousand items; `item.put` writes into a journal file, `seconds`
-after it's asked (or raises `refuse` instead), and answers `after` more seconds, or raises `error`;
+after it's asked (or raises `refuse` instead, only `once` if so asked), and answers `after` more seconds, or raises
+`error`;
 `item.wait` answers after the seconds it is asked for, or, when `stubborn`, never, whatever the deadline; `item.fail`
 raises what it is asked for; `item.raw` answers what it is given;
 `item.note` notes `sku` in the journal and answers it `seconds` later, or raises `error`.
@@ -45,6 +46,7 @@ class LabAdapter:
     def __init__(self, name: str, config: Config) -> None:
         self.name = name
         self._config = config
+        self._refused: set[str] = set()
         self._operations: dict[str, Callable[[Mapping[str, Json], Context], Awaitable[Json]]] = {
             "item.get": self._get,
             "item.list": self._list,
@@ -97,7 +99,7 @@ class LabAdapter:
         return {"items": items, "next": end if end < COUNT else None, "asked": dict(input)}
 
     async def _put(self, input: Mapping[str, Json], context: Context) -> Json:
-        if input.get("refuse"):
+        if input.get("refuse") and not self._again(input, context):
             raise getattr(errors, str(input["refuse"]))("The lab refused as asked.")
         await asyncio.sleep(float(input.get("seconds", 0)))
         await asyncio.to_thread(self._note, json.dumps({**input, "known_by": context.idempotency_key}))
@@ -105,6 +107,13 @@ class LabAdapter:
         if input.get("error"):
             raise getattr(errors, str(input["error"]))("The lab lost its answer as asked.")
         return {"sku": input["sku"], "name": "put", "on_hand": 1}
+
+    def _again(self, input: Mapping[str, Json], context: Context) -> bool:
+        """Whether what is to be refused `once` was refused before."""
+        key = context.idempotency_key or ""
+        known = bool(input.get("once")) and key in self._refused
+        self._refused.add(key)
+        return known
 
     def _note(self, line: str) -> None:
         if self._config.journal is not None:

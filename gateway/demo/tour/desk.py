@@ -90,6 +90,15 @@ class Desk:
             await asyncio.sleep(_LOOK)
         raise TourFailed(f"{group} isn't at {reads} {weight:g} % after {patience:g} s: {await self.stage(group)}")
 
+    async def caught_up(self, group: str, patience: float) -> None:
+        """Waits until all that was written up to now has been looked at on both sides; raises `TourFailed`."""
+        clock = asyncio.get_running_loop()
+        began = clock.time()
+        while (await self.get(f"/-/admin/groups/{group}/reconciliation"))["oldest_lag"] > clock.time() - began:
+            if clock.time() - began > patience:
+                raise TourFailed(f"what was written of {group} isn't looked at after {patience:g} s")
+            await asyncio.sleep(_LOOK)
+
     async def newest(self, author: str) -> dict[str, Any]:
         """The newest snapshot by that author."""
         found = (await self.get("/-/admin/snapshots?limit=100"))["items"]

@@ -102,8 +102,12 @@ async def _turn_writes_round(desk: Desk, traffic: Traffic) -> None:
 
 
 async def _point_of_no_return(desk: Desk) -> None:
-    _title("The point of no return: two other people must say yes")
+    _title("Do both hold the same? Each customer is compared, while somebody writes")
     step = ("route", "flip", GROUP, "--writes", "new_only", "--reason", "the old CRM goes")
+    await desk.verb(*step, expect=(1,))
+    await desk.verb("route", "reconcile", GROUP)
+    await desk.caught_up(GROUP, _RAMP)
+    _title("The point of no return: two other people must say yes")
     await desk.verb(*step, expect=(1,))
     asked = json.loads((await desk.verb("approvals", "list", "--pending", "--json", role="approver", quiet=True)).said)
     if not asked:

@@ -63,6 +63,10 @@ class Comparer:
         except RecursionError:
             return Comparison("incomparable", reason="too deep", sandwiched=again is not None)
 
+    def root(self, body: Json) -> Node:
+        """Where one side's body begins: what holds at each of its places."""
+        return self._ruled.of(body, body)
+
     def _compared(self, legacy: Observed, replacement: Observed, again: Observed | None) -> Comparison:
         drifted = () if again is None else self._walk(self._bare, legacy, again, Drift()).found.differences()
         found = self._walk(self._ruled, legacy, replacement, Drift(drifted)).found

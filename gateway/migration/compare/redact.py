@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from adapters.contract import Json
 from gateway.audit.arguments import canonical
@@ -27,7 +27,7 @@ class Redactor:
         self._keep = [segments(each) for each in samples.keep]
         self._redact = [segments(each) for each in samples.redact]
         self._hash = hash
-        self._known: dict[str, str] = {}
+        self._known: dict[str, Literal["keep", "hash", "redact"]] = {}
 
     def comparison(self, comparison: Comparison) -> dict[str, Any]:
         """A comparison as JSON, fit to be stored."""
@@ -60,7 +60,7 @@ class Redactor:
 
     def value(self, at: str, value: Json) -> Json:
         """What is kept of one value at a pattern."""
-        how = self._how(at)
+        how = self.how(at)
         if how == "redact" or value is ABSENT or value is None:
             return {"type": _type(value)}
         if how != "keep":
@@ -76,10 +76,11 @@ class Redactor:
         return {name: self.value(f"{at}/{name.replace('~', '~0').replace('/', '~1')}", each)
                 for name, each in value.items()}  # fmt: skip
 
-    def _how(self, at: str) -> str:
+    def how(self, at: str) -> Literal["keep", "hash", "redact"]:
+        """What is kept of values at a pattern."""
         known = self._known.get(at)
         if known is None:
-            known = "redact" if _covers(self._redact, at) else "keep" if _covers(self._keep, at) else "hash"
+            known = "redact" if covers(self._redact, at) else "keep" if covers(self._keep, at) else "hash"
             if len(self._known) < _MOST_KNOWN:
                 self._known[at] = known
         return known
@@ -89,7 +90,7 @@ class Redactor:
         return told if self._hash is None else told | {"hash": self._hash(value)}
 
 
-def _covers(patterns: Iterable[tuple[str, ...]], at: str) -> bool:
+def covers(patterns: Iterable[tuple[str, ...]], at: str) -> bool:
     """Whether a pattern speaks of `at`, of what is around it, or of that within an item of a page."""
     parts = segments(at)
     ways = [parts, parts[2:]] if parts[:2] == ("items", ANY) else [parts]

@@ -7,7 +7,6 @@ contract calls a text is only that: `1.10` and `1.1` may be versions.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import unicodedata
 from datetime import UTC, datetime
@@ -60,7 +59,7 @@ def content(value: str) -> bytes | None:
     plain = "".join(value.split()).rstrip("=").replace("-", "+").replace("_", "/")
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error, or a text that isn't ASCII
         return None
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import exp, inf, log, log1p
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 SURE = 0.99
 """The highest rate of the grid: one good reply among bad ones must not make failing impossible."""
@@ -78,6 +78,15 @@ class Cusum:
         at = next(at for at, level in enumerate(self._levels) if level >= best - _PLAUSIBLE)
         return Change(self.rates[at], self._limit, *self._legacy[at])
 
+    def memory(self) -> list[Any]:
+        """What it knows, as JSON."""
+        return [self._levels, self._legacy]
+
+    def recall(self, memory: Sequence[Any]) -> None:
+        """Goes on from what another one with the same limit knew."""
+        levels, legacy = memory
+        self._levels, self._legacy = list(map(float, levels)), [(int(bad), int(good)) for bad, good in legacy]
+
     def reset(self) -> None:
         """Forgets what has been seen."""
         self._levels = [0.0] * _SIZE
@@ -110,6 +119,14 @@ class TwoArm:
     def calm(self) -> bool:
         """Whether nothing speaks for a difference."""
         return max(self._levels) <= 0.0
+
+    def memory(self) -> list[float]:
+        """What it knows, as JSON."""
+        return self._levels
+
+    def recall(self, memory: Sequence[float]) -> None:
+        """Goes on from what another one knew."""
+        self._levels = list(map(float, memory))
 
     def reset(self) -> None:
         """Forgets what has been seen."""

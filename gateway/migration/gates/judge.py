@@ -10,6 +10,7 @@ A pure machine: no clock, no memory, no calls of its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -52,6 +53,12 @@ class _Traffic:
 
     def __init__(self) -> None:
         self._ours = self._all = 0.0
+
+    def memory(self) -> list[float]:
+        return [self._ours, self._all]
+
+    def recall(self, kept: Sequence[float]) -> None:
+        self._ours, self._all = kept
 
     def share(self, ours: int, theirs: int) -> float:
         """With the calls since the last look; 0: there were too few."""
@@ -96,6 +103,19 @@ class _Stream:
     def reset(self) -> None:
         self.cusum.reset()
 
+    def memory(self) -> dict[str, Any]:
+        """What it knows, as JSON."""
+        detectors = {"cusum": self.cusum.memory(), "two_arm": self.two_arm.memory()}
+        counts = {"ours": list(self._ours), "theirs": list(self._theirs), "since": [self._calls, self._bad]}
+        return {**detectors, **counts, "traffic": self._traffic.memory()}
+
+    def recall(self, kept: Mapping[str, Any]) -> None:
+        self.cusum.recall(kept["cusum"])
+        self.two_arm.recall(kept["two_arm"])
+        self._ours, self._theirs = _Counts(*kept["ours"]), _Counts(*kept["theirs"])
+        self._calls, self._bad = kept["since"]
+        self._traffic.recall(kept["traffic"])
+
 
 class Judge:
     """Looks again and again, at least every 100 ms. `share`: of the keys, how many the replacement serves (0 to 1)."""
@@ -113,6 +133,26 @@ class Judge:
         self._until = 0.0
         self.ruling: Ruling = "fine"
         self.alarm: Alarm | None = None
+
+    def memory(self) -> dict[str, Any]:
+        """What it knows, as JSON: for whoever goes on after a crash."""
+        streams = {each.name: [each.limit, each.memory()] for each in self._streams}
+        alarm = None if self.alarm is None else [self.alarm.stream, self.alarm.test, self.alarm.sentence]
+        health = None if self._health is None else self._health.memory()
+        suspect = self._suspect and self._suspect.name
+        return {"streams": streams, "ruling": self.ruling, "alarm": alarm, "health": health, "suspect": suspect}
+
+    def recall(self, memory: Mapping[str, Any], now: float) -> None:
+        """Goes on from the memory of one that has ended. Of other limits it says nothing."""
+        known = memory["streams"]
+        if {each.name: each.limit for each in self._streams} != {name: limit for name, (limit, _) in known.items()}:
+            return
+        for each in self._streams:
+            each.recall(known[each.name][1])
+        self.ruling, self._until = memory["ruling"], now + PROBE_DEADLINE
+        self.alarm = memory["alarm"] and Alarm(*memory["alarm"])
+        self._health = memory["health"] and LegacyHealth.recalled(memory["health"])
+        self._suspect = next((each for each in self._streams if each.name == memory["suspect"]), None)
 
     def take_over(self, now: float) -> None:
         """Goes on where a process that has ended had begun to look at legacy."""

@@ -6,6 +6,7 @@ is surely well again, so that a long outage isn't judged anew again and again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import log, log1p
 
 from gateway.migration.gates.detector import Change
@@ -34,6 +35,18 @@ class LegacyHealth:
         self.failures += bad
         self.answers += good
         self._score = min(self._score + bad * self._bad + good * self._good, _MOST)
+
+    def memory(self) -> list[float]:
+        """What is known, as JSON."""
+        return [self._bad, self._good, self._score, self.failures, self.answers]
+
+    @classmethod
+    def recalled(cls, memory: Sequence[float]) -> LegacyHealth:
+        """What another process knew."""
+        health = cls(Change(0.5, 0.5))
+        health._bad, health._good, health._score = map(float, memory[:3])
+        health.failures, health.answers = map(int, memory[3:])
+        return health
 
     @property
     def failing(self) -> bool:

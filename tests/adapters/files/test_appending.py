@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from adapters.contract import Context
-from adapters.errors import Conflict, Invalid, NotFound, Unavailable, UnknownOutcome
+from adapters.errors import Conflict, Invalid, NotFound, NotTried, Unavailable, UnknownOutcome
 from adapters.files import drop
 from adapters.files.adapter import FilesAdapter
 from adapters.files.folder import Folder
@@ -46,6 +46,9 @@ async def test_a_dry_run_writes_nothing(
 ) -> None:
     adapter = build(tasks)
     assert (await adapter.dry_run("tasks.append", RECORD, context())).value["amount"] == "-12.50"
+    assert (adapter.tries("tasks.append"), adapter.tries("tasks.get")) == (True, False)
+    with pytest.raises(NotTried):
+        await adapter.dry_run("tasks.get", {"task_id": "T1"}, context())
     assert list((drop_folder / "in").iterdir()) == []
 
 

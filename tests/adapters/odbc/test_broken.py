@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -119,6 +120,7 @@ async def test_a_stopped_server_costs_its_callers_their_deadline_and_no_restart(
     family = _family(own_server.pid)
     for pid in family:
         os.kill(pid, signal.SIGSTOP)
+    await _eventually(lambda: all(_stands(pid) for pid in family))
     for _ in range(2):
         calls = [adapter.invoke("t.get", {"id": 1}, soon(0.5)) for _ in range(2)]
         calls.append(adapter.invoke("t.update", {"id": 1, "v": 5}, soon(0.5)))
@@ -133,6 +135,12 @@ async def test_a_stopped_server_costs_its_callers_their_deadline_and_no_restart(
     assert (await _recovers(adapter, soon)).value["id"] == 1
     await _eventually(lambda: adapter._pool.facts["hung"] == 0)
     assert (await adapter.invoke("t.update", {"id": 2, "v": 8}, soon())).value["v"] == 8
+
+
+def _stands(pid):
+    """A signal takes a moment to stop all threads of a process."""
+    states = [path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"T"}
 
 
 def _family(pid):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.errors import AdapterError, NotMapped, Refused, Unavailable, UnknownOutcome
+from adapters.errors import AdapterError, NotMapped, NotTried, Refused, Unavailable, UnknownOutcome
 from adapters.odbc.failures import DatabaseError, Failure
 
 Soon = Callable[..., Any]
@@ -264,7 +264,12 @@ async def test_a_role_that_the_database_does_not_know_is_the_operators_fault(ask
 async def test_a_dry_run_is_made_in_the_callers_name(make: Any, gate: Any, soon: Soon) -> None:
     adapter = make(gate, TABLES, variables={"principal": "app.principal"})
     mine = (await adapter.invoke("notes.list", {"limit": 1}, soon(principal="alice"))).value["items"][0]["id"]
+    if gate.kind == "mariadb":  # there they are a view, behind which anything may be
+        with pytest.raises(NotTried):
+            await adapter.dry_run("notes.update", {"id": mine, "body": "new"}, soon(principal="alice"))
+        return
     tried = await adapter.dry_run("notes.update", {"id": mine, "body": "new"}, soon(principal="alice"))
-    assert (tried.value["before"]["body"], tried.value["after"]["body"]) == ("va", "new")
+    assert tried.value["body"] == "new"
+    assert (await adapter.invoke("notes.get", {"id": mine}, soon(principal="alice"))).value["body"] == "va"
     with pytest.raises(AdapterError):
         await adapter.dry_run("notes.update", {"id": mine, "body": "new"}, soon(principal="bob"))

@@ -118,22 +118,6 @@ async def test_of_many_writers_with_one_version_exactly_one_wins(stocked, make, 
     assert (await adapter.invoke("stock.get", {"sku": "A-1"}, soon())).value == won[0].value
 
 
-async def test_a_dry_run_shows_and_changes_nothing(stocked, make, soon):
-    adapter = make(stocked, TABLES)
-    before = {"sku": "A-1", "on_hand": 5, "revision": 1}
-    tried = (await adapter.dry_run("stock.update", {"sku": "A-1", "on_hand": 4}, soon())).value
-    assert tried == {"before": before, "after": {"sku": "A-1", "on_hand": 4, "revision": 2}}
-    assert (await adapter.dry_run("stock.delete", {"sku": "A-1"}, soon())).value == {"before": before, "after": None}
-    made = (await adapter.dry_run("stock.insert", {"sku": "C", "on_hand": 1}, soon())).value
-    assert made["before"] is None
-    with pytest.raises(Conflict):
-        await adapter.dry_run("stock.insert", {"sku": "A-1", "on_hand": 1}, soon())
-    with pytest.raises(DoNotRetry):
-        await adapter.dry_run("stock.get", {"sku": "A-1"}, soon())
-    listed = (await adapter.invoke("stock.list", {}, soon())).value["items"]
-    assert [(item["sku"], item["on_hand"]) for item in listed] == [("A-1", 5), ("A-2", 7)]
-
-
 async def test_a_key_that_is_not_unique_changes_nothing(database, make, soon):
     database.fresh("loose", "k INT, v INT")
     database.run("INSERT INTO loose VALUES (1, 1), (1, 2);")

@@ -98,7 +98,7 @@ async def test_a_page_that_finds_nothing_within_its_bound_says_where_to_go_on(ke
     body = (await filter_(_call(1), upstream)).body
     assert body["items"] == []
     assert len(upstream.asked) == 50
-    assert "299" not in body["next"]
+    assert b"299" not in bytes.fromhex(body["next"].partition(".")[2])
     following = (await filter_(_call(1, body["next"]), upstream)).body
     assert [row["n"] for row in following["items"]] + [following["next"]] in ([300, None], [following["next"]])
 

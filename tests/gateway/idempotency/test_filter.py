@@ -250,12 +250,13 @@ def test_a_late_answer_tells_of_a_composite_that_failed(lab: Any) -> None:
 
 def test_how_a_call_ended_that_was_answered_before_is_recorded_too(lab: Any) -> None:
     id = lab.post({"n": 23, "after": 0.3}, prefer="respond-async").json()["id"]
-    until = time.monotonic() + 20
-    told: list[int] = []
-    while told != [202, 201]:
+    until_ended(lab, id)
+    until, told = time.monotonic() + 20, []
+    while len(told) < 2:
         assert time.monotonic() < until, told
         kept = [each for each in records(lab.gateway.folder / ".figway" / "audit") if each["id"] == id]
         told = [each["status"] for each in kept if each["kind"] == "call"]
+    assert told == [202, 201], lab.operation(id).json()
     assert [each["kind"] for each in kept].count("intent") == 1
 
 
@@ -291,8 +292,7 @@ def test_while_writes_cant_be_kept_none_with_a_key_is_sent(lab: Any) -> None:
         refused = lab.post({"n": 24}, "key-24")
         assert (refused.status_code, refused.json()["type"]) == (503, "urn:figway:problem:state-unavailable")
         assert lab.post({"n": 25}).status_code == 201
-    assert lab.effects(24) == []
-    # The intent that came too late is taken back: the key is free.
+    assert lab.effects(24) == []  # and the intent, which came too late, is taken back: the key is free
     until = time.monotonic() + 20
     while (reply := lab.post({"n": 24}, "key-24")).status_code != 201:
         assert (reply.status_code, time.monotonic() < until) == (409, True)

@@ -24,7 +24,7 @@ class Played:
     """An ingress with one route, `POST /it`, and what its audit and its caller got."""
 
     def __init__(self, handler: Handler, effect: Effect = Effect.READ) -> None:
-        self.serving = SimpleNamespace(table=Table[Endpoint](), version=1, calls=0)
+        self.serving = SimpleNamespace(table=Table[Endpoint](), version=1, calls=0, writes=0)
         self.serving.table.add(
             "POST", "/it", Endpoint("it", "/it", effect.value, effect is not Effect.READ, handler, 5.0, 100, 100, True)
         )

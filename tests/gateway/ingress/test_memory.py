@@ -44,7 +44,7 @@ async def test_an_answered_call_is_freed_at_once(request_text: str) -> None:
     for method in ("GET", "POST"):
         writes = method == "POST"
         table.add(method, "/it", Endpoint("it", "/it", "write" if writes else "read", writes, _echo, 5, 99, 99, writes))
-    serving = SimpleNamespace(table=table, version=1, calls=0)
+    serving = SimpleNamespace(table=table, version=1, calls=0, writes=0)
 
     async def durable(_: object) -> None: ...
 

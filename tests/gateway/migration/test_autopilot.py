@@ -53,7 +53,7 @@ class Controls:
     def publish(self, stage: Stage) -> None:
         self.version += 1
         self.group = replace(self.group, stage=stage)
-        self.evidence.begin("customers", self.version)
+        self.evidence.begin("customers", self.version, stage)
 
     async def probe(self, group: str, deadline: float) -> bool | None:
         self.probes += 1
@@ -70,7 +70,7 @@ class Controls:
 @pytest.fixture
 def controls(tmp_path: Path) -> Iterator[Controls]:
     evidence = Evidence.open(tmp_path / "evidence", SimpleNamespace(claim=lambda: 0))
-    evidence.begin("customers", 1)
+    evidence.begin("customers", 1, CANARY)
     yield Controls(evidence, Group("customers", CANARY, gates=GatesModel()))
     evidence.close()
 
@@ -234,6 +234,7 @@ async def test_a_ramp_goes_up_step_by_step_each_on_evidence_of_its_own(controls:
     for _ in range(3):
         for key in range(800):
             controls.evidence.note("customers", "replacement", error=False, slow=False, key=key)
+        await asyncio.sleep(2 * ramp.every)
         count = len(controls.flips)
         await until(Autopilot(controls.evidence, controls), lambda count=count: len(controls.flips) > count)
         weights.append(controls.group.stage.weight)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
+from click.testing import CliRunner
 
-from gateway.migration.decommission import Facts, judged
+from gateway.audit.note import Signer
+from gateway.cli.route_decommission import evidence
+from gateway.migration.decommission import Facts, judged, signed
 from gateway.migration.decommission_page import DAYS, markdown
 from gateway.migration.model import Group, Stage
 from gateway.migration.tally import DAY, Brownout, Caller
 from gateway.routing.groups import stage_document
 from gateway.store.contract import StoredSnapshot
+from gateway.store.sqlite import SqliteState
 
 DONE = Stage("new_only", "new_only", probe=False)
 GROUP = Group("items", DONE)
@@ -119,3 +127,54 @@ def test_what_others_have_written_stays_in_its_cell() -> None:
         replace(HISTORY[3], stages={"items": stage_document(Stage(), "flip")}, reason="a|b\n# c<b>"),
     )
     assert "a\\|b # c&lt;b>" in markdown(judged(replace(FACTS, history=history)))
+
+
+def test_a_stage_that_was_written_over_breaks_the_history(tmp_path: Path) -> None:
+    with closing(SqliteState(tmp_path / "state.db")) as state:
+        for version, stage in enumerate((Stage(), Stage("shadow"), Stage("canary"))):
+            stages = {"items": stage_document(stage, "flip")}
+            state.publish({}, expected_parent=version or None, author="anna", reason="why", stages=stages)
+        assert judged(replace(FACTS, history=state.history()[::-1]))["history"]["unbroken"]
+        with closing(sqlite3.connect(tmp_path / "state.db")) as db, db:
+            db.execute("DROP TRIGGER snapshots_update")
+            db.execute("UPDATE snapshots SET stages = replace(stages, 'shadow', 'legacy') WHERE version = 2")
+        found = judged(replace(FACTS, history=state.history()[::-1]))
+    assert not found["history"]["unbroken"]
+    assert "the history is broken at snapshot 2" in found["refused"]
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "arguments", "code"),
+    [
+        ({}, True, (), 0),
+        ({}, True, ("items",), 0),
+        ({}, True, ("orders",), 1),
+        ({"decommission": False}, True, (), 1),
+        ({"days": {"needed": 1}}, True, (), 1),
+        ({"signature": ""}, True, (), 1),
+        ({}, False, (), 1),
+    ],
+    ids=["as signed", "its group", "another group", "its verdict", "a number", "its signature", "another key"],
+)
+def test_evidence_is_verified_without_a_gateway(
+    tmp_path: Path, change: dict[str, Any], key: bool, arguments: tuple[str, ...], code: int
+) -> None:
+    signer, other = (Signer.of("k1", bytes([number]) * 32) for number in (1, 2))
+    document, keys = tmp_path / "evidence.json", tmp_path / "keys"
+    document.write_bytes(orjson.dumps({**signed(judged(FACTS, now=LAID + DAYS * DAY), signer), **change}))
+    keys.write_text(f"# kept\n{(signer if key else other).public}\n")
+    told = CliRunner().invoke(evidence, [*arguments, "--verify", str(document), "--public-key", str(keys)])
+    assert told.exit_code == code, told.output
+    assert ("may be switched off" in told.output) == (code == 0)
+
+
+@pytest.mark.parametrize("content", [b"# May old be switched off?", b"[]", b"\xff", b'{"group": 1}', None])
+def test_what_isn_t_evidence_is_not_verified(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "evidence.json").write_bytes(content)
+    (tmp_path / "keys").write_text("")
+    told = CliRunner().invoke(
+        evidence, ["--verify", str(tmp_path / "evidence.json"), "--public-key", str(tmp_path / "keys")]
+    )
+    assert (told.exit_code, "Traceback" in told.output) == (2, False)
+    assert CliRunner().invoke(evidence, ["--workspace", str(tmp_path)]).exit_code == 2

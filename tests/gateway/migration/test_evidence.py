@@ -8,15 +8,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.migration import evidence as room
 from gateway.migration.evidence import GROUPS, VERDICTS, Evidence
+from gateway.migration.model import Stage
 from gateway.migration.totals import Arm
 from gateway.store.contract import StoreError
 
+CANARY = Stage("canary", weight=50_000)
 WORKER = """
 import random, sys
 from pathlib import Path
@@ -84,9 +87,15 @@ def test_a_stage_that_changes_begins_anew_in_every_worker(tmp_path: Path) -> Non
         each.note("customers", "replacement", error=True, slow=False, key=5, signature="a")
     one.stop("customers", stopped=True)
     assert other.stopped("customers")
-    one.begin("customers", 8)
-    other.begin("customers", 8)
-    other.begin("customers", 7)  # a worker that is late with an older snapshot
+    one.begin("customers", 8, CANARY)
+    # A worker that serves the last stage still doesn't let it serve again.
+    assert (one.stopped("customers"), other.stopped("customers")) == (False, True)
+    other.begin("customers", 8, CANARY)
+    one.stop("customers", stopped=True)
+    one.begin("customers", 7, Stage())  # a worker that is late with an older snapshot
+    assert one.stopped("customers")
+    one.begin("customers", 8, CANARY)
+    one.stop("customers", stopped=False)
     assert other.generation("customers") == 8
     assert not other.stopped("customers")
     assert other.read("customers").replacement == Arm()
@@ -94,10 +103,30 @@ def test_a_stage_that_changes_begins_anew_in_every_worker(tmp_path: Path) -> Non
     other.note("customers", "replacement", error=True, slow=False, key=5, signature="a")
     assert one.read("customers").replacement == Arm(1, 1, 0, 1, 0)
     assert one.read("customers").since > 1e9
-    one.begin("customers", 8)
+    one.begin("customers", 8, CANARY)
     assert one.read("customers").replacement.calls == 1
     one.close()
     other.close()
+
+
+def test_a_restart_forgets_nothing_and_what_changed_while_nothing_ran_is_noticed(tmp_path: Path) -> None:
+    evidence = Evidence.open(tmp_path / "evidence", Row(0))
+    evidence.begin("customers", 3, CANARY)
+    evidence.note("customers", "replacement", error=True, slow=False, key=5)
+    evidence.stop("customers", stopped=True)
+    evidence.remember("customers", 3, {"known": 1})
+    evidence.close()
+    evidence = Evidence.open(tmp_path / "evidence", Row(1))
+    # Another group's snapshot, and one in which writes stood still.
+    evidence.begin("customers", 4, CANARY)
+    evidence.begin("customers", 5, replace(CANARY, frozen=True))
+    assert (evidence.read("customers").replacement.errors, evidence.stopped("customers")) == (1, True)
+    assert (evidence.generation("customers"), evidence.recalled("customers")) == (3, {"known": 1})
+    # Published by a verb while no gateway ran, or by one that was killed before any worker served it.
+    evidence.begin("customers", 6, replace(CANARY, weight=60_000))
+    assert (evidence.read("customers").replacement, evidence.stopped("customers")) == (Arm(), False)
+    assert (evidence.generation("customers"), evidence.recalled("customers")) == (6, None)
+    evidence.close()
 
 
 def test_one_incident_counts_once_and_each_way_of_failing_by_itself(evidence: Evidence) -> None:
@@ -161,7 +190,7 @@ def test_a_group_too_many_is_refused_when_it_begins_and_harms_no_other(evidence:
         evidence.note(f"group{number}", "legacy", error=False, slow=False)
     evidence.note("one too many", "legacy", error=True, slow=False, key=3)
     with pytest.raises(StoreError, match=str(GROUPS)):
-        evidence.begin("one too many", 1)
+        evidence.begin("one too many", 1, Stage())
     assert {evidence.read(f"group{number}").legacy for number in range(GROUPS)} == {Arm(1)}
 
 

@@ -7,13 +7,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.store import sqlite
-from gateway.store.contract import Difference, Moved, NoSuchSnapshot, State, StoredKey, StoreError, files_hash
+from gateway.store.contract import (
+    Difference,
+    Moved,
+    NoSuchSnapshot,
+    State,
+    StoredKey,
+    StoreError,
+    content_hash,
+    files_hash,
+)
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 KEY = StoredKey("abcdefghijkl", "00" * 32, "p1", "alice", "bot", ("reader", "agent"), "acme", NOW, NOW + timedelta(1))
@@ -41,7 +51,7 @@ def test_a_snapshot_is_kept_with_who_made_it_and_why(state: State, open_again: C
 def test_a_snapshot_tells_how_it_differs_from_its_parent(state: State) -> None:
     first = state.publish({"a": b"1", "b": b"2", "c": b"3"}, expected_parent=None, author="x", reason="r")
     second = state.publish({"a": b"1", "b": b"9", "d": b"3"}, expected_parent=1, author="x", reason="r")
-    assert second.parent_hash == first.hash
+    assert second.parent_hash == first.content_hash
     assert second.difference == Difference(added=("d",), changed=("b",), removed=("c",))
     assert state.history() == [second, first]
     assert state.history(limit=1) == [second]
@@ -75,7 +85,25 @@ def test_of_many_threads_that_publish_at_once_one_wins_each_round(state: State) 
         won = sum(pool.map(attempt, range(80)))
     history = state.history(limit=100)
     assert [info.version for info in history] == list(range(won, 0, -1))
-    assert all(info.parent_hash == before.hash for info, before in pairwise(history))
+    assert all(info.follows(before) for info, before in pairwise(history))
+
+
+def test_the_content_hash_stands_for_stages_and_why_and_all_before(state: State) -> None:
+    stages = {"items": {"reads": "shadow", "weight": 5, "frozen_by": [1, 2]}}
+    first = state.publish({"a": b"1"}, expected_parent=None, author="x", reason="r", stages=stages, evidence={"e": 0.1})
+    second = state.publish({"a": b"1"}, expected_parent=1, author="x", reason="r", stages=stages)
+    stored, before = state.snapshot(2)[0], state.snapshot(1)[0]
+    assert (before.follows(None), stored.follows(before)) == (True, True)
+    assert stored.content_hash == second.content_hash != first.content_hash
+    changes: list[dict[str, Any]] = [
+        {"stages": {"items": {**stages["items"], "reads": "canary"}}}, {"author": "y"}, {"reason": "s"},
+        {"ticket": "T-1"}, {"hash": files_hash({})}, {"parent_hash": before.hash}, {"evidence": {"e": 1}},
+        {"time": stored.time + timedelta(seconds=1)}, {"version": 3},
+    ]  # fmt: skip
+    assert not any(replace(stored, **change).follows(before) for change in changes)
+    # Whoever makes a fitting hash of it anew gives it another, which the next one doesn't follow.
+    anew = replace(before, author="y")
+    assert not stored.follows(replace(anew, content_hash=content_hash(anew)))
 
 
 @settings(deadline=None, max_examples=30, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

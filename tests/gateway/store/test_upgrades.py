@@ -45,7 +45,8 @@ def test_every_older_store_comes_forward_with_what_it_holds(tmp_path: Path, thro
         assert (key.roles, key.tenant, key.revoked) == (("reader",), "acme", None)
         assert key.created == datetime(2026, 11, 21, 2, tzinfo=UTC)
         # It takes what is new, too.
-        state.publish({**FILES, "a": b"1"}, expected_parent=1, author="ann", reason="r")
+        made = state.publish({**FILES, "a": b"1"}, expected_parent=1, author="ann", reason="r")
+        assert made.follows(stored)
         assert state.active() == 2
 
 

@@ -7,6 +7,17 @@ import random
 from gateway.pace import Pace
 
 
+def test_an_upstream_that_nobody_has_asked_for_a_while_is_not_known_to_be_slow() -> None:
+    now = 0.0
+    pace = noted(Pace(lambda: now), 0.1, 640)
+    noted(pace, 0.5, 16)
+    assert pace.slow
+    now = 2.5
+    assert not pace.slow, "who keeps away would never learn that it is well again"
+    noted(pace, 0.5, 16)
+    assert pace.slow, "its baseline is as it was"
+
+
 def noted(pace: Pace, seconds: float, times: int) -> Pace:
     chance = random.Random(17)
     for _ in range(times):

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from gateway.migration.compare.comparer import Comparer, compile_parity
 from gateway.migration.compare.model import ABSENT, Comparison, Observed
+from gateway.migration.compare.values import difference
 from gateway.migration.compare.walk import DEEPEST, MOST_VALUES
 from gateway.routing.groups import Group, Stage
 from gateway.routing.migration_schema import FILE, Migration, check_migration
@@ -257,3 +258,7 @@ groups:
         ("groups.items.parity.ignore.0", 5, "error"),
         ("groups.items.parity.ignore.1", 5, "warning"),
     ]
+
+
+def test_a_text_outside_ascii_is_no_base64() -> None:
+    assert difference("é", "YQ==", "bytes") == "value"

@@ -112,3 +112,9 @@ def administer(running: ModuleType, tmp_path: Path) -> Administer:
                     each.close()
 
     return administer
+
+
+@pytest.fixture
+def laboratory(running: ModuleType, tmp_path: Path) -> Callable[[str], None]:
+    """Writes the laboratory's workspace, whose data is kept so."""
+    return lambda state: workspace(running, tmp_path, writes=True, state=state, seconds=0, group="")

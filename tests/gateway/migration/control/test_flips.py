@@ -61,6 +61,7 @@ async def _flips_under_load(control: Any) -> None:
     assert load.asked > FLIPS * 5
     assert len(load.seen) > FLIPS // 2, "the load met the flips"
     assert load.known == FLIPS + 2
+    print(f"{load.asked} requests over {FLIPS} flips on {WORKERS} workers: {len(load.stale)} by an older snapshot")
 
 
 def _shadow(control: Any) -> None:

@@ -27,6 +27,16 @@ def test_each_answer_says_when_the_route_goes(administer: Callable[..., Any]) ->
             assert (answer.status_code, said(answer)) == (401, TOLD)
 
 
+def test_each_answer_says_where_to_go_instead(administer: Callable[..., Any]) -> None:
+    group = ", successor: 'https://api.example.com/v2/items', docs: 'https://example.com/moving?from=v1'"
+    with administer(group=group) as control, control.gateway.client(control.gateway.reader) as alice:
+        for path in ("/items/A", "/items/A?colour=red"):
+            assert alice.get(path).headers.get_list("link") == [
+                '<https://api.example.com/v2/items>; rel="successor-version"',
+                '<https://example.com/moving?from=v1>; rel="deprecation"',
+            ]
+
+
 def test_routes_that_stay_say_nothing(administer: Callable[..., Any]) -> None:
     with administer() as control, control.gateway.client(control.gateway.reader) as alice:
         assert said(alice.get("/items/A")) == {}
@@ -37,6 +47,8 @@ def test_routes_that_stay_say_nothing(administer: Callable[..., Any]) -> None:
     [
         ("deprecated: 2027-03-02, sunset: 2027-03-01", "the sunset is before the routes are deprecated"),
         ("sunset: soon", "a day is written 2027-06-30"),
+        ("successor: 'javascript:alert(1)'", "groups.items.successor"),
+        ("docs: 'https://example.com/>; rel=next'", "groups.items.docs"),
     ],
 )
 def test_days_that_make_no_sense_are_refused(running: ModuleType, tmp_path: Path, days: str, why: str) -> None:

@@ -116,10 +116,17 @@ def share(outcomes: Sequence[bool]) -> tuple[float, float]:
     return sum(outcomes) / len(outcomes), wilson(sum(outcomes), len(outcomes))[1]
 
 
+def told(outcomes: Sequence[bool]) -> str:
+    """The share with its interval, and of which seeds."""
+    low, high = wilson(sum(outcomes), len(outcomes))
+    share = f"{sum(outcomes)} of {len(outcomes)} runs"
+    return f"{share} (95 %: {100 * low:.2f} to {100 * high:.2f} %, seeds 0 to {len(outcomes) - 1})"
+
+
 @pytest.fixture(scope="session")
 def world() -> SimpleNamespace:
-    """`Run`, `Phase` and `share`."""
-    return SimpleNamespace(Run=Run, Phase=Phase, share=share)
+    """`Run`, `Phase`, `share` and `told`."""
+    return SimpleNamespace(Run=Run, Phase=Phase, share=share, told=told)
 
 
 Maker = Callable[..., Run]

@@ -35,6 +35,10 @@ def test_a_replacement_that_fails_always_answers_badly_three_times(
     runs = [world.Run(weight, phases, seed) for seed in range(runs_at(weight))]
     # One that had begun to fail by chance is stopped sooner; a veto by chance may let it go on for three more.
     soon = [run.rolled_back and run.bad_replies <= 3 for run in runs]
+    print(
+        f"fails always, weight {weight:g}, after {good} good: most {max(run.bad_replies for run in runs)} bad replies, "
+        f"at most 3 in {world.told(soon)}, {max(run.seconds for run in runs):.2f} s of looking at most"
+    )
     assert all(run.rolled_back for run in runs)
     assert sum(soon) >= 0.998 * len(runs)
     assert max(run.seconds for run in runs) < 1.0
@@ -48,15 +52,19 @@ def test_a_replacement_that_fails_one_in_five_answers_badly_sixty_times_at_most(
 ) -> None:
     phases = [world.Phase(int(good / weight), BASE, BASE), world.Phase(int(1_000 / weight), 0.2, BASE)]
     runs = [world.Run(weight, phases, seed) for seed in range(runs_at(weight))]
+    most = max(run.bad_replies for run in runs)
+    print(f"fails 20 %, weight {weight:g}, after {good} good: most {most} bad replies, seeds 0 to {len(runs) - 1}")
     assert all(run.rolled_back for run in runs)
-    assert max(run.bad_replies for run in runs) <= 60
+    assert most <= 60
 
 
 @pytest.mark.parametrize("rate", [BASE, LIMIT / 2, LIMIT])
 @pytest.mark.parametrize("weight", [0.01, 0.5, 0.99])
 def test_what_is_as_good_as_legacy_is_left_alone(world: SimpleNamespace, weight: float, rate: float) -> None:
     runs = [world.Run(weight, [world.Phase(20_000, rate, rate)], seed) for seed in range(RUNS)]
-    wrong, most = world.share([run.rolled_back for run in runs])
+    outcomes = [run.rolled_back for run in runs]
+    wrong, most = world.share(outcomes)
+    print(f"A/A at {rate:g}, weight {weight:g}: rolled back in {world.told(outcomes)}")
     assert wrong * RUNS <= max(1, 0.004 * RUNS)
     assert most < 0.01 or not SLOW
 
@@ -65,8 +73,9 @@ def test_what_is_as_good_as_legacy_is_left_alone(world: SimpleNamespace, weight:
 @pytest.mark.parametrize("weight", [0.1, 0.5, 0.9, 0.99])
 def test_what_befalls_both_sides_is_nobody_s_fault(world: SimpleNamespace, weight: float, rate: float) -> None:
     phases = [world.Phase(2_000, 0.001, 0.001), world.Phase(500, rate, rate)]
-    runs = [world.Run(weight, phases, seed) for seed in range(RUNS)]
-    wrong, most = world.share([run.rolled_back for run in runs])
+    outcomes = [world.Run(weight, phases, seed).rolled_back for seed in range(RUNS)]
+    wrong, most = world.share(outcomes)
+    print(f"both fail at {rate:g}, weight {weight:g}: rolled back in {world.told(outcomes)}")
     assert wrong < (0.05 if SLOW else 0.1)
     assert most < 0.05 or not SLOW
 
@@ -94,6 +103,7 @@ def test_a_replacement_at_its_limit_goes_on_in_less_than_one_of_twenty_runs(
 ) -> None:
     runs = [_promoted(limit, seed, int(100 / limit), limit) for seed in range(4 * RUNS)]
     wrong, most = world.share(runs)
+    print(f"at its limit of {limit:g}: went on in {world.told(runs)}")
     assert wrong < 0.05
     assert most < 0.05 or not SLOW
 

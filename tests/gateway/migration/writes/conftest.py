@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +152,13 @@ def lab(tmp_path: Path, running: ModuleType) -> Callable[..., AbstractContextMan
     """A gateway on the workspace, its group at the stages that are given; again and again in the same folder."""
 
     @contextmanager
-    def at(writes: str, reads: str = "canary", *arguments: str, kills: bool = False) -> Iterator[Lab]:
+    def at(
+        writes: str,
+        reads: str = "canary",
+        *arguments: str,
+        kills: bool = False,
+        extra: Mapping[str, str] | None = None,
+    ) -> Iterator[Lab]:
         weight = ", weight: 100" if reads == "canary" else ""
         first = "replacement" if writes in ("dual_new", "new_only") else "legacy"
         files = {
@@ -163,7 +169,7 @@ def lab(tmp_path: Path, running: ModuleType) -> Callable[..., AbstractContextMan
         running.write_workspace(tmp_path, files)
         for side in ("old", "new"):
             (tmp_path / f"{side}.txt").touch()
-        with running.serving(tmp_path, *arguments) as gateway:
+        with running.serving(tmp_path, *arguments, extra=extra) as gateway:
             yield Lab(gateway, tmp_path)
 
     return at

@@ -1,0 +1,1 @@
+"""Replies that nothing answers: examples of what a contract promises."""
