@@ -10,7 +10,6 @@ import pytest
 from adapters.files.compile import compile_format
 from adapters.files.config import Dataset
 from adapters.files.copybook import cobrix
-from adapters.files.copybook.cobrix import OptionError
 from adapters.files.copybook.output import Csv
 from adapters.files.copybook.parquet import rows_as_table
 from adapters.files.copybook.records import Records
@@ -247,44 +246,6 @@ def test_a_record_that_ends_early_has_nulls() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ([("copybook", "x")], "option copybook isn't supported: name the copybook with --copybook"),
-        ([("record_extractor", "com.x")], "Java class"),
-        ([("colour", "red")], "option colour isn't known"),
-        ([("generate_record_id", "maybe")], "must be true or false"),
-        ([("record_format", "U")], "option record_format"),
-        ([("record_length", "-1")], "option record_length"),
-        ([("ebcdic_code_page", "cp300")], "code page 'cp300' isn't known"),
-        ([("segment_filter", "A")], "needs segment_field"),
-        ([("segment_children:0", "A"), ("segment_field", "B")], "must be like"),
-        ([("occurs_mappings", "{")], "JSON object"),
-        ([("occurs_mappings", "[" * 100_000)], "JSON object"),
-        ([("block_length", "5"), ("records_per_block", "5")], "together"),
-        ([("truncate_comments", "false"), ("comments_lbound", "5")], "truncate_comments"),
-        ([("strict_integral_precision", "true"), ("display_pic_always_string", "true")], "together"),
-        ([("record_length_field", "A"), ("record_format", "V")], "record_format=F"),
-        ([("encoding", "utf-16")], "ebcdic or ascii"),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_options_are_refused_by_name(options: list[tuple[str, str]], sentence: str) -> None:
-    with pytest.raises(OptionError, match=sentence):
-        cobrix.read(options)
-
-
-def test_options_that_name_what_the_copybook_has_not_are_told() -> None:
-    with pytest.raises(ValueError, match="segment_field: NOPE"):
-        _records(TWO, segment_field="NOPE")
-    with pytest.raises(ValueError, match="segment_children names A"):
-        _records(TWO, segment_field="A", redefine_segment_id_map__0="N => 1", segment_children__0="A => N")
-
-
-def test_spark_s_own_options_change_nothing_and_are_said() -> None:
-    assert cobrix.read([("input_split_records", "1"), ("pedantic", "true")])[2] == ["input_split_records"]
-
-
 def test_a_dataset_tells_segments_apart_and_copies_copybooks() -> None:
     options = {
         "source_format": "free",
@@ -302,6 +263,8 @@ def test_a_dataset_tells_segments_apart_and_copies_copybooks() -> None:
     assert reader.decode(b"P10012") == {"id": "P", "key_of": 1, "person": {"phone": 12}, "dept": {"title": "001"}}
 
 
-def test_older_names_of_options() -> None:
-    chosen, _, _ = cobrix.read([("segment_field", "A"), ("segment_id_root", "X,Y"), ("is_xcom", "true")])
-    assert (chosen.segment_id_levels, chosen.record_format) == ([["X", "Y"]], "V")
+def test_options_that_name_what_the_copybook_has_not_are_told() -> None:
+    with pytest.raises(ValueError, match="segment_field: NOPE"):
+        _records(TWO, segment_field="NOPE")
+    with pytest.raises(ValueError, match="segment_children names A"):
+        _records(TWO, segment_field="A", redefine_segment_id_map__0="N => 1", segment_children__0="A => N")
