@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from adapters.contract import SupportsLeftOut
+from adapters.capabilities import SupportsLeftOut
 from gateway.cli.common import FINDING, json_option, print_json, workspace_option
 from gateway.cli.probing import Probed, probe_all
 from gateway.routing.load import Loaded, compile_workspace, read_workspace

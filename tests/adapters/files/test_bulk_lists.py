@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from adapters.contract import Context, SupportsBulk
+from adapters.capabilities import SupportsBulk
+from adapters.contract import Context
 from adapters.errors import DoNotRetry, Invalid, UnknownOutcome
 from adapters.files.adapter import FilesAdapter
 

@@ -10,7 +10,8 @@ import jsonschema_rs
 import pytest
 from pydantic import ValidationError
 
-from adapters.contract import Context, Effect, SupportsDryRun, Workspace
+from adapters.capabilities import SupportsDryRun
+from adapters.contract import Context, Effect, Workspace
 from adapters.errors import ConfigError, DoNotRetry, Unavailable
 from adapters.files import KIND
 from adapters.files.adapter import FilesAdapter

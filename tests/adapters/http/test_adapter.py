@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from adapters.contract import Adapter, Context, Effect, SupportsLookup
+from adapters.capabilities import SupportsLookup
+from adapters.contract import Adapter, Context, Effect
 from adapters.errors import (
     AdapterError,
     ConfigError,

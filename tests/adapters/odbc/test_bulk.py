@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.contract import SupportsBulk
+from adapters.capabilities import SupportsBulk
 from adapters.errors import AdapterError, DoNotRetry, Invalid, Retry, Unavailable, UnknownOutcome
 
 TABLES = """
