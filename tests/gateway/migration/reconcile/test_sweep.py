@@ -87,6 +87,7 @@ def test_writes_meanwhile_are_no_divergence_and_what_was_written_is_looked_at(
             number += 1
             body = {"city": f"City {number}"}
             assert at.clients["anna"].patch(f"/customers/C-{number % 7:04}", json=body).status_code in (200, 503)
+            over.wait(0.2)
         return number
 
     with moving() as at, ThreadPoolExecutor(1) as writer:

@@ -148,4 +148,4 @@ def test_writes_are_killed_at_any_step(
                 left = []
     told = f"{sweep.killed} kills, {sweep.unknown} writes of unknown outcome, all told"
     print(f"{stage}, {workers} workers, {points} points (seed {SEED}): 0 lost, 0 twice, {told}")
-    assert sweep.killed >= points // 3
+    assert sweep.killed >= points // 6
