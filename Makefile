@@ -7,8 +7,8 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
-# Side by side, file by file: most of the time goes into waiting for servers. In order, so that the long ones aren't last.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --no-loadscope-reorder
+# Side by side, file by file: much of the time goes into waiting for servers. In order, so that the long ones aren't last.
+PYTEST := $(BIN)/python -m pytest -n 3 --no-loadscope-reorder
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile

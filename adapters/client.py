@@ -10,7 +10,6 @@ import asyncio
 import ssl
 import tempfile
 import time
-import zlib
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ import aiohttp
 from aiohttp.http_exceptions import ContentLengthError, HttpProcessingError, TransferEncodingError
 from yarl import URL
 
+from adapters import bodies
+from adapters.blob import Blob
 from adapters.errors import BadReply, ConfigError, ConfigProblem, Invalid, Unavailable, UnknownOutcome
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
-_INLINE_INFLATE = 64 * 1024
 _DNS_SECONDS = 30
 # Many servers close a connection that was idle for 5 s; a request sent at that moment has an unknown outcome.
 _KEPT_SECONDS = 4.0
@@ -45,6 +45,8 @@ class HttpReply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    spooled: Blob | None = None
+    """The body, where the request asked for it to be spooled; `body` is empty then."""
 
     def retry_after(self) -> float | None:
         """`Retry-After` in seconds (RFC 9110 section 10.2.3: seconds or a date), at most an hour; None: not said."""
@@ -81,11 +83,13 @@ class HttpClient(Protocol):
         url: str,
         *,
         headers: Mapping[str, str] = _NO_HEADERS,
-        body: bytes | None = None,
+        body: bytes | bodies.Pieces | None = None,
         deadline: float,
+        spool: str | None = None,
     ) -> HttpReply:
         """One request, one reply. `url` is absolute and percent-encoded already; `deadline` is on
-        `time.monotonic()`'s clock.
+        `time.monotonic()`'s clock. A body in pieces is streamed. A reply whose media type begins with `spool` comes
+        as a `Blob`: however large, little of it is in memory.
 
         Raises `Unavailable` (refused, DNS, TLS, no free connection: nothing was sent), `UnknownOutcome` (sent,
         then the deadline or a reset), `BadReply` (body over the bound, malformed HTTP) and `Invalid` (a header
@@ -136,8 +140,9 @@ class _AiohttpClient:
         url: str,
         *,
         headers: Mapping[str, str] = _NO_HEADERS,
-        body: bytes | None = None,
+        body: bytes | bodies.Pieces | None = None,
         deadline: float,
+        spool: str | None = None,
     ) -> HttpReply:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
@@ -146,7 +151,7 @@ class _AiohttpClient:
         _progress.set(progress)
         try:
             async with asyncio.timeout(remaining):
-                return await self._exchange(method, _url(url), headers, body)
+                return await self._exchange(method, _url(url), headers, body, spool)
         except TimeoutError as error:
             if progress.sent:
                 raise UnknownOutcome("The upstream didn't answer before the deadline.", detail=method) from error
@@ -156,38 +161,27 @@ class _AiohttpClient:
         except ValueError as error:
             raise Invalid("A header of the request can't be sent over HTTP.", detail=str(error)) from error
 
-    async def _exchange(self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None) -> HttpReply:
+    async def _exchange(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | bodies.Pieces | None, spool: str | None
+    ) -> HttpReply:
         session = self._session or self._opened()
-        async with session.request(method, url, headers=headers, data=body, allow_redirects=False) as response:
-            raw = await self._read(response)
-            names: dict[str, str] = {}
-            for name, value in response.headers.items():
-                low = name.lower()
-                names[low] = f"{names[low]}, {value}" if low in names else value
-        encoding = names.get("content-encoding", "").strip().lower()
+        data: object = body
+        if body is not None and (not isinstance(body, bytes) or len(body) > bodies.AT_ONCE):
+            pieces = [body] if isinstance(body, bytes) else body
+            headers = {**headers, "Content-Length": str(bodies.length(pieces))}
+            data = bodies.streamed(pieces)
+        async with session.request(method, url, headers=headers, data=data, allow_redirects=False) as response:
+            bound = self._options.max_body
+            if spool is not None and response.content_type.startswith(spool):
+                names = _names(response)
+                blob = await bodies.spooled(response, _encoding(names), bound)
+                return HttpReply(response.status, names, b"", blob)
+            raw = await bodies.whole(response, bound)
+            names = _names(response)
+        encoding = _encoding(names)
         if raw and encoding not in ("", "identity"):
-            raw = await _inflated(raw, encoding, self._options.max_body)
+            raw = await bodies.inflated(raw, encoding, bound)
         return HttpReply(response.status, names, raw)
-
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        """The body as it came over the wire; more than the bound closes the connection."""
-        bound = self._options.max_body
-        if (response.content_length or 0) > bound and response.method != "HEAD":
-            response.close()
-            raise _too_big(bound)
-        content = response.content
-        body = await content.readany()
-        if content.at_eof() and len(body) <= bound:
-            return body
-        parts, size = [body], len(body)
-        while size <= bound and not content.at_eof():
-            part = await content.readany()
-            parts.append(part)
-            size += len(part)
-        if size > bound:
-            response.close()
-            raise _too_big(bound)
-        return b"".join(parts)
 
     def _opened(self) -> aiohttp.ClientSession:
         options = self._options
@@ -218,6 +212,18 @@ class _AiohttpClient:
             await session.close()
 
 
+def _names(response: aiohttp.ClientResponse) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for name, value in response.headers.items():
+        low = name.lower()
+        names[low] = f"{names[low]}, {value}" if low in names else value
+    return names
+
+
+def _encoding(names: Mapping[str, str]) -> str:
+    return names.get("content-encoding", "").strip().lower()
+
+
 def _url(text: str) -> URL:
     if not text.isascii() or not text.isprintable() or " " in text:
         raise Invalid("The address of the request isn't percent-encoded.")
@@ -235,31 +241,6 @@ def _told(error: Exception, sent: bool) -> Unavailable | UnknownOutcome | BadRep
     if isinstance(error, aiohttp.ClientResponseError) or malformed:
         return BadReply("The upstream's reply isn't HTTP.", detail=detail)
     return UnknownOutcome("The upstream broke the connection before its answer was complete.", detail=detail)
-
-
-def _too_big(bound: int) -> BadReply:
-    return BadReply(f"The upstream's reply is larger than {bound} bytes.")
-
-
-async def _inflated(raw: bytes, encoding: str, bound: int) -> bytes:
-    """`raw` decompressed, never holding more than `bound` bytes; what is large goes to a thread."""
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise BadReply("The upstream's reply has a content encoding that wasn't asked for.", detail=encoding)
-    # RFC 9110 section 8.4.1.2: "deflate" is zlib's format; some servers send the bare stream instead.
-    bare = encoding == "deflate" and (raw[0] & 0x0F != 8 or int.from_bytes(raw[:2], "big") % 31 != 0)
-    inflater = zlib.decompressobj(-15 if bare else 47)
-    try:
-        head = inflater.decompress(raw, min(_INLINE_INFLATE, bound + 1))
-        rest = b""
-        if not inflater.eof and len(head) <= bound:
-            rest = await asyncio.to_thread(inflater.decompress, inflater.unconsumed_tail, bound + 1 - len(head))
-    except zlib.error as error:
-        raise BadReply("The upstream's reply can't be decompressed.", detail=str(error)) from error
-    if len(head) + len(rest) > bound:
-        raise _too_big(bound)
-    if not inflater.eof or inflater.unused_data:
-        raise BadReply("The upstream's compressed reply isn't one whole stream.")
-    return head + rest
 
 
 def _tls(options: ClientOptions) -> ssl.SSLContext | bool:

@@ -11,12 +11,12 @@ bytes = base64 str, NULL = None, absent = absent; text has its fixed-width paddi
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from pydantic import BaseModel
 
@@ -93,7 +93,10 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """A page of a list: at most `limit` items behind position `after`, in `sort` order ("-a" descends)."""
+    """A page of a list: at most `limit` items behind position `after`, in `sort` order ("-a" descends).
+
+    What only some adapters take (`before`, `fields`, `expand`) is empty unless a binding asks for it.
+    """
 
     limit: int
     after: Json = None
@@ -101,15 +104,26 @@ class ListRequest:
     where: tuple[Condition, ...] = ()
     rows: Rows | None = None
     """What the caller may see; None: every row."""
+    before: Json = None
+    """The position that the page ends before; the items are still in `sort` order."""
+    both_ways: bool = False
+    """The answer has `previous`, the position to give back as `before`; None: nothing is known to be there."""
+    fields: tuple[str, ...] = ()
+    """The fields that items have; empty: all."""
+    expand: tuple[str, ...] = ()
+    """What is joined to each item, by the upstream's own names."""
 
     @classmethod
     def of(cls, input: Mapping[str, Json]) -> ListRequest:
-        """Reads `{"limit": 50, "after": …, "sort": ["-a"], "where": [["qty", "ge", 5]], "rows": [[["a", "eq", 1]]]}`;
-        all but limit optional."""
+        """Reads `{"limit": 50, "after": …, "sort": ["-a"], "where": [["qty", "ge", 5]], "rows": [[["a", "eq", 1]]],
+        "before": …, "fields": ["a"], "expand": ["b"]}`; all but limit optional."""
         where = tuple(Condition(*condition) for condition in input.get("where", ()))
         groups = input.get("rows")
         rows = None if groups is None else rows_of(groups)
-        return cls(input.get("limit", 50), input.get("after"), tuple(input.get("sort", ())), where, rows)
+        return cls(
+            input.get("limit", 50), input.get("after"), tuple(input.get("sort", ())), where, rows,
+            input.get("before"), "before" in input, tuple(input.get("fields", ())), tuple(input.get("expand", ())),
+        )  # fmt: skip
 
 
 class Source(NamedTuple):
@@ -155,6 +169,9 @@ class Context(NamedTuple):
 
     priority: int = 3
     """The points with which the call waits for its turn; adapters needn't look at it."""
+    inline: int | None = None
+    """Content (base64 text in JSON) of more bytes than this may be given as an `adapters.blob.Blob`, which stays in a
+    file; None: always as text. An input may hold a `Blob` in place of base64 text where the adapter says so."""
 
     def remaining(self) -> float:
         """Seconds until the deadline, never negative."""
@@ -193,64 +210,6 @@ class Adapter(Protocol):
     async def invoke(self, operation: str, input: Mapping[str, Json], context: Context) -> Result: ...
 
     async def probe(self, context: Context) -> Probe: ...
-
-
-@runtime_checkable
-class SupportsDryRun(Protocol):
-    """An adapter that can show what a write would do, without doing it."""
-
-    def tries(self, operation: str) -> bool | None:
-        """Whether `dry_run` of it has no effect, as far as that is known offline; None: only its binding can say."""
-        ...
-
-    async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
-        """What `invoke` would answer now, with nothing changed; raises as it does, `NotTried` where that can't be
-        promised, and `Unacknowledged` where the upstream doesn't say that it changed nothing."""
-        ...
-
-
-@runtime_checkable
-class SupportsTemplates(Protocol):
-    """An adapter whose operations are named by their form, such as "GET /customers/{id}", beside those listed."""
-
-    def accepts(self, name: str) -> Operation | None:
-        """The operation that `name` stands for, found offline; None when the name isn't well-formed."""
-        ...
-
-
-@runtime_checkable
-class SupportsLookup(Protocol):
-    """An adapter that can say what became of a write, by its idempotency key; None: it never happened."""
-
-    async def lookup(self, operation: str, idempotency_key: str, context: Context) -> Result | None: ...
-
-
-@runtime_checkable
-class SupportsElements(Protocol):
-    """An adapter that knows the upstream's own names for the parts of what it answers."""
-
-    def element(self, operation: str, pointer: str) -> str | None:
-        """What the upstream calls the part of `Result.value` that a JSON Pointer leads to, `*` standing for any item;
-        None where it has no such part. May take a while the first time, and never touches the network."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One change at the source; `position` resumes behind it, `after` is None for a delete."""
-
-    position: str
-    key: str
-    before: Json
-    after: Json
-    at: datetime
-
-
-@runtime_checkable
-class SupportsChanges(Protocol):
-    """An adapter that can tell what changed since a position."""
-
-    def changes(self, dataset: str, after: str | None) -> AsyncIterator[Change]: ...
 
 
 @dataclass(frozen=True, slots=True)

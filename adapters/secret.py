@@ -49,12 +49,17 @@ def _remember(secret: str) -> None:
         _known[secret] = None
 
 
+def kept(reference: Reference) -> SecretStr:
+    """What a reference resolved to, as the secret that it may be."""
+    _remember(str.__str__(reference))
+    return SecretStr(str.__str__(reference))
+
+
 def _referenced(value: Any) -> SecretStr:
     if isinstance(value, SecretStr):
         return value
     if isinstance(value, Reference):
-        _remember(str.__str__(value))
-        return SecretStr(str.__str__(value))
+        return kept(value)
     raise ValueError("a secret must be a reference (env:NAME, file:/path or vault:path#key), not a literal")
 
 

@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar, cast
 
-from adapters.contract import Adapter, Context, Effect, Json, Probe, Result, SupportsLookup
+from adapters.capabilities import SupportsLookup
+from adapters.contract import Adapter, Context, Effect, Json, Probe, Result
 from adapters.errors import AdapterError, BadReply, DoNotRetry, Retry, Unavailable, UnknownOutcome
 from gateway.breaker import Breaker, BreakerLimits, BreakerOpen, Verdict
 from gateway.bulkhead import Busy, Cutoff, Slots

@@ -25,7 +25,7 @@ def prepared(
         input = signed(input, description.config.owner, owner)
     data, faults = description.format.encode(input)
     if description.config.format == "copybook":
-        faults = [*faults, *_controls(input, "")]
+        faults = [*faults, *controls(input, "")]
     if faults:
         raise refusal(description, faults)
     name = description.template.name(input)
@@ -37,14 +37,14 @@ def prepared(
     return name, data
 
 
-def _controls(value: Json, where: str) -> Iterator[FieldError]:
+def controls(value: Json, where: str) -> Iterator[FieldError]:
     """The texts with control characters: programs that read a record by lines, or print it, would take them for more
     than text. A quoted text of CSV may have them."""
     if isinstance(value, str) and _CONTROL.search(value):
         yield FieldError(where, "must hold no control character")
     elif isinstance(value, Mapping | list):
         for name, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
-            yield from _controls(inner, where + pointer(str(name)))
+            yield from controls(inner, where + pointer(str(name)))
 
 
 def decoded(description: Description, data: bytes) -> dict[str, Json]:

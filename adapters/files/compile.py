@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import codecs
+import hashlib
 from collections.abc import Mapping
-from typing import Any
-
-from pydantic import BaseModel, ValidationError
+from pathlib import PurePosixPath
 
 from adapters.errors import ConfigError, ConfigProblem
-from adapters.files import owner
-from adapters.files.config import Config, CsvOptions
+from adapters.files import owner, tabular
+from adapters.files.compressed import CompressedFormat
+from adapters.files.config import Config
 from adapters.files.config import Dataset as DatasetConfig
-from adapters.files.copybook.options import CodePage, CopybookOptions
+from adapters.files.copybook.code_pages import CodePage
+from adapters.files.copybook.copying import Copies
+from adapters.files.copybook.options import CopybookOptions
 from adapters.files.copybook.source import CopybookError
 from adapters.files.copybook_format import CopybookFormat
-from adapters.files.csv_format import CsvFormat
 from adapters.files.dataset import Description
 from adapters.files.drop import Template
+from adapters.files.extras import Missing, pyarrow
 from adapters.files.folder import Pattern
 from adapters.files.formats import Format
+from adapters.files.tabular import read_options
+from adapters.files.text import copybook_text
 
 
 def descriptions(config: Config, files: Mapping[str, bytes]) -> dict[str, Description]:
@@ -48,24 +51,50 @@ def _description(name: str, dataset: DatasetConfig, files: Mapping[str, bytes]) 
     if not dataset.patterns:
         problems.append(ConfigProblem("name at least one glob", f"{where}/match"))
     format: Format | None = None
-    template: Template | None = None
+    template = replaced = None
     try:
         format = compile_format(dataset, dataset.key, files, where)
         problems.extend(_key_problems(dataset, format, where))
         problems.extend(owner.faults(dataset, format, f"{where}/owner"))
         template = _template(dataset, format, where)
+        replaced = _replaced(dataset, format, tuple(patterns), where)
     except ConfigError as error:
         problems.extend(error.problems)
     if problems or format is None:
         raise ConfigError(problems)
-    return Description(name, dataset, format, tuple(patterns), template)
+    return Description(name, dataset, format, tuple(patterns), template, replaced, _digest(dataset, files))
+
+
+def _digest(dataset: DatasetConfig, files: Mapping[str, bytes]) -> str:
+    """What the meaning of a file's bytes depends on: the configuration, the copybook and its neighbours."""
+    digest = hashlib.sha256(dataset.model_dump_json().encode())
+    if dataset.copybook is not None:
+        folder = PurePosixPath(dataset.copybook).parent
+        for path in sorted(path for path in files if PurePosixPath(path).parent == folder):
+            digest.update(hashlib.sha256(path.encode()).digest() + hashlib.sha256(files[path]).digest())
+    return digest.hexdigest()
 
 
 def compile_format(dataset: DatasetConfig, key: str | None, files: Mapping[str, bytes], where: str) -> Format:
     """A dataset's format; raises `ConfigError`, its pointers below `where`."""
-    if dataset.format == "csv":
-        return _csv(dataset, key, where)
-    options = _options(CopybookOptions, dataset.options, where)
+    if dataset.format != "copybook":
+        return _packed(dataset, tabular.format(dataset, key, where), where)
+    return _packed(dataset, _copybook(dataset, key, files, where), where)
+
+
+def _packed(dataset: DatasetConfig, format: Format, where: str) -> Format:
+    if dataset.compression is None:
+        return format
+    if dataset.compression == "zstd":
+        try:
+            pyarrow()
+        except Missing as error:
+            raise _problem(str(error), f"{where}/compression") from None
+    return CompressedFormat(format, dataset.compression)
+
+
+def _copybook(dataset: DatasetConfig, key: str | None, files: Mapping[str, bytes], where: str) -> CopybookFormat:
+    options = read_options(CopybookOptions, dataset.options, where)
     page = _code_page(dataset, where)
     source = files.get(dataset.copybook or "")
     if dataset.copybook is None or source is None:
@@ -76,25 +105,28 @@ def compile_format(dataset: DatasetConfig, key: str | None, files: Mapping[str, 
     if dataset.record_format == "text" and page.ebcdic:
         raise _problem("record_format text needs an ASCII code page", f"{where}/record_format")
     try:
-        text = source.decode("utf-8", "replace")
-        return CopybookFormat(text, page, dataset.record_format, options, key)
+        text = copybook_text(source)
+        return CopybookFormat(text, page, dataset.record_format, options, key, _copies(dataset.copybook, files))
+    except ValueError as error:
+        raise _problem(str(error), f"{where}/options") from None
     except CopybookError as error:
         raise ConfigError(
             [ConfigProblem(each.message, f"{where}/copybook", dataset.copybook, each.line) for each in error.faults]
         ) from error
 
 
-def _csv(dataset: DatasetConfig, key: str | None, where: str) -> CsvFormat:
-    options = _options(CsvOptions, dataset.options, where)
-    if not options.header and options.columns is None:
-        raise _problem("name the columns, since the file has no header", f"{where}/options/columns")
-    encoding = dataset.code_page or "utf-8"
-    try:
-        if not codecs.lookup(encoding)._is_text_encoding:
-            raise LookupError(encoding)
-    except LookupError:
-        raise _problem(f"code page '{encoding}' isn't known", f"{where}/code_page") from None
-    return CsvFormat(options, encoding, key)
+def _copies(copybook: str, files: Mapping[str, bytes]) -> Copies:
+    """What COPY copies: files of the workspace in the copybook's folder, by their names without suffix."""
+    folder = PurePosixPath(copybook).parent
+
+    def copied(name: str) -> str | None:
+        for path in sorted(files):
+            known = PurePosixPath(path)
+            if known.parent == folder and name.lower() in (known.stem.lower(), known.name.lower()):
+                return copybook_text(files[path])
+        return None
+
+    return copied
 
 
 def _code_page(dataset: DatasetConfig, where: str) -> CodePage:
@@ -109,19 +141,6 @@ def _code_page(dataset: DatasetConfig, where: str) -> CodePage:
         ) from None
 
 
-def _options(model: type[Any], options: Mapping[str, Any], where: str) -> Any:
-    assert issubclass(model, BaseModel)
-    try:
-        return model.model_validate(options)
-    except ValidationError as error:
-        raise ConfigError(
-            [
-                ConfigProblem(fault["msg"], "/".join([f"{where}/options", *map(str, fault["loc"])]))
-                for fault in error.errors()
-            ]
-        ) from error
-
-
 def _key_problems(dataset: DatasetConfig, format: Format, where: str) -> list[ConfigProblem]:
     fields = format.fields
     if fields is None:
@@ -129,6 +148,9 @@ def _key_problems(dataset: DatasetConfig, format: Format, where: str) -> list[Co
     if dataset.key not in fields:
         some = ", ".join(list(fields)[:20])
         return [ConfigProblem(f"'{dataset.key}' isn't a field; there are {some}", f"{where}/key")]
+    unknown = [path for path in dataset.index if path not in fields]
+    if unknown:
+        return [ConfigProblem(f"'{unknown[0]}' isn't a field", f"{where}/index")]
     if fields[dataset.key] == "number":
         return [ConfigProblem("a floating-point field can't be the key", f"{where}/key")]
     return []
@@ -140,6 +162,8 @@ def _template(dataset: DatasetConfig, format: Format, where: str) -> Template | 
     where = f"{where}/append"
     if dataset.record_format in ("V", "VB"):
         raise _problem("records are appended in record_format F or text only", where)
+    if dataset.format not in ("copybook", "csv") or dataset.compression is not None:
+        raise _problem("records are appended to files of format copybook or csv only, without compression", where)
     if format.fields is None:
         raise _problem("name the columns in options to append records", where)
     try:
@@ -151,6 +175,26 @@ def _template(dataset: DatasetConfig, format: Format, where: str) -> Template | 
         raise _problem(f"'{unknown[0]}' isn't a field of the record", where)
     if dataset.key in format.fields and dataset.key not in template.fields:
         raise _problem(f"the name must hold the key, {{{dataset.key}}}, so that each record has its own file", where)
+    return template
+
+
+def _replaced(dataset: DatasetConfig, format: Format, patterns: tuple[Pattern, ...], where: str) -> Template | None:
+    if dataset.replace is None:
+        return None
+    where = f"{where}/replace"
+    if dataset.owner is not None:
+        raise _problem("records with an owner are appended one by one: a whole file would name any owner", where)
+    if dataset.record_format in ("V", "VB") or format.fields is None:
+        raise _problem("this format can be read, not written: it needs record_format F or text, and columns", where)
+    if dataset.arrival.marker is not None or dataset.arrival.manifest is not None:
+        raise _problem("a file and its marker or manifest can't be replaced in one step", where)
+    try:
+        template = Template(dataset.replace)
+    except ValueError as error:
+        raise _problem(str(error), where) from None
+    name = PurePosixPath(dataset.replace)
+    if template.fields or not any(each.folders == name.parts[:-1] and each.wants(name.name) for each in patterns):
+        raise _problem("must name one file that match finds", where)
     return template
 
 

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from adapters.callers import LONGEST_NAME, CallerName
+from adapters.files.columns import Column, column
+from adapters.files.durations import Duration
+from adapters.files.places.config import Place
 from adapters.secret import Reference
-
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def _seconds(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    match = _DURATION.fullmatch(value)
-    if match is None:
-        raise ValueError("must be a duration such as 200ms, 2s or 5m")
-    return float(match[1]) * _SECONDS[match[2]]
 
 
 def _kept(value: Any) -> Any:
@@ -30,10 +21,34 @@ def _kept(value: Any) -> Any:
     return value if isinstance(value, Reference) else Reference(value, value)
 
 
-Duration = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "string", "pattern": _DURATION.pattern})]
 Folder = Annotated[Any, BeforeValidator(_kept), WithJsonSchema({"type": "string"})]
 
+Compression: TypeAlias = Literal["gzip", "bz2", "xz", "zstd", "zip"]
+
+MOST_COLUMNS = 10_000
+
 _FROZEN = ConfigDict(extra="forbid", frozen=True)
+
+
+class Due(BaseModel):
+    """When a new file must have come; what is late is told with each answer and by the probe."""
+
+    model_config = _FROZEN
+
+    by: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="Time of day, such as 06:00.")
+    time_zone: str = Field("UTC", description="Of that time, such as Europe/Zurich.")
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(
+        ("mon", "tue", "wed", "thu", "fri", "sat", "sun"), min_length=1, description="The days it must come on."
+    )
+    early: Duration = Field(21600.0, gt=0, le=604800, description="A file may be so much older than that moment.")
+
+    @model_validator(mode="after")
+    def _zone(self) -> Due:
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"time zone '{self.time_zone}' isn't known") from None
+        return self
 
 
 class Arrival(BaseModel):
@@ -51,6 +66,15 @@ class Arrival(BaseModel):
         pattern=r"^[A-Za-z0-9._-]+$",
         description="FILE is whole when FILE + this suffix is there, e.g. '.done'.",
     )
+    manifest: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="FILE is whole when it is what FILE + this suffix says: JSON with sha256, bytes, records.",
+    )
+    due: Due | None = Field(default=None, description="When a new file must have come.")
+
+
+Columns = Annotated[dict[str, Annotated[Column, BeforeValidator(column)]], Field(min_length=1, max_length=MOST_COLUMNS)]
 
 
 class CsvOptions(BaseModel):
@@ -59,13 +83,19 @@ class CsvOptions(BaseModel):
     model_config = _FROZEN
 
     delimiter: str = Field(default=",", min_length=1, max_length=1)
-    quotechar: str = Field('"', min_length=1, max_length=1)
+    quotechar: str | None = Field('"', min_length=1, max_length=1, description="null: quotes are text like any other.")
     doublequote: bool = Field(default=True, description="A quote inside a quoted field is doubled.")
     escapechar: str | None = Field(default=None, min_length=1, max_length=1)
     skipinitialspace: bool = Field(default=False, description="Spaces behind a delimiter are no part of the field.")
+    skip: int = Field(default=0, ge=0, le=10_000, description="Lines in front of the header that are no records.")
+    comment: str | None = Field(
+        default=None, min_length=1, max_length=8, description="What begins a line of no record."
+    )
     header: bool = Field(default=True, description="The first record names the columns.")
-    columns: dict[str, Literal["text", "integer", "decimal"]] | None = Field(
-        default=None, min_length=1, description="Name and type of the columns; without it all of the header's, as text."
+    ragged: bool = Field(default=False, description="A record may lack its last fields: they have no value.")
+    nulls: tuple[str, ...] = Field(default=(), description="Texts that stand for no value, in every column.")
+    columns: Columns | None = Field(
+        default=None, description="Name and type of the columns; without it all of the header's, as text."
     )
 
 
@@ -75,15 +105,26 @@ class Dataset(BaseModel):
     model_config = _FROZEN
 
     match: str | tuple[str, ...] = Field(description="Glob or globs, relative to root; an earlier one's record wins.")
-    format: Literal["csv", "copybook"]
+    format: Literal[
+        "csv", "copybook", "fixed", "json", "json_lines", "xml", "excel", "dbf", "parquet", "x12", "edifact"
+    ]
+    compression: Compression | None = Field(default=None, description="What the file is packed with.")
     copybook: str | None = Field(default=None, description="Path of the copybook in the workspace.")
     code_page: str | None = Field(
         default=None, description="cp037, ascii, latin-1, utf-8 …; for csv the default is utf-8."
     )
     record_format: Literal["F", "V", "VB", "text"] = Field(default="F", description="How records are told apart.")
     key: str = Field(description="The field that names a record, as it is called in JSON; dotted inside groups.")
+    index: tuple[str, ...] = Field(
+        default=(),
+        max_length=8,
+        description="Further fields by which lists of a big dataset are sorted and found without reading all of it.",
+    )
     append: str | None = Field(
         default=None, description="Name of the new file per record, e.g. 'in/TASK-{task_id}.DAT'."
+    )
+    replace: str | None = Field(
+        default=None, description="Name of the file that is written as a whole, e.g. 'stock.csv'."
     )
     owner: str | None = Field(
         default=None, description="The text field of an appended record that says who wrote it; the gateway fills it."
@@ -102,7 +143,8 @@ class Config(BaseModel):
 
     model_config = _FROZEN
 
-    root: Folder = Field(description="The folder; nothing outside of it is ever read or written.")
+    root: Folder = Field(default=None, description="The folder; nothing outside of it is ever read or written.")
+    place: Place | None = Field(default=None, description="Where the files are, in the place of root.")
     datasets: dict[Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")], Dataset] = Field(min_length=1)
     callers: dict[CallerName, Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]] | None = Field(
         default=None,
@@ -110,6 +152,12 @@ class Config(BaseModel):
         description="What stands in an owner field, by principal, role:NAME, or '*' for everyone else; who isn't named "
         "is refused. Left out: the principal itself.",
     )
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Config:
+        if (self.root is None) == (self.place is None):
+            raise ValueError("name root, the folder, or else place")
+        return self
 
     @model_validator(mode="after")
     def _written(self) -> Config:

@@ -8,11 +8,14 @@ from typing import Any, BinaryIO
 from adapters.contract import Json
 from adapters.errors import FieldError
 from adapters.files.copybook import builder, framing, items, layout, schema
+from adapters.files.copybook.code_pages import CodePage
+from adapters.files.copybook.copying import Copies
 from adapters.files.copybook.decoder import Decoder
 from adapters.files.copybook.encoder import Encoder
 from adapters.files.copybook.layout import Field, Layout
 from adapters.files.copybook.numbers import MAX_INTEGER_DIGITS
-from adapters.files.copybook.options import CodePage, CopybookOptions
+from adapters.files.copybook.options import CopybookOptions
+from adapters.files.copybook.overlays import unknown_names, with_overlays
 from adapters.files.copybook.picture import Category
 from adapters.files.formats import Bad, FieldType, Record, at
 from adapters.files.undecodable import Undecodable
@@ -22,11 +25,21 @@ class CopybookFormat:
     """Records of one layout in one code page and record format; `key` is a dotted field path, or None to not care."""
 
     def __init__(
-        self, source: str, page: CodePage, record_format: str, options: CopybookOptions, key: str | None
+        self,
+        source: str,
+        page: CodePage,
+        record_format: str,
+        options: CopybookOptions,
+        key: str | None,
+        copies: Copies | None = None,
     ) -> None:
-        """Raises `CopybookError`."""
-        copybook = items.read(source, free=options.source_format == "free")
-        self.layout: Layout = builder.build(copybook, record=options.record, smallest=options.binary_smallest)
+        """Raises `CopybookError`, and `ValueError` where the options name what the copybook hasn't."""
+        copybook = items.read(source, columns=options.columns(), copies=copies)
+        built = builder.build(copybook, record=options.record, shape=options.shape())
+        unknown = unknown_names([node.cobol for node in layout.walk(built.root)], options)
+        if unknown:
+            raise ValueError(f"the copybook has no item of the name in {', '.join(unknown)}")
+        self.layout: Layout = with_overlays(built, options)
         self._fixed = record_format == "F"
         self._trim = options.file_start_offset + options.file_end_offset
         short = record_format in ("V", "VB")
@@ -99,7 +112,7 @@ def _key_decoder(
 
 def _framing(length: int, page: CodePage, record_format: str, options: CopybookOptions) -> framing.Framing:
     if record_format == "text":
-        return framing.lines(length, page)
+        return framing.lines(length, page, options, strict=True)
     if record_format == "F":
         return framing.fixed(length, options)
     return framing.described(options, length, blocked=record_format == "VB")

@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from threading import Lock
 
 from adapters.files.arrival import arrived
@@ -22,14 +23,20 @@ from adapters.files.drop import TEMPORARY, Template
 from adapters.files.folder import Folder, Outside, Pattern
 from adapters.files.formats import FieldType, Format
 from adapters.files.generation import Generation
+from adapters.files.index import Shape
+from adapters.files.manifest import Manifest, Mismatch, manifest_of
+from adapters.files.overdue import overdue
 from adapters.files.part import Budget, Part, read
 from adapters.files.quarantine import Quarantine
+from adapters.files.store import Store
 
 CHECK_EVERY = 0.5
 """Seconds between two looks at the folder."""
 
 _CONTENT_BYTES = 32 * 1024 * 1024
 _ROWS_BYTES = 4 * 1024 * 1024
+_SMALL = 1024 * 1024
+"""Bytes of a file whose index is in memory, however many such files there are."""
 _STALE_TEMPORARY = 3600.0
 
 
@@ -42,6 +49,17 @@ class Description:
     format: Format
     patterns: tuple[Pattern, ...]
     template: Template | None
+    replaced: Template | None
+    """The name of the file that may be replaced: a template without fields."""
+    digest: str
+    """Another one where the same bytes may mean something else."""
+
+    @property
+    def shape(self) -> Shape:
+        """What the index of a big file holds."""
+        known = self.format.fields or {}
+        fields = {path: known.get(path, "text") for path in dict.fromkeys(self.config.index) if path != self.config.key}
+        return Shape(self.config.key, self.key_type, fields)
 
     @property
     def key_type(self) -> FieldType:
@@ -51,8 +69,23 @@ class Description:
 class Dataset:
     """The generations of one dataset. Methods block: they run on the adapter's threads, one refresh at a time."""
 
-    def __init__(self, description: Description, folder: Folder, quarantine: Quarantine) -> None:
+    def __init__(
+        self,
+        description: Description,
+        folder: Folder,
+        quarantine: Quarantine,
+        cache: Path,
+        look: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        """`look` brings what lies elsewhere into the folder, at once if told so."""
+        self._look = look
         self.description = description
+        self._store = Store(cache / "indexes" / description.name, description.shape, description.digest)
+        self._judged: dict[str, tuple[Version, bytes, str]] = {}
+        self.refused: dict[str, str] = {}
+        """Path → why the file that lies there isn't read."""
+        self.indexing: tuple[str, int, int] | None = None
+        """The file that is being indexed, and how many of how many of its bytes are done."""
         self._folder = folder
         self._quarantine = quarantine
         self._lock = Lock()
@@ -70,6 +103,7 @@ class Dataset:
         with self._lock:
             if self.generation is not None and not force and self._checked >= started:
                 return self.generation  # another thread looked while this one waited
+            self._look(force)
             known = {part.path: part for part in self.generation.parts} if self.generation else {}
             parts, waiting = self._parts(known)
             old = self.generation
@@ -79,14 +113,24 @@ class Dataset:
             assert self.generation is not None
             return self.generation
 
+    @property
+    def late(self) -> str | None:
+        """The sentence about a file that is overdue."""
+        due = self.description.config.arrival.due
+        if due is None or self.generation is None:
+            return None
+        newest = max((part.as_of for part in self.generation.parts), default=None)
+        return overdue(self.description.name, due, newest, datetime.now(UTC))
+
     def expire(self) -> None:
         """Makes a look at the folder due, since something was written there."""
         self._checked = -math.inf
 
     def sweep(self) -> None:
         """Removes temporary files that a killed writer left."""
-        if self.description.template is not None:
-            self._folder.sweep(self.description.template.folders, TEMPORARY, time.time() - _STALE_TEMPORARY)
+        for template in (self.description.template, self.description.replaced):
+            if template is not None:
+                self._folder.sweep(template.folders, TEMPORARY, time.time() - _STALE_TEMPORARY)
 
     def _parts(self, known: Mapping[str, Part]) -> tuple[list[Part], int]:
         """The files that may be read, lowest precedence first, and how many may not yet."""
@@ -94,17 +138,21 @@ class Dataset:
         waiting = 0
         left = [_CONTENT_BYTES, _ROWS_BYTES]
         seen: set[str] = set()
+        suffix = self.description.config.arrival.manifest
         # The pattern that wins is read last: a job that puts a record there before it takes the record away
         # from another place is then never seen in between, with the record in neither.
         for pattern in reversed(self.description.patterns):
             for path in self._folder.matches(pattern):
-                if path in seen:
+                if path in seen or (suffix is not None and path.endswith(suffix)):
                     continue
                 seen.add(path)
                 part, whole = self._part(path, known.get(path), left)
                 waiting += not whole
                 if part is not None:
                     parts.append(part)
+        for gone in (self.refused.keys() | self._judged.keys()) - seen:
+            self.refused.pop(gone, None)
+            self._judged.pop(gone, None)
         return parts, waiting
 
     def _part(self, path: str, known: Part | None, left: list[int]) -> tuple[Part | None, bool]:
@@ -122,19 +170,62 @@ class Dataset:
             if known is not None and known.version.same_bytes(version):
                 _spend(left, version.size)
                 return known, True
-            config = self.description.config
-            if not arrived(self._folder, path, handle, self.description.format, config.arrival):
-                return known, False
-            budget = Budget(*_spend(left, version.size))
-            with suppress(Changed, OSError):
-                part = read(path, os.dup(handle), self.description.format, config.key, budget)
-                self._quarantine.add(self.description.name, path, part.bad)
-                return part, True
-            return known, False
+            return self._arrived(path, handle, version, known, left)
         except (Outside, OSError):
             return known, False
         finally:
             os.close(handle)
+
+    def _arrived(
+        self, path: str, handle: int, version: Version, known: Part | None, left: list[int]
+    ) -> tuple[Part | None, bool]:
+        """A file that is new, or another version."""
+        config = self.description.config
+        if not arrived(self._folder, path, handle, self.description.format, config.arrival):
+            return known, False
+        try:
+            manifest = self._manifest(path, handle, version)
+            content, rows = _spend(left, version.size)
+            part = self._read(path, os.dup(handle), Budget(content, rows, content or version.size < _SMALL))
+            if not part.version.same_bytes(version):
+                return known, False
+            if manifest is not None:
+                manifest.check_records(part.found)
+        except Mismatch as error:
+            self.refused[path] = f"{path} {error}"
+            return known, False
+        except Changed:
+            return known, False
+        self.refused.pop(path, None)
+        self._quarantine.add(self.description.name, path, part.bad)
+        return part, True
+
+    def _manifest(self, path: str, handle: int, version: Version) -> Manifest | None:
+        """What the file is said to be, where a manifest must say so; raises `Mismatch`."""
+        suffix = self.description.config.arrival.manifest
+        if suffix is None:
+            return None
+        manifest = manifest_of(self._folder, path + suffix)
+        judged = (version, manifest.text)
+        if self._judged.get(path, (None, None))[:2] == judged:  # a big file isn't hashed at every look
+            raise Mismatch(self._judged[path][2])
+        try:
+            manifest.check_bytes(handle)
+        except Mismatch as error:
+            self._judged[path] = (*judged, str(error))
+            raise
+        self._judged.pop(path, None)
+        return manifest
+
+    def _read(self, path: str, handle: int, budget: Budget) -> Part:
+        def progress(done: int, size: int) -> None:
+            self.indexing = (path, done, size)
+
+        try:
+            config = self.description.config
+            return read(path, handle, self.description.format, config.key, budget, self._store, progress)
+        finally:
+            self.indexing = None
 
 
 def _spend(left: list[int], size: int) -> tuple[bool, bool]:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO, NamedTuple, Protocol
 
+from adapters.contract import Json
+from adapters.files.copybook import cobrix
+from adapters.files.copybook.output import Csv, JsonLines
+from adapters.files.copybook.records import Records
+from adapters.files.copybook.table import columns
 from adapters.files.formats import Bad, Format, Record
+from adapters.files.text import copybook_text
 from adapters.files.undecodable import Undecodable
+
+_KEPT = 100
+_EVERY = 1000
+_COPYBOOK = 16 * 1024 * 1024
+_BUFFER = 1 << 20
 
 
 def decode_file(path: Path, format: Format) -> Iterator[Record | Bad]:
@@ -22,3 +35,107 @@ def decode_file(path: Path, format: Format) -> Iterator[Record | Bad]:
             yield Bad(0, size, str(error), lost=True)
             return
         yield from reader.scan(file)
+
+
+class Wanted(NamedTuple):
+    """What is to be decoded, how, and into what: `json`, `csv` or `parquet`."""
+
+    file: Path
+    copybook: Path
+    options: Sequence[tuple[str, str]]
+    form: str
+
+
+@dataclass(slots=True)
+class Summary:
+    """What became of a file: records written, those that couldn't be, values that are null as they're none."""
+
+    records: int = 0
+    undecodable: int = 0
+    wrong: int = 0
+    skipped: int = 0
+    bad: list[Bad] = field(default_factory=list)
+
+    def add(self, bad: Bad) -> None:
+        """Counts what couldn't be decoded; the first are kept."""
+        self.undecodable += 1
+        if len(self.bad) < _KEPT:
+            self.bad.append(bad)
+
+
+class _Writer(Protocol):
+    def write(self, value: dict[str, Json]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Decoding:
+    """A file ready to be decoded; `ignored` are options that change nothing here."""
+
+    wanted: Wanted
+    records: Records
+    ignored: list[str]
+
+    def run(self, target: BinaryIO, advance: Callable[[int], None]) -> Summary:
+        """Writes every record; raises OSError. `advance` hears how far in the file it is, in bytes."""
+        if self.wanted.form == "parquet":
+            from adapters.files.copybook import parquet
+
+            summary = Summary()
+            parquet.write(self.records, self.wanted.file, target, advance, summary)
+            return summary
+        writer: _Writer = JsonLines(target)
+        if self.wanted.form == "csv":
+            writer = Csv(target, columns(self.records.layout.root, self.records.options))
+        summary = Summary()
+        path = self.wanted.file
+        with path.open("rb", buffering=_BUFFER) as file:
+            for found in self.records.scan(file, path.stat().st_size, str(path)):
+                if isinstance(found, Bad):
+                    summary.add(found)
+                    continue
+                writer.write(found.value)
+                summary.records += 1
+                if summary.records % _EVERY == 0:
+                    advance(found.end)
+        writer.close()
+        summary.wrong, summary.skipped = self.records.wrong, self.records.skipped
+        return summary
+
+
+def decoding(wanted: Wanted) -> Decoding:
+    """Reads copybook and options; raises `CopybookError`, `OptionError` (a wrong option), `ValueError`, OSError."""
+    if wanted.form == "parquet":
+        _needs_pyarrow()
+    options, page, ignored = cobrix.read(wanted.options)
+    source = copybook_text(_read(wanted.copybook))
+    return Decoding(wanted, Records(source, page, options, _beside(wanted.copybook)), ignored)
+
+
+def _needs_pyarrow() -> None:
+    try:
+        import numpy  # noqa: F401
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise ValueError("Parquet needs pyarrow and numpy: install them with pip install 'figway[columnar]'") from None
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(_COPYBOOK + 1)
+    if len(data) > _COPYBOOK:
+        raise ValueError(f"{path} is too long to be a copybook")
+    return data
+
+
+def _beside(copybook: Path) -> Callable[[str], str | None]:
+    """What COPY copies: files in the copybook's folder, by their names with or without suffix."""
+
+    def copied(name: str) -> str | None:
+        for path in sorted(copybook.parent.iterdir()):
+            if name.lower() in (path.stem.lower(), path.name.lower()) and path.is_file() and path != copybook:
+                return copybook_text(_read(path))
+        return None
+
+    return copied

@@ -1,8 +1,8 @@
-"""Writing a record into a file of its own: whole or not at all, lasting, and never over another file.
+"""Writing a file: whole or not at all, lasting, and over another file only where that is meant.
 
-A temporary file in the same folder is written and synced, linked to its name (which fails when that exists,
-where a rename would replace it), and the folder is synced. A kill at any moment leaves no file of that name or
-the whole one; what a killed writer leaves is a hidden temporary file, swept away later.
+A temporary file in the same folder is written and synced, linked to its name (which fails when that exists) or, to
+replace what is there, renamed to it, and the folder is synced. A kill at any moment leaves what was there or
+the whole file; what a killed writer leaves is a hidden temporary file, swept away later.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import stat
 import string
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,6 +23,7 @@ TEMPORARY = ".figway-"
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*")
 _LONGEST_VALUE = 100
 _LONGEST_NAME = 200
+_MODE = 0o640
 
 
 class Template:
@@ -56,14 +58,15 @@ class Template:
         return name
 
 
-def drop(folder: Folder, folders: tuple[str, ...], name: str, data: bytes) -> str:
-    """Writes a new file, on a thread; answers its path below root. Raises `Conflict` when that name is taken."""
+def drop(folder: Folder, folders: tuple[str, ...], name: str, data: bytes, *, over: bool = False) -> str:
+    """Writes a new file, on a thread; answers its path below root. Raises `Conflict` when that name is taken, unless
+    it is to be put `over` what is there."""
     try:
         with folder.directory(folders) as handle:
             temporary = f"{TEMPORARY}{secrets.token_hex(8)}.tmp"
             try:
-                _write(handle, temporary, data)
-                _publish(handle, temporary, name)
+                _write(handle, temporary, data, _mode(handle, name) if over else _MODE)
+                _publish(handle, temporary, name, over=over)
             finally:
                 with suppress(OSError):
                     os.unlink(temporary, dir_fd=handle)
@@ -73,11 +76,21 @@ def drop(folder: Folder, folders: tuple[str, ...], name: str, data: bytes) -> st
     return "/".join((*folders, name))
 
 
-def _write(handle: int, temporary: str, data: bytes) -> None:
+def _mode(handle: int, name: str) -> int:
+    """Who may read the file that will be replaced may read the new one."""
+    with suppress(OSError):
+        found = os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode
+        if stat.S_ISREG(found):
+            return stat.S_IMODE(found) & 0o666
+    return _MODE
+
+
+def _write(handle: int, temporary: str, data: bytes, mode: int) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        opened = os.open(temporary, flags, 0o640, dir_fd=handle)
+        opened = os.open(temporary, flags, 0o600, dir_fd=handle)
         with open(opened, "wb", buffering=0) as file:
+            os.fchmod(opened, mode)
             view = memoryview(data)
             while view:
                 view = view[file.write(view) :]
@@ -86,8 +99,11 @@ def _write(handle: int, temporary: str, data: bytes) -> None:
         raise Unavailable("the record couldn't be written; nothing was written", detail=str(error)) from error
 
 
-def _publish(handle: int, temporary: str, name: str) -> None:
+def _publish(handle: int, temporary: str, name: str, *, over: bool) -> None:
     try:
+        if over:
+            os.rename(temporary, name, src_dir_fd=handle, dst_dir_fd=handle)
+            return
         os.link(temporary, name, src_dir_fd=handle, dst_dir_fd=handle)
     except FileExistsError:
         raise Conflict("a record of that key exists already") from None

@@ -39,6 +39,10 @@ class Pattern:
             raise ValueError(f"'{text}' may have wildcards in its last part only")
         return cls(path.parts[:-1], path.parts[-1])
 
+    def wants(self, name: str) -> bool:
+        """Is a file of that name, in its folder, one of them?"""
+        return not name.startswith(".") and not name.endswith(_TEMPORARY) and fnmatchcase(name, self.name)
+
 
 class Folder:
     """One root folder. Every method blocks: call them on a thread. A missing root is `Unavailable`."""
@@ -50,7 +54,7 @@ class Folder:
         """The files of a pattern, relative to root, by name; temporary names and subfolders are none of them."""
         try:
             with self.directory(pattern.folders) as handle:
-                names = [name for name in os.listdir(handle) if _wanted(name, pattern.name)]
+                names = [name for name in os.listdir(handle) if pattern.wants(name)]
         except FileNotFoundError:
             return []
         except (Outside, OSError) as error:
@@ -132,7 +136,3 @@ class Folder:
                 with suppress(OSError):
                     if name.startswith(prefix) and os.stat(name, dir_fd=handle).st_mtime < older_than:
                         os.unlink(name, dir_fd=handle)
-
-
-def _wanted(name: str, pattern: str) -> bool:
-    return not name.startswith(".") and not name.endswith(_TEMPORARY) and fnmatchcase(name, pattern)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Literal, Protocol, TypeAlias
+from typing import Any, BinaryIO, Literal, Protocol, TypeAlias, runtime_checkable
 
 from adapters.contract import Json
 from adapters.errors import FieldError
+from adapters.files.content import Content
 
-FieldType: TypeAlias = Literal["text", "integer", "decimal", "number"]
+FieldType: TypeAlias = Literal["text", "integer", "decimal", "number", "boolean"]
 """How a field's values compare."""
 
 
@@ -26,7 +27,8 @@ class Record:
 class Bad:
     """Bytes [start, end) that can't be decoded, why (one sentence), and the record's key where that much is known.
 
-    `lost`: nobody can say how many records lie there, so that none may be said not to exist.
+    `lost`: nobody can say how many records lie there, so that none may be said not to exist. `place`: where that is,
+    in a format whose records have no bytes of their own.
     """
 
     start: int
@@ -34,6 +36,12 @@ class Bad:
     reason: str
     key: Json = None
     lost: bool = False
+    place: str | None = None
+
+    @property
+    def where(self) -> str:
+        """The place as a message names it."""
+        return self.place or f"bytes {self.start} to {self.end}"
 
 
 class Reader(Protocol):
@@ -51,6 +59,14 @@ class Reader(Protocol):
     def decode(self, data: bytes) -> dict[str, Json]:
         """The record that `scan` found in these bytes; raises `Undecodable`."""
         ...
+
+
+@runtime_checkable
+class Copied(Protocol):
+    """A reader whose file can't be sought: `scan` copies what it reads, and records are bytes of the copy."""
+
+    @property
+    def content(self) -> Content: ...
 
 
 class Format(Protocol):

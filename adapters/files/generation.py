@@ -1,16 +1,18 @@
-"""One generation of a dataset: its files as they were at one moment, under one index. It never changes."""
+"""One generation of a dataset: its files as they were at one moment. It never changes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import heapq
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from adapters.contract import Json
 from adapters.files.formats import Bad, FieldType
+from adapters.files.index import Order
 from adapters.files.part import Part
-from adapters.files.values import comparable
+from adapters.files.values import stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +26,27 @@ class Found:
 
 @dataclass(slots=True)
 class Generation:
-    """`parts` in the order of precedence, lowest first. `waiting`: files that haven't arrived whole yet."""
+    """`parts` in the order of precedence, lowest first. `waiting`: files that haven't arrived whole yet.
+
+    Small files share an index in memory, each big one has its own on disk. Keys are as `values.stored` has them.
+    """
 
     parts: tuple[Part, ...]
     key_type: FieldType
     waiting: int = 0
     built: datetime = field(default_factory=lambda: datetime.now(UTC))
-    _index: dict[Any, tuple[int, int]] = field(default_factory=dict)
-    _ordered: list[tuple[Any, int, int]] | None = None
+    _index: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    _ordered: list[tuple[bytes, int, int]] | None = None
+    _big: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         # Later entries replace earlier ones: within a file the later record, within a pattern the later
         # name, and between patterns the one that stands first in the configuration wins.
-        compare = comparable(self.key_type)
+        compare = stored(self.key_type)
         for number, part in enumerate(self.parts):
+            if part.index is not None:
+                self._big.append(number)
+                continue
             for ordinal, key in enumerate(part.keys):
                 self._index[compare(key)] = (number, ordinal)
             for position, bad in enumerate(part.bad):
@@ -46,25 +55,100 @@ class Generation:
 
     def find(self, key: Json) -> Found | None:
         """The record of that key, decodable or not."""
-        place = self._index.get(comparable(self.key_type)(key))
-        if place is None:
-            return None
-        part, ordinal = self.parts[place[0]], place[1]
+        place = self._place(stored(self.key_type)(key))
+        return None if place is None else self._found(*place)
+
+    def _place(self, key: bytes) -> tuple[int, int] | None:
+        """(part, ordinal) of the record that wins."""
+        best = self._index.get(key)
+        for number in reversed(self._big):
+            if best is not None and number < best[0]:
+                break
+            index = self.parts[number].index
+            ordinal = None if index is None else index.find(key)
+            if ordinal is not None:
+                return number, ordinal
+        return best
+
+    def _found(self, number: int, ordinal: int) -> Found:
+        part = self.parts[number]
+        if part.index is not None:
+            return Found(part, ordinal, part.index.bad(ordinal))
         return Found(part, ordinal) if ordinal >= 0 else Found(part, ordinal, part.bad[-1 - ordinal])
 
-    def ordered(self) -> list[tuple[Any, int, int]]:
-        """(comparable key, part, ordinal) of every decodable record, ascending; made on first use."""
+    def walk(self, after: bytes | None, *, descending: bool, equal: Mapping[str, bytes]) -> Iterator[Found]:
+        """The decodable records behind a key, in its order. `equal`, values of fields, may leave out others."""
+        small = self._small(after, descending=descending)
+        if not self._big:
+            yield from (self._found(number, ordinal) for _, number, ordinal in small)
+            return
+        order, position = [("", descending)], None if after is None else [after]
+        streams = [self._stream(number, order, position, equal) for number in self._big]
+        keyed = [((values[-1], number, ordinal) for values, number, ordinal in stream) for stream in streams]
+        for key, number, ordinal in heapq.merge(small, *keyed, reverse=descending, key=lambda entry: entry[0]):
+            if self._place(key) == (number, ordinal):
+                found = self._found(number, ordinal)
+                if found.bad is None:
+                    yield found
+
+    def sorted(
+        self, order: Order, after: Sequence[bytes] | None, equal: Mapping[str, bytes]
+    ) -> list[Iterator[tuple[tuple[bytes, ...], Found]]]:
+        """The decodable records behind a position of each big file, in that order."""
+        return [self._decodable(self._stream(number, order, after, equal)) for number in self._big]
+
+    def _decodable(
+        self, stream: Iterator[tuple[tuple[bytes, ...], int, int]]
+    ) -> Iterator[tuple[tuple[bytes, ...], Found]]:
+        for values, number, ordinal in stream:
+            if self._place(values[-1]) == (number, ordinal):
+                found = self._found(number, ordinal)
+                if found.bad is None:
+                    yield values, found
+
+    def _stream(
+        self, number: int, order: Order, after: Sequence[bytes] | None, equal: Mapping[str, bytes]
+    ) -> Iterator[tuple[tuple[bytes, ...], int, int]]:
+        index = self.parts[number].index
+        assert index is not None
+        for values, ordinal in index.walk(order, after, equal):
+            yield values, number, ordinal
+
+    def _small(self, after: bytes | None, *, descending: bool) -> Iterator[tuple[bytes, int, int]]:
+        ordered = self.ordered()
+        low, high = 0, len(ordered)
+        if after is not None and descending:
+            high = bisect_left(ordered, after, key=lambda entry: entry[0])
+        elif after is not None:
+            low = bisect_right(ordered, after, key=lambda entry: entry[0])
+        places = range(high - 1, low - 1, -1) if descending else range(low, high)
+        return (ordered[place] for place in places)
+
+    def ordered(self) -> list[tuple[bytes, int, int]]:
+        """(key, part, ordinal) of every decodable record of the small files, ascending; made on first use."""
         if self._ordered is None:
             self._ordered = sorted((key, part, ordinal) for key, (part, ordinal) in self._index.items() if ordinal >= 0)
         return self._ordered
 
     def rows(self) -> Iterator[tuple[Found, dict[str, Json]]]:
-        """Every decodable record with where it is, in no order, to look at only; raises `Changed`."""
-        compare = comparable(self.key_type)
+        """Every decodable record of the small files, in no order, to look at only; raises `Changed`."""
+        compare = stored(self.key_type)
         for number, part in enumerate(self.parts):
             for ordinal, row in enumerate(part.all_rows()):
-                if self._index.get(compare(part.keys[ordinal])) == (number, ordinal):
+                key = compare(part.keys[ordinal])
+                if self._index.get(key) == (number, ordinal) and (
+                    not self._big or self._place(key) == (number, ordinal)
+                ):
                     yield Found(part, ordinal), row
+
+    def unsorted(self, fields: Sequence[str]) -> str | None:
+        """The first of these fields that a big file can't be put in order by."""
+        for number in self._big:
+            index = self.parts[number].index
+            for path in fields:
+                if index is not None and not index.has([path]):
+                    return path
+        return None
 
     def fields(self) -> dict[str, FieldType]:
         """The fields that the files themselves name."""
@@ -91,11 +175,11 @@ class Generation:
 
     @property
     def blocking(self) -> bool:
-        """Does reading a record go to the disk?"""
-        return any(part.content.blocking for part in self.parts)
+        """Does finding a record go to the disk?"""
+        return bool(self._big)
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self._index) + sum(part.index.records for part in self.parts if part.index is not None)
 
 
 def oldest(parts: Sequence[Part], otherwise: datetime) -> datetime:

@@ -1,4 +1,4 @@
-"""What a dataset can be asked for: `<dataset>.get`, `.list` and, where it may be written, `.append`."""
+"""What a dataset can be asked for: `<dataset>.get`, `.list` and, where it may be written, `.append` and `.replace`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from adapters.contract import Effect, Operation
 from adapters.files.dataset import Description
 from adapters.files.owner import without
 from adapters.files.query import MAX_LIMIT
+from adapters.files.replacing import MAX_ITEMS
 
 _TYPES: dict[str, dict[str, Any]] = {
     "text": {"type": "string"},
@@ -36,7 +37,23 @@ def operations(description: Description) -> list[Operation]:
                 "become spaces or zero. A key that exists already is a conflict.",
             )
         )
+    if description.replaced is not None:
+        found.append(_replace(name, description.format.input_schema()))
     return found
+
+
+def _replace(name: str, record: dict[str, Any]) -> Operation:
+    schema = {
+        "type": "object",
+        "properties": {"items": {"type": "array", "items": record, "maxItems": MAX_ITEMS}},
+        "required": ["items"],
+        "additionalProperties": False,
+    }
+    done = {"type": "object", "properties": {"records": {"type": "integer"}}, "required": ["records"]}
+    about = (
+        f"Writes all records of {name} as one file in the place of the one before: who reads sees the old or the new."
+    )
+    return Operation(f"{name}.replace", Effect.IDEMPOTENT_WRITE, schema, done, about)
 
 
 def _get(description: Description, record: dict[str, Any]) -> Operation:

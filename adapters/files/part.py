@@ -5,25 +5,30 @@ from __future__ import annotations
 import io
 import os
 from array import array
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import BinaryIO
 
 from adapters.contract import Json
 from adapters.files.content import Changed, Content, InMemory, OnDisk, Version
-from adapters.files.formats import Bad, Format, Reader, Record, at
+from adapters.files.formats import Bad, Copied, Format, Reader, Record, at
+from adapters.files.index import KEPT_BAD, Index
+from adapters.files.store import Store
 from adapters.files.undecodable import Undecodable
 
-KEPT_BAD = 10_000
-"""Undecodable records of a file that are remembered one by one; further ones are counted."""
-
 _BUFFER = 1 << 20
+_TOLD_EVERY = 10_000
 
 
 @dataclass(slots=True)
 class Part:
-    """The index of one file. `rows` are the decoded records while the dataset is small, else None."""
+    """One file. `rows` are the decoded records while the dataset is small, else None.
+
+    Either `index` says where the records are, or, in a small file, `keys`, `starts` and `ends` do.
+    """
 
     path: str
     version: Version
@@ -38,9 +43,17 @@ class Part:
     lost: Bad | None = None
     """The first bytes in which any record may be."""
     undecodable: int = 0
+    index: Index | None = None
+
+    @property
+    def found(self) -> int:
+        """How many records the file has, decodable or not, as far as that can be told."""
+        return self.undecodable + (len(self.keys) if self.index is None else self.index.decodable)
 
     def span(self, ordinal: int) -> tuple[int, int]:
         """The bytes [start, end) of a record."""
+        if self.index is not None:
+            return self.index.span(ordinal)
         return self.starts[ordinal], self.ends[ordinal]
 
     def value(self, ordinal: int) -> dict[str, Json]:
@@ -79,9 +92,17 @@ class Budget:
 
     content: bool
     rows: bool
+    index: bool = True
+    """And the places of its records; else these go to the disk."""
 
 
-def read(path: str, handle: int, format: Format, key: str, budget: Budget) -> Part:
+Progress = Callable[[int, int], None]
+"""Called now and then while a file is indexed, with how many of how many bytes are done."""
+
+
+def read(
+    path: str, handle: int, format: Format, key: str, budget: Budget, store: Store, progress: Progress = lambda *_: None
+) -> Part:
     """Indexes an open file and takes over its handle; raises `Changed` when it was written to meanwhile."""
     version = Version.of(handle)
     as_of = datetime.fromtimestamp(version.modified_ns / 1e9, UTC)
@@ -93,9 +114,13 @@ def read(path: str, handle: int, format: Format, key: str, budget: Budget) -> Pa
         part = Part(path, version, as_of, InMemory(data), None)
         _index(part, io.BytesIO(data), format, key, rows=budget.rows)
         return part
-    part = Part(path, version, as_of, OnDisk(handle, version), None)
+    disk = OnDisk(handle, version)  # kept to the end, also where the reader makes a copy: it owns the handle
+    part = Part(path, version, as_of, disk, None)
     with open(os.dup(handle), "rb", buffering=_BUFFER) as file:
-        _index(part, file, format, key, rows=budget.rows)
+        if budget.index:
+            _index(part, file, format, key, rows=budget.rows)
+        else:
+            _index_on_disk(part, file, format, store, progress)
     if not version.same_bytes(Version.of(handle)):
         raise Changed
     return part
@@ -121,10 +146,32 @@ def _index(part: Part, file: BinaryIO, format: Format, key: str, *, rows: bool) 
             part.lost = found
 
 
+def _index_on_disk(part: Part, file: BinaryIO, format: Format, store: Store, progress: Progress) -> None:
+    def scan() -> Iterator[Record | Bad]:
+        for number, found in enumerate(_scan(part, file, format)):
+            if number % _TOLD_EVERY == 0:
+                progress(found.start, part.version.size)
+            yield found
+        if not part.version.same_bytes(Version.of(file.fileno())):
+            raise Changed
+
+    index, built = store.index(part.path, file.fileno(), part.version, scan)
+    if not built:
+        with suppress(Undecodable):
+            part.reader = format.reader(file, part.version.size)
+            if isinstance(part.reader, Copied):  # a copy lives as long as its process
+                part.content = part.reader.content
+                deque(part.reader.scan(file), maxlen=0)
+    part.index, part.undecodable, part.lost = index, index.undecodable, index.lost
+    part.bad = index.all_bad(KEPT_BAD) if built else []
+
+
 def _scan(part: Part, file: BinaryIO, format: Format) -> Iterator[Record | Bad]:
     try:
         part.reader = format.reader(file, part.version.size)
     except Undecodable as error:
         yield Bad(0, part.version.size, str(error), lost=True)
         return
+    if isinstance(part.reader, Copied):
+        part.content = part.reader.content
     yield from part.reader.scan(file)

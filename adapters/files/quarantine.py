@@ -35,7 +35,15 @@ class Quarantine:
         seen = datetime.now(UTC).isoformat()
         lines = [
             json.dumps(
-                {"dataset": dataset, "file": file, "start": b.start, "end": b.end, "reason": b.reason, "seen": seen}
+                {
+                    "dataset": dataset,
+                    "file": file,
+                    "start": b.start,
+                    "end": b.end,
+                    **({"place": b.place} if b.place else {}),
+                    "reason": b.reason,
+                    "seen": seen,
+                }
             )
             for b in bad[:LISTED_PER_FILE]
         ]

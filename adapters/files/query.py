@@ -10,17 +10,17 @@ import heapq
 import math
 import re
 import time
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import total_ordering
+from itertools import islice
 from typing import Any, TypeAlias, TypeVar
 
 from adapters.contract import COMPARISONS, Condition, Json, ListRequest, Rows
 from adapters.errors import FieldError, Invalid
 from adapters.files.formats import FieldType, at
 from adapters.files.generation import Found, Generation
-from adapters.files.values import comparable, given
+from adapters.files.values import comparable, given, stored
 
 _T = TypeVar("_T")
 
@@ -33,16 +33,13 @@ _Test: TypeAlias = Callable[[Mapping[str, Json]], bool]
 @total_ordering
 @dataclass(frozen=True, slots=True)
 class _Rank:
-    """A sort value that may be NULL or descend; NULL is less than any value."""
+    """A sort value, as `values.stored` has it, that may descend."""
 
-    value: Any
+    value: bytes
     descending: bool
 
     def __lt__(self, other: _Rank) -> bool:
-        one, two = (other, self) if self.descending else (self, other)
-        if one.value is None or two.value is None:
-            return one.value is None and two.value is not None
-        return bool(one.value < two.value)
+        return other.value < self.value if self.descending else self.value < other.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,7 @@ class _Order:
     descending: bool
 
     def rank(self, value: Json) -> _Rank:
-        return _Rank(None if value is None else comparable(self.kind)(value), self.descending)
+        return _Rank(stored(self.kind)(value), self.descending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +76,16 @@ class Query:
             for number, condition in enumerate(request.where[:MAX_CONDITIONS])
             if (test := _test(condition, fields, f"/where/{number}", faults)) is not None
         ]
+        # What an index may find the records by; the tests look at each of them again.
+        self._equal = (
+            {}
+            if faults
+            else {
+                condition.field: stored(fields[condition.field])(given(condition.value, fields[condition.field]))
+                for condition in request.where
+                if condition.op == "eq"
+            }
+        )
         # None: every row is visible; else one of the groups must pass.
         self._rows = None if request.rows is None else _groups(request.rows, fields, faults)
         self._after = _position(request.after, self._order, faults)
@@ -97,34 +104,40 @@ class Query:
     def _by_key(self, generation: Generation, deadline: float) -> list[Found]:
         """In key order: the sorted keys are walked from the position on."""
         chosen: list[Found] = []
-        for _, number, ordinal in _in_time(self._walk(generation), deadline):
-            found = Found(generation.parts[number], ordinal)
-            if not (self._tests or self._rows is not None) or self._passes(found.part.row(ordinal)):
+        after = None if self._after is None else self._after[0].value
+        walk = generation.walk(after, descending=self._order[0].descending, equal=self._equal)
+        for found in _in_time(walk, deadline):
+            if not (self._tests or self._rows is not None) or self._passes(found.part.row(found.ordinal)):
                 chosen.append(found)
                 if len(chosen) > self._limit:
                     break
         return chosen
 
-    def _walk(self, generation: Generation) -> Iterator[tuple[Any, int, int]]:
-        ordered = generation.ordered()
-        order = self._order[0]
-        low, high = 0, len(ordered)
-        if self._after is not None:
-            key = self._after[0].value
-            if order.descending:
-                high = bisect_left(ordered, key, key=lambda entry: entry[0])
-            else:
-                low = bisect_right(ordered, key, key=lambda entry: entry[0])
-        places = range(high - 1, low - 1, -1) if order.descending else range(low, high)
-        return (ordered[place] for place in places)
-
     def _by_fields(self, generation: Generation, deadline: float) -> list[Found]:
-        """In another order: every record is looked at, the first ones of the order are kept."""
+        """In another order: every record of the small files is looked at, the first ones of the order are kept; big
+        files have it on disk."""
+        unsorted = generation.unsorted([order.path for order in self._order])
+        if unsorted is not None:
+            fault = FieldError("/sort", f"'{unsorted}' isn't indexed, and there are too many records to sort by it")
+            raise Invalid("the list can't be asked for like that", errors=[fault])
         rows = _in_time(generation.rows(), deadline)
         ranked = ((self._ranks(row), found) for found, row in rows if self._passes(row))
         after = self._after
         candidates = ranked if after is None else (entry for entry in ranked if entry[0] > after)
-        return [found for _, found in heapq.nsmallest(self._limit + 1, candidates, key=lambda entry: entry[0])]
+        small = heapq.nsmallest(self._limit + 1, candidates, key=lambda entry: entry[0])
+        merged = heapq.merge(small, *self._streams(generation, deadline), key=lambda entry: entry[0])
+        return [found for _, found in islice(merged, self._limit + 1)]
+
+    def _streams(self, generation: Generation, deadline: float) -> list[Iterator[tuple[list[_Rank], Found]]]:
+        order = [(each.path, each.descending) for each in self._order]
+        after = None if self._after is None else [rank.value for rank in self._after]
+        return [self._ranked(_in_time(each, deadline)) for each in generation.sorted(order, after, self._equal)]
+
+    def _ranked(self, stream: Iterator[tuple[tuple[bytes, ...], Found]]) -> Iterator[tuple[list[_Rank], Found]]:
+        for values, found in stream:
+            if not (self._tests or self._rows is not None) or self._passes(found.part.row(found.ordinal)):
+                ranks = [_Rank(value, order.descending) for value, order in zip(values, self._order, strict=True)]
+                yield ranks, found
 
     def _passes(self, row: Mapping[str, Json]) -> bool:
         if self._rows is not None and not any(all(test(row) for test in group) for group in self._rows):

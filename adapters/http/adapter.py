@@ -21,11 +21,12 @@ from adapters.errors import (
     Unavailable,
     UnknownOutcome,
 )
-from adapters.http.config import Config, Tls
+from adapters.http.config import Config
 from adapters.http.pages import Page, Pages, list_operation, read
 from adapters.http.replies import applied, as_of, value_of
 from adapters.http.shown import Shown
 from adapters.http.template import Request, Template, template
+from adapters.tls import Texts, texts
 
 _NO_PROOF = "The upstream was asked to change nothing, and doesn't say that it did so: the change may have been made."
 _UNSURE = "The upstream was asked to change nothing and gave no answer: where it ignores that, it made the change."
@@ -178,24 +179,17 @@ class LookupHttpAdapter(HttpAdapter):
 
 def build(name: str, config: Config, workspace: Workspace) -> HttpAdapter:
     """The adapter for a validated configuration; raises `ConfigError`."""
-    tls, key = config.tls or Tls(), ""
-    problems = [
-        ConfigProblem(f"there is no file {path} in the workspace", where)
-        for path, where in ((tls.ca, "/tls/ca"), (tls.cert, "/tls/cert"))
-        if path is not None and path not in workspace.files
-    ]
-    shown = Shown(config, _pem(tls.ca, workspace) if not problems else None)
+    problems: list[ConfigProblem] = []
+    tls = Texts()
+    try:
+        tls = texts(config.tls, workspace.files)
+    except ConfigError as error:
+        problems.extend(error.problems)
+    shown = Shown(config, tls.ca)
     if not shown.printable:
         problems.append(ConfigProblem("a secret holds a line break or another control character", "/auth"))
     if problems:
         raise ConfigError(problems)
-    if tls.key is not None:
-        key = tls.key.get_secret_value()
-    ca, certificate = _pem(tls.ca, workspace), _pem(tls.cert, workspace) if key else None
-    client = http_client(ClientOptions(config.concurrency, config.keep_alive, config.max_body, ca, certificate, key))
+    client = http_client(ClientOptions(config.concurrency, config.keep_alive, config.max_body, *tls))
     kind = HttpAdapter if config.lookup is None else LookupHttpAdapter
     return kind(name, config, client, shown)
-
-
-def _pem(path: str | None, workspace: Workspace) -> str | None:
-    return None if path is None else workspace.files[path].decode("ascii", "replace")

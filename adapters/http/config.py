@@ -12,6 +12,7 @@ from adapters.http.pages import Pages
 from adapters.http.template import OWN_HEADERS, template
 from adapters.oauth import OAuth
 from adapters.secret import Reference, Secret
+from adapters.tls import Tls
 
 _HEADER = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 
@@ -68,24 +69,6 @@ class Caller(_Model):
         if header.lower() in OWN_HEADERS:
             raise ValueError("that header means something else: choose another, such as X-User")
         return header
-
-
-class Tls(_Model):
-    """Whom to trust, and a certificate to show (mutual TLS)."""
-
-    ca: str | None = Field(
-        default=None, description="Workspace file of trusted authorities (PEM), instead of the system's."
-    )
-    cert: str | None = Field(default=None, description="Workspace file of the gateway's certificate chain (PEM).")
-    key: Secret | None = Field(
-        default=None, description="Reference to the certificate's unencrypted private key (PEM)."
-    )
-
-    @model_validator(mode="after")
-    def _pair(self) -> Tls:
-        if (self.cert is None) != (self.key is None):
-            raise ValueError("cert and key belong together: give both or neither")
-        return self
 
 
 def _base_url(value: Any) -> str:

@@ -40,8 +40,8 @@ class Shown:
             yield "its base_url"
         if any(not value for each in every for value in each.values()) or (self.tokens and self.tokens.missing):
             yield "its credential"
-        if config.tls is not None and config.tls.key is not None and not config.tls.key.get_secret_value():
-            yield "its TLS key"
+        if config.tls is not None and config.tls.missing:
+            yield "its TLS key or certificate"
 
     def headers(self, context: Context) -> Mapping[str, str]:
         """The headers of one call, a token's left out; raises `NotMapped`."""

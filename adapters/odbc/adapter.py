@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from adapters.contract import Context, Effect, Json, Operation, Probe, Result, Source
 from adapters.errors import AdapterError, ConfigError, DoNotRetry, NotTried, Refused, Unavailable, parts_of
+from adapters.odbc.bulk import Bulk
 from adapters.odbc.config import Config
-from adapters.odbc.dialects import DIALECTS, Dialect, recognise
+from adapters.odbc.dialects import DIALECTS, Dialect, dialect_of
 from adapters.odbc.elements import element
 from adapters.odbc.identity import Who, faults, identity_of
 from adapters.odbc.model import Model, compiled
+from adapters.odbc.plans import Action, Job, Plan
 from adapters.odbc.pool import Pool
 from adapters.odbc.session import Session
-from adapters.odbc.tableops import Action, Job, Plan
 from adapters.odbc.trace import comment_of, traced
 from adapters.odbc.trying import places, tried, tries
 from adapters.secret import Reference
@@ -38,8 +40,9 @@ class OdbcAdapter:
         self._zone = zone(config.time_zone)
         self._identity = identity_of(config)
         self._pool: Pool | None = None
+        self._bulk: Bulk | None = None
         self._opening = asyncio.Lock()
-        self._dialect = DIALECTS[config.dialect] if config.dialect else recognise(str(config.dsn))
+        self._dialect = DIALECTS[config.dialect] if config.dialect else dialect_of(str.__str__(config.dsn))
         self._actions = compiled(model, self._dialect, self._zone) if self._dialect is not None else None
 
     @property
@@ -84,6 +87,9 @@ class OdbcAdapter:
 
     async def close(self) -> None:
         """Waits for the calls under way, each of which ends by its deadline, and disconnects."""
+        bulk, self._bulk = self._bulk, None
+        if bulk is not None:
+            bulk.close()
         pool, self._pool = self._pool, None
         if pool is not None:
             await pool.close()
@@ -110,13 +116,38 @@ class OdbcAdapter:
         touched = places(self._model, operation, self._dialect)
         return await self._run(functools.partial(tried, plan.job, touched), plan, context, True, who)
 
+    async def bulk(
+        self, operation: str, input: Mapping[str, Json], context: Context
+    ) -> AsyncGenerator[Sequence[Json], None]:
+        """Batches of a list's items, on a connection of its own; see `SupportsBulk`."""
+        who = self._identity.of(context) if self._identity is not None else None
+        action = await self._action(operation)
+        if action.stream is None:
+            raise DoNotRetry(f"{operation} is no list that can be read as a whole")
+        stream = action.stream(input)
+        if self._bulk is None:
+            self._bulk = Bulk(lambda: Session(str.__str__(self._config.dsn), self._dialect, bulk=True))
+        async with contextlib.aclosing(
+            self._bulk.batches(stream, functools.partial(self._enter, who, context.traceparent), context.deadline)
+        ) as batches:
+            async for batch in batches:
+                yield batch
+
+    def _enter(self, who: Who | None, traceparent: str | None, session: Session) -> None:
+        if self._identity is not None and who is not None:
+            self._identity.enter(session, who)
+        session.comment = comment_of(traceparent) if self._config.trace else ""
+
     async def _planned(self, operation: str, input: Mapping[str, Json], context: Context) -> tuple[Action, Plan]:
+        action = await self._action(operation)
+        return action, action.plan(input, context.rows)
+
+    async def _action(self, operation: str) -> Action:
         if operation not in self._model.operations:
             raise DoNotRetry(f"upstream {self._name} has no operation {operation}")
         if self._actions is None:
             await self.open()
-        action = (self._actions or {})[operation]
-        return action, action.plan(input, context.rows)
+        return (self._actions or {})[operation]
 
     async def _run(self, job: Job, plan: Plan, context: Context, write: bool, who: Who | None) -> Result:
         if self._config.trace and (comment := comment_of(context.traceparent)):

@@ -65,7 +65,7 @@ class Config(BaseModel):
         json_schema_extra={"type": "string"},
     )
     read_only: bool = Field(True, description="Offer reads alone, and make every session read-only.")
-    dialect: Literal["postgresql", "mariadb", "sqlite", "generic"] | None = Field(
+    dialect: Literal["postgresql", "mariadb", "sqlite", "sqlserver", "db2", "generic"] | None = Field(
         None, description="Which database it is; told from the connection string or the connection when left out."
     )
     tables: str | None = Field(

@@ -51,14 +51,15 @@ class Identity:
 
         def run(session: Session) -> Any:
             try:
-                self._enter(session, who)
+                self.enter(session, who)
                 return job(session)
             finally:
                 self._leave(session, who)
 
         return run
 
-    def _enter(self, session: Session, who: Who) -> None:
+    def enter(self, session: Session, who: Who) -> None:
+        """Tells the database who calls; raises `DatabaseError`."""
         dialect = session.dialect
         begin, term = dialect.take_variables
         try:

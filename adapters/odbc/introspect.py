@@ -36,15 +36,24 @@ _DECLARED = re.compile(r"(?P<name>[a-z_][a-z_0-9 ]*)(?:\((?P<first>\d+)(?:\s*,\s
 # By the type's own name, in lower case, whatever its code: one table over all dialects, since none contradicts another.
 _NAMES: Mapping[str, str] = {
     "timestamptz": "timestamptz", "timestamp with time zone": "timestamptz", "timetz": "text", "money": "text",
-    "interval": "text", "uuid": "text", "enum": "text", "set": "text", "json": "text", "jsonb": "text", "xml": "text",
+    "interval": "interval", "uuid": "uuid", "enum": "text", "set": "text", "json": "json", "jsonb": "json",
+    "xml": "text",
     "numeric": "decimal", "decimal": "decimal", "datetime": "timestamp", "int": "integer", "boolean": "boolean",
     "bool": "boolean", "nvarchar": "text", "varchar": "text", "nchar": "char", "character": "char", "clob": "text",
-    "bigint unsigned": "decimal(20,0)", "char": "char",
+    "inet4": "text", "inet6": "text", "bigint unsigned": "decimal(20,0)", "char": "char",
+}  # fmt: skip
+# PostgreSQL calls an array by its element's internal name, with _ before it.
+_ELEMENTS: Mapping[str, str] = {
+    "int2": "integer", "int4": "integer", "int8": "integer", "numeric": "decimal", "float4": "float", "float8": "float",
+    "bool": "boolean", "text": "text", "varchar": "text", "bpchar": "text", "bytea": "binary", "date": "date",
+    "time": "time", "timestamp": "timestamp", "timestamptz": "timestamptz", "interval": "interval", "uuid": "uuid",
 }  # fmt: skip
 # MariaDB keeps a TIMESTAMP as an instant and a DATETIME as written; elsewhere a TIMESTAMP is as written.
 _INSTANTS = {"mariadb": {"timestamp"}}
+# Bits that are a number, which their bytes don't compare as; a single one is true or false.
+_NUMBERS = {("mariadb", "bit", pyodbc.SQL_BINARY): "decimal(20,0)"}
 _BOUNDED_TEXT = 65_535
-_PLAIN = ("", 0, 0)
+_PLAIN = ("", 0, 0, 0)
 
 
 async def introspect(config: Config, schema: str | None = None) -> Mapping[str, Table]:
@@ -135,11 +144,17 @@ def _column(dialect: Dialect, row: Any, primary: Sequence[str], extra: Sequence[
     automatic = bool(extra[1]) or bool(getattr(row, "auto_increment", 0)) or _rowid(dialect, row, primary)
     return Column(
         name=row.column_name,
-        type=ColumnType("boolean") if extra[2] else _neutral(dialect, row),
+        type=_told(extra) or _neutral(dialect, row),
         nullable=bool(row.nullable) and row.column_name not in primary,
         comment=(row.remarks or "").strip(),
         generated=automatic or default is not None,
     )
+
+
+def _told(extra: Sequence[Any]) -> ColumnType | None:
+    if extra[3]:
+        return ColumnType("decimal")
+    return ColumnType("boolean") if extra[2] else None
 
 
 def _rowid(dialect: Dialect, row: Any, primary: Sequence[str]) -> bool:
@@ -150,7 +165,13 @@ def _rowid(dialect: Dialect, row: Any, primary: Sequence[str]) -> bool:
 def _neutral(dialect: Dialect, row: Any) -> ColumnType:
     declared = _DECLARED.fullmatch(row.type_name.lower())
     name = declared["name"].strip() if declared else row.type_name.lower()
-    kind = _NAMES.get(name) or _CODES.get(int(row.data_type), "text")
+    if name.startswith("_"):
+        return ColumnType.parse(_ELEMENTS.get(name[1:], "text") + "[]")
+    kind = (
+        _NUMBERS.get((dialect.name, name, int(row.data_type)))
+        or _NAMES.get(name)
+        or _CODES.get(int(row.data_type), "text")
+    )
     if name in _INSTANTS.get(dialect.name, ()):
         kind = "timestamptz"
     if "(" in kind:

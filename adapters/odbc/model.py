@@ -13,8 +13,11 @@ from adapters.contract import Effect, Operation, Workspace
 from adapters.errors import ConfigError, ConfigProblem
 from adapters.odbc import identity, queryops, tableops
 from adapters.odbc.config import Config
-from adapters.odbc.dialects import DIALECTS, Dialect, recognise
-from adapters.odbc.named import Query, read_queries, read_query
+from adapters.odbc.describe import describe
+from adapters.odbc.dialects import DIALECTS, Dialect, dialect_of
+from adapters.odbc.expand import relations
+from adapters.odbc.headers import Query, read_queries, read_query
+from adapters.odbc.plans import Action
 from adapters.odbc.source import attributes, faults
 from adapters.odbc.statements import TableSql
 from adapters.odbc.tables import Table, read_tables
@@ -36,8 +39,10 @@ def read_model(name: str, config: Config, workspace: Workspace) -> Model:
     tables = _tables(name, config, workspace, problems)
     queries = _queries(name, config, workspace, problems)
     operations: dict[str, Operation] = {}
+    joined = relations({each: TableSql(each, table, DIALECTS["generic"], UTC) for each, table in tables.items()})
     for table_name, table in tables.items():
-        operations |= {each.name: each for each in tableops.describe(table_name, table, not config.read_only)}
+        described = describe(table_name, table, not config.read_only, joined[table_name])
+        operations |= {each.name: each for each in described}
     for query in queries.values():
         if query.name in operations:
             text = f"'{query.name}' is already an operation of a table; rename the file"
@@ -47,7 +52,7 @@ def read_model(name: str, config: Config, workspace: Workspace) -> Model:
             problems.append(ConfigProblem(text, "/read_only", query.file, 1))
         operations[query.name] = queryops.describe(query)
     model = Model(tables, queries, operations)
-    dialect = DIALECTS[config.dialect] if config.dialect else recognise(str(config.dsn))
+    dialect = DIALECTS[config.dialect] if config.dialect else dialect_of(str.__str__(config.dsn))
     try:
         compiled(model, dialect or DIALECTS["generic"], UTC)
     except ConfigError as error:
@@ -60,16 +65,16 @@ def read_model(name: str, config: Config, workspace: Workspace) -> Model:
     return model
 
 
-def compiled(model: Model, dialect: Dialect, zone: tzinfo) -> Mapping[str, tableops.Action]:
+def compiled(model: Model, dialect: Dialect, zone: tzinfo) -> Mapping[str, Action]:
     """How a dialect runs a model's operations; raises `ConfigError` for the queries that it can't or mayn't."""
-    made: dict[str, tableops.Action] = {}
+    made: dict[str, Action] = {}
     problems: list[ConfigProblem] = []
     for name, table in model.tables.items():
         names = [table.table or name, table.schema_ or "", *(column.name for column in table.columns)]
         if dialect.ascii_only and not "".join(names).isascii():
             text = f"table {name} has names outside ASCII, which {dialect.name}'s driver garbles; describe a view of it"
             problems.append(ConfigProblem(text, "/tables"))
-        made |= tableops.actions(TableSql(name, table, dialect, zone))
+    made |= tableops.actions({name: TableSql(name, table, dialect, zone) for name, table in model.tables.items()})
     for name, query in model.queries.items():
         try:
             made[name] = queryops.action(query, dialect, zone)

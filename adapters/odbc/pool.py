@@ -10,6 +10,7 @@ A connection that was cancelled is never reused: the cancellation could hit the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
 from collections.abc import Callable
@@ -27,6 +28,8 @@ GRACE = 0.5
 """Seconds that a cancelled statement has to end before its thread counts as hung."""
 IDLE = 300.0
 """Seconds after which an unused connection is replaced; firewalls forget them without a word."""
+KEEP = 60.0
+"""Seconds of quiet after which one connection is tried, and replaced where it broke, for the next caller."""
 QUEUE = 1000
 """Callers that may wait for a connection."""
 
@@ -56,6 +59,8 @@ class Pool:
         self._waiting = 0
         self._hung = 0
         self._closed = False
+        self._used = 0.0
+        self._keeper: asyncio.Task[None] | None = None
 
     @property
     def facts(self) -> dict[str, int]:
@@ -67,6 +72,9 @@ class Pool:
 
         A connection that broke while it lay idle is replaced and the job run once more, where nothing was sent.
         """
+        self._used = time.monotonic()
+        if self._keeper is None and not self._closed:
+            self._keeper = asyncio.create_task(self._keep())
         await self._turn(deadline)
         worker = self._taken()
         lay_idle = worker.session is not None
@@ -86,10 +94,20 @@ class Pool:
     async def close(self) -> None:
         """Takes no more calls, waits for those under way (each ends by its deadline), closes the connections."""
         self._closed = True
+        if self._keeper is not None:
+            self._keeper.cancel()
         while self._calls:
             self._quiet.clear()
             await self._quiet.wait()
         self._drop_idle(0.0)
+
+    async def _keep(self) -> None:
+        """Keeps one connection ready. The others age where nobody uses them."""
+        while True:
+            await asyncio.sleep(KEEP)
+            if time.monotonic() - self._used >= KEEP:
+                with contextlib.suppress(AdapterError):  # the next caller will be told, if it lasts
+                    await self.run(Session.ping, time.monotonic() + KEEP / 10, write=False)
 
     async def _turn(self, deadline: float) -> None:
         """Waits, first come first served, for one of the places."""
@@ -178,7 +196,7 @@ class Pool:
             call.worker.end()
         self._settle(call)
         if answer.error is not None:
-            _fail(call, _told(answer.error))
+            _fail(call, told(answer.error))
         elif not call.waiter.done():
             call.waiter.set_result(answer.value)
 
@@ -211,7 +229,7 @@ def _fail(call: _Call, error: BaseException) -> None:
         call.waiter.set_exception(error)
 
 
-def _told(error: BaseException) -> BaseException:
+def told(error: BaseException) -> BaseException:
     """A driver's own exceptions while it converts a value, such as a TIME above 24 hours."""
     if isinstance(error, pyodbc.Error | ValueError | TypeError):
         return BadReply("the database's driver can't convert a value", detail=f"{type(error).__name__}: {error}")

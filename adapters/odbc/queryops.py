@@ -9,11 +9,12 @@ from typing import Any
 from adapters.contract import Json, JsonSchema, Operation, Rows
 from adapters.errors import BadReply, DoNotRetry, FieldError, Invalid, NotFound, pointer
 from adapters.odbc.dialects import Dialect
-from adapters.odbc.named import Parameter, Query, prepare
-from adapters.odbc.session import Session
+from adapters.odbc.headers import Parameter, Query
+from adapters.odbc.named import Prepared, prepare
+from adapters.odbc.plans import Action, Plan
+from adapters.odbc.session import Found, Session
 from adapters.odbc.statements import to_bind
-from adapters.odbc.tableops import Action, Plan
-from adapters.odbc.values import decode, schema, spell
+from adapters.odbc.values import ColumnType, decode, schema, spell
 
 ROWS = 10_000
 """Rows that a named query answers at most; one that finds more is refused rather than cut."""
@@ -41,6 +42,12 @@ def _answer(query: Query) -> JsonSchema:
     }
     if query.result == "one":
         return row
+    if query.result == "sets":
+        every: dict[str, Json] = {"sets": {"type": "array", "items": {"type": "array", "items": row}}}
+        if query.outs:
+            out = {name: schema(kind, nullable=True) for name, kind in query.outs.items()}
+            every["out"] = {"type": "object", "properties": out}
+        return {"type": "object", "properties": every, "required": list(every)}
     return {"type": "object", "properties": {"items": {"type": "array", "items": row}, "next": {"type": "null"}}}
 
 
@@ -52,8 +59,7 @@ def action(query: Query, dialect: Dialect, zone: tzinfo) -> Action:
         if rows is not None:
             raise DoNotRetry(f"{query.name} can't be held to the rows that the caller may see")
         bound = _bound(query.parameters, input, dialect, zone)
-        values = [bound[name] for name in prepared.markers]
-        return Plan(lambda session: _run(session, query, prepared.sql, values, zone), query.name)
+        return Plan(lambda session: _run(session, query, prepared, bound, zone), query.name)
 
     return Action(query.effect, plan)
 
@@ -79,30 +85,56 @@ def _bound(
     return bound
 
 
-def _run(session: Session, query: Query, sql: str, values: Sequence[Any], zone: tzinfo) -> Json:
-    count, items = session.results(sql, values, ROWS + 1)
+def _run(
+    session: Session, query: Query, statements: Sequence[Prepared], bound: Mapping[str, Any], zone: tzinfo
+) -> Json:
+    """All statements, one after the other; what the last one answers counts, and of counts their sum."""
+    total = 0
+    sets: list[Found] = []
+    for each in statements:
+        count, sets = session.results(each.sql, [bound[name] for name in each.markers], ROWS + 1)
+        total += max(count, sum(len(rows) for _, rows in sets))
     if query.result == "count":
-        return {"rows": max(count, len(items))}
-    if len(items) > ROWS:
+        return {"rows": total}
+    if sum(len(rows) for _, rows in sets) > ROWS:
         raise BadReply(f"the query finds more than {ROWS} rows; narrow it")
-    made = [_item(query, names, row, zone) for names, row in items]
+    made = [[_item(query, query.columns, names, row, zone) for row in rows] for names, rows in sets]
+    if query.result == "sets":
+        return _sets(query, sets, made, zone)
+    items = made[0] if made else []
     if query.result == "many":
-        return {"items": made, "next": None}
-    if not made:
+        return {"items": items, "next": None}
+    if not items:
         raise NotFound(f"{query.name} finds nothing")
-    if len(made) > 1:
+    if len(items) > 1:
         raise BadReply(f"{query.name} finds more than one row, and is declared to find one")
-    return made[0]
+    return items[0]
 
 
-def _item(query: Query, names: Sequence[str], row: Sequence[Any], zone: tzinfo) -> dict[str, Json]:
+def _sets(query: Query, sets: Sequence[Found], made: list[list[dict[str, Json]]], zone: tzinfo) -> Json:
+    """All result sets, and what a procedure gave back in its parameters: databases answer that as a last row."""
+    if not query.outs:
+        return {"sets": made}
+    names, rows = sets[-1] if sets else ([], [])
+    if len(rows) != 1 or [name.lower() for name in names] != [name.lower() for name in query.outs]:
+        raise BadReply(
+            f"{query.name} doesn't give back the parameters that it is declared to",
+            detail=f"declared {', '.join(query.outs)}; the last result has {', '.join(names) or 'no columns'}",
+        )
+    kinds = dict(query.outs)
+    return {"sets": made[:-1], "out": _item(query, kinds, list(kinds), rows[0], zone)}
+
+
+def _item(
+    query: Query, kinds: Mapping[str, ColumnType], names: Sequence[str], row: Sequence[Any], zone: tzinfo
+) -> dict[str, Json]:
     if len(set(names)) != len(names):
         raise BadReply(f"two result columns of {query.name} have the same name")
-    return {name: _value(query, name, raw, zone) for name, raw in zip(names, row, strict=True)}
+    return {name: _value(query, kinds, name, raw, zone) for name, raw in zip(names, row, strict=True)}
 
 
-def _value(query: Query, name: str, raw: Any, zone: tzinfo) -> Json:
-    kind = query.columns.get(name)
+def _value(query: Query, kinds: Mapping[str, ColumnType], name: str, raw: Any, zone: tzinfo) -> Json:
+    kind = kinds.get(name)
     if kind is not None:
         return decode(kind, raw, zone)
     if isinstance(raw, datetime) and str(zone) != str(UTC):

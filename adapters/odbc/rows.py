@@ -51,6 +51,11 @@ def _term(table: TableSql, condition: Condition, alias: str) -> tuple[str, list[
 
 
 def _text(table: TableSql, column: Column, name: str, condition: Condition) -> tuple[str, list[Any]]:
+    if table.dialect.exact is None:
+        raise DoNotRetry(
+            "the rows that the caller may see can't be told",
+            detail=f"{table.dialect.name} has no exact comparison of text",
+        )
     exact = table.dialect.exact.format(c=name)
     if column.type.name == "char":
         exact = f"RTRIM({exact})"

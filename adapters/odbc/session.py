@@ -6,15 +6,18 @@ import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import pyodbc
 
-from adapters.odbc.dialects import DIALECTS, Dialect, recognise
+from adapters.odbc.dialects import DIALECTS, Dialect, dialect_of, recognise
 from adapters.odbc.failures import DatabaseError, Failure, classify
 from adapters.odbc.source import attributes, spelt_out
 
 T = TypeVar("T")
+
+Found: TypeAlias = tuple[list[str], list[Any]]
+"""A result set: its columns' names, and its rows."""
 
 # unixODBC's own pooling hands a session's state to the next user.
 pyodbc.pooling = False
@@ -28,18 +31,18 @@ _ONCE = ""
 """Stands among them for the last one that isn't to be kept."""
 
 
-def connection_string(dsn: str, dialect: Dialect | None) -> str:
+def connection_string(dsn: str, dialect: Dialect | None, *, bulk: bool = False) -> str:
     """The full connection string: the dialect's options wherever it doesn't set them."""
     text = spelt_out(dsn)
     given = attributes(dsn)
-    options = dialect.options if dialect is not None else {}
+    options = {**dialect.options, **(dialect.bulk if bulk else {})} if dialect is not None else {}
     more = [f"{key}={value}" for key, value in options.items() if key.lower() not in given]
     return ";".join([text.rstrip(";"), *more])
 
 
-def _connect(dsn: str, dialect: Dialect | None) -> Any:
+def _connect(dsn: str, dialect: Dialect | None, bulk: bool) -> Any:
     try:
-        return pyodbc.connect(connection_string(dsn, dialect), autocommit=True, timeout=10)
+        return pyodbc.connect(connection_string(dsn, dialect, bulk=bulk), autocommit=True, timeout=10)
     except pyodbc.Error as error:
         failure = classify((dialect or DIALECTS["generic"]).codes, error)
         kept = failure if failure in (Failure.REFUSED, Failure.BUSY) else Failure.UNREACHABLE
@@ -49,29 +52,30 @@ def _connect(dsn: str, dialect: Dialect | None) -> Any:
 class Session:
     """A connection. Only its own thread calls it, `cancel` excepted."""
 
-    def __init__(self, dsn: str, dialect: Dialect | None) -> None:
-        """Connects; raises `DatabaseError`. Without a dialect the driver's name and then the product's tells it."""
-        dialect = dialect or recognise(dsn)
+    def __init__(self, dsn: str, dialect: Dialect | None, *, bulk: bool = False) -> None:
+        """Connects; raises `DatabaseError`. Without a dialect the driver's name and then the product's tells it. With
+        `bulk` the driver hands results on as they come, to one reader (`start`, `more`)."""
+        dialect = dialect or dialect_of(dsn)
         self._cursors: OrderedDict[str, tuple[str, Any]] = OrderedDict()
         self._bound_ms = 0
         self.running: Any = None
         self.broken = False
         self.comment = ""
         """Stands behind each statement while it is set; such a statement won't come again, so it isn't kept."""
-        self._connection = _connect(dsn, dialect)
+        self._connection = _connect(dsn, dialect, bulk)
         if dialect is None:
             dialect = self._detected()
             if dialect.options:  # which only a new connection takes
                 self.close()
-                self._connection = _connect(dsn, dialect)
+                self._connection = _connect(dsn, dialect, bulk)
         self.dialect = dialect
-        self._set_up()
+        self._set_up(bulk)
 
     def _detected(self) -> Dialect:
         names = [str(self._connection.getinfo(kind)) for kind in (pyodbc.SQL_DBMS_NAME, pyodbc.SQL_DRIVER_NAME)]
         return recognise(*names) or DIALECTS["generic"]
 
-    def _set_up(self) -> None:
+    def _set_up(self, bulk: bool) -> None:
         # Sent in pieces (SQLPutData), MariaDB's driver mangles long text.
         self._connection.maxwrite = 1 << 30
         if self.dialect.encoding is not None:
@@ -79,7 +83,7 @@ class Session:
                 self._connection.setdecoding(kind, encoding=self.dialect.encoding)
             self._connection.setencoding(encoding=self.dialect.encoding)
         try:
-            for statement in self.dialect.session:
+            for statement in self.dialect.session + (self.dialect.bulk_session if bulk else ()):
                 self.statement(statement)
         except DatabaseError:
             self.close()
@@ -143,6 +147,17 @@ class Session:
         self._drop(sql)
         return found
 
+    def start(self, sql: str, parameters: Sequence[Any]) -> None:
+        """Runs the query whose rows `more` answers."""
+        with self._told():
+            self.running = self._connection.cursor()
+            self.running.execute(sql + self.comment, *parameters)
+
+    def more(self, count: int) -> list[Any]:
+        """The next rows, at most `count`; none: there are no more."""
+        with self._told():
+            return list(self.running.fetchmany(count))
+
     def _drop(self, sql: str) -> None:
         kept = self._cursors.pop(_ONCE if self.comment else sql, None)
         if kept is not None:
@@ -156,25 +171,26 @@ class Session:
             found = cursor.fetchall()
         return found[0] if found else None
 
-    def results(self, sql: str, parameters: Sequence[Any], limit: int) -> tuple[int, list[tuple[list[str], Any]]]:
-        """Rows affected, and at most `limit` rows (with their column names) of the first result set; drains the others.
+    def results(self, sql: str, parameters: Sequence[Any], limit: int) -> tuple[int, list[Found]]:
+        """Rows affected, and the result sets, at most `limit` rows of all together; drains what is beyond.
 
         A procedure's undrained results would break the transaction's end.
         """
-        found: list[tuple[list[str], Any]] = []
-        seen = False
+        sets: list[Found] = []
+        left = limit
         cursor = self.execute(sql, parameters)
         with self._told():
             count = int(cursor.rowcount)
             while True:
-                if cursor.description is not None and not seen:
-                    names = [str(column[0]) for column in cursor.description]
-                    found, seen = [(names, row) for row in cursor.fetchmany(limit)], True
+                if cursor.description is not None:
+                    rows = cursor.fetchmany(left) if left else []
+                    sets.append(([str(column[0]) for column in cursor.description], rows))
+                    left -= len(rows)
                 if not cursor.nextset():
                     break
-        if len(found) == limit:
+        if not left:
             self._drop(sql)
-        return count, found
+        return count, sets
 
     def transaction(self, job: Callable[[Session], T], *, keep: bool = True) -> T:
         """Runs `job` in one read-write transaction: committed before it answers, or (`keep` False) rolled back.
@@ -227,7 +243,7 @@ class Session:
         return rows
 
     def extras(self, schema: str | None, table: str) -> list[Any]:
-        """What the catalogue functions leave out of a table's columns: (name, filled by the database, boolean)."""
+        """What the catalogue functions leave out of a table's columns: see `Dialect.extras`."""
         if not self.dialect.extras:
             return []
         with contextlib.closing(self._connection.cursor()) as cursor:

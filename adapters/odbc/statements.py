@@ -13,8 +13,15 @@ from typing import Any
 from adapters.contract import Json
 from adapters.errors import FieldError, Invalid, pointer
 from adapters.odbc.dialects import Dialect
+from adapters.odbc.moments import clock_of, far
 from adapters.odbc.tables import Column, Table
 from adapters.odbc.values import ColumnType, decode, encode
+
+ALIAS = "r."
+"""What lists qualify the table's columns with."""
+
+
+_DATED = ("date", "timestamp", "timestamptz")
 
 
 def marker(kind: ColumnType, dialect: Dialect) -> str:
@@ -25,6 +32,10 @@ def marker(kind: ColumnType, dialect: Dialect) -> str:
 def to_bind(kind: ColumnType, given: Json, dialect: Dialect, zone: tzinfo) -> Any:
     """What to bind for a JSON value that isn't null; raises ValueError with a sentence."""
     bound = encode(kind, given, zone)
+    if kind.name == "interval" and dialect.clock_intervals:
+        return clock_of(bound)
+    if kind.name in _DATED and not dialect.eras and far(bound):
+        raise ValueError("must be in the years 1 to 9999 in this database")
     if kind.name == "decimal" and dialect.digits is not None:
         significant = bound.replace(".", "").lstrip("-0").rstrip("0") if "." in bound else bound.lstrip("-0")
         if len(significant) > dialect.digits:
@@ -64,10 +75,15 @@ class TableSql:
             raise KeyError(name)
         return column
 
-    def read(self, column: Column) -> str:
+    def read(self, column: Column, alias: str = "") -> str:
         """The expression that selects a column without loss."""
         template = self.dialect.read.get(column.type.name, "{c}")
-        return template.format(c=self.quoted(column.name))
+        return template.format(c=alias + self.quoted(column.name))
+
+    def named(self, column: Column) -> str:
+        """A column as lists name it: a type that can't be compared is sorted by its text."""
+        name = ALIAS + self.quoted(column.name)
+        return name if column.type.comparable else self.dialect.read.get(column.type.name, "{c}").format(c=name)
 
     def textual(self, column: Column) -> bool:
         """The column is read as text, in the database's own spelling."""
@@ -75,11 +91,8 @@ class TableSql:
 
     def stored(self, column: Column) -> str:
         """The expression that selects a column for a position, exact enough to compare with the column again."""
-        return (
-            self.read(column)
-            if self.textual(column)
-            else self.dialect.stored.get(column.type.name, "{c}").format(c=self.quoted(column.name))
-        )
+        template = self.dialect.read if self.textual(column) else self.dialect.stored
+        return template.get(column.type.name, "{c}").format(c=ALIAS + self.quoted(column.name))
 
     def selected(self, columns: Sequence[Column]) -> str:
         """A select list."""
@@ -123,22 +136,29 @@ class TableSql:
             for column, raw in zip(self.table.columns, row, strict=False)
         }
 
-    @property
-    def get(self) -> str:
-        """SELECT of one row by key."""
-        return f"SELECT {self.selected(self.table.columns)} FROM {self.source} WHERE {self.equals(self.keys)}"  # noqa: S608 - quoted names, bound values
+    def chosen(self, fields: Sequence[str]) -> tuple[Column, ...]:
+        """The columns that `fields` names, in the table's order, all of them where it is empty; raises `Invalid`."""
+        wrong = [
+            FieldError(pointer("fields", place), "must be a column, named once")
+            for place, name in enumerate(fields)
+            if not isinstance(name, str) or self.table.column(name) is None or name in fields[:place]
+        ]
+        if wrong:
+            raise Invalid("the fields are wrong", errors=wrong)
+        return tuple(column for column in self.table.columns if not fields or column.name in fields)
+
+    def get(self, columns: Sequence[Column], hint: str = "") -> str:
+        """SELECT of `columns` of one row by key."""
+        return f"SELECT {self.selected(columns)} FROM {self.source}{hint} WHERE {self.equals(self.keys)}"  # noqa: S608 - quoted names, bound values
 
     def insert(self, columns: Sequence[Column]) -> str:
         """INSERT of `columns`, answering the key where the dialect can."""
-        if columns:
-            names = ", ".join(self.quoted(column.name) for column in columns)
-            what = f"({names}) VALUES ({', '.join(self.bound(column) for column in columns)})"
-        else:
-            what = self.dialect.empty_insert
-        returning = (
-            " " + self.dialect.returning.format(columns=self.selected(self.keys)) if self.dialect.returning else ""
+        names = f"({', '.join(self.quoted(column.name) for column in columns)})" if columns else ""
+        values = f"VALUES ({', '.join(map(self.bound, columns))})" if columns else self.dialect.empty_insert
+        inserted = ", ".join(self.read(column, "INSERTED.") for column in self.keys)
+        return self.dialect.insert.format(
+            table=self.source, names=names, values=values, keys=self.selected(self.keys), inserted=inserted
         )
-        return f"INSERT INTO {self.source} {what}{returning}"
 
     def update(self, changed: Sequence[Column], version: Column | None) -> str:
         """UPDATE of one row by key, and by the version that the caller read."""
@@ -149,7 +169,7 @@ class TableSql:
         where = self.equals([*self.keys, *([version] if version else [])])
         return f"UPDATE {self.source} SET {', '.join(terms)} WHERE {where}"  # noqa: S608 - quoted names, bound values
 
-    @property
-    def delete(self) -> str:
-        """DELETE of one row by key."""
-        return f"DELETE FROM {self.source} WHERE {self.equals(self.keys)}"  # noqa: S608 - quoted names, bound values
+    def delete(self, version: Column | None) -> str:
+        """DELETE of one row by key, and by the version that the caller read."""
+        where = self.equals([*self.keys, *([version] if version else [])])
+        return f"DELETE FROM {self.source} WHERE {where}"  # noqa: S608 - quoted names, bound values

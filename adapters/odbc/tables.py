@@ -62,11 +62,14 @@ class Column(_Model):
 
 
 class ForeignKey(_Model):
-    """`columns` hold the `references` of `table`."""
+    """`columns` hold the `references` of `table`. `expand` calls the row referred to `parent`, and those that refer,
+    at `table`, `children`."""
 
     columns: tuple[Identifier, ...]
     table: Identifier
     references: tuple[Identifier, ...]
+    parent: Identifier | None = None
+    children: Identifier | None = None
 
 
 class Table(_Model):

@@ -15,12 +15,12 @@ from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 
 from adapters.contract import Effect, Json
 from adapters.errors import NotTried
-from adapters.odbc.dialects import Dialect
+from adapters.odbc.dialect import Dialect
 from adapters.odbc.guard import unknown_function
+from adapters.odbc.headers import Query
 from adapters.odbc.model import Model
-from adapters.odbc.named import Query
+from adapters.odbc.plans import Job
 from adapters.odbc.session import Session
-from adapters.odbc.tableops import Job
 
 Place = tuple[str, str]
 """A table's schema, empty where it has none, and its name."""

@@ -1,8 +1,9 @@
 """Neutral column types, and the exact passage of values between JSON and a database, both ways.
 
 Types are written `integer`, `decimal(10,2)`, `text`, `text(40)`, `char(8)`, `boolean`, `date`, `time`, `timestamp`
-(no zone: read in the upstream's `time_zone`), `timestamptz`, `binary`, `float`. A value that can't pass unchanged is
-refused: on the way in as `ValueError` with a sentence for the caller, on the way out as `BadReply`.
+(no zone: read in the upstream's `time_zone`), `timestamptz`, `interval`, `binary`, `float`, `uuid`, `json`, and with
+`[]` behind one of these an array of it. A value that can't pass unchanged is refused: on the way in as `ValueError`
+with a sentence for the caller, on the way out as `BadReply`.
 """
 
 from __future__ import annotations
@@ -19,28 +20,44 @@ from typing import Any
 
 from adapters.contract import Json
 from adapters.errors import BadReply
+from adapters.odbc import moments, nested
 
 _WRITTEN = re.compile(r"(?P<name>[a-z]+)(?:\((?P<first>\d{1,9})(?:,\s?(?P<second>\d{1,3}))?\))?")
 _DECIMAL = re.compile(r"[+-]?(\d{1,500}(\.\d{0,500})?|\.\d{1,500})", re.ASCII)
 _INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
-_TIME = re.compile(r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?", re.ASCII)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff\x00]")
 _LOW, _HIGH = -(2**63), 2**63 - 1
 _ARGUMENTS = {"decimal": (0, 1, 2), "char": (1,), "text": (0, 1)}
-NAMES = ("integer", "decimal", "text", "char", "boolean", "date", "time", "timestamp", "timestamptz", "binary", "float")
+NAMES = (
+    "integer", "decimal", "text", "char", "boolean", "date", "time", "timestamp", "timestamptz", "interval", "binary",
+    "float", "uuid", "json",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnType:
-    """A neutral type. `size` is a decimal's precision or a text's length in characters, `scale` a decimal's."""
+    """A neutral type. `size` is a decimal's precision or a text's length in characters, `scale` a decimal's, `of` the
+    type of an array's elements."""
 
     name: str
     size: int | None = None
     scale: int | None = None
+    of: ColumnType | None = None
+
+    @property
+    def comparable(self) -> bool:
+        """Values of it can be compared and sorted."""
+        return self.name not in ("json", "array")
 
     @classmethod
     def parse(cls, written: str) -> ColumnType:
         """Reads `decimal(10,2)` and the like; raises ValueError with a sentence."""
+        if written.strip().endswith("[]"):
+            element = cls.parse(written.strip()[:-2])
+            if not element.comparable:
+                raise ValueError(f"'{written}' is no type: an array has plain elements; its own arrays need no [] more")
+            return cls("array", of=element)
         match = _WRITTEN.fullmatch(written.strip())
         if match is None or match["name"] not in NAMES:
             raise ValueError(f"'{written}' is no type; there are {', '.join(NAMES)}")
@@ -49,9 +66,12 @@ class ColumnType:
             raise ValueError(f"'{written}' has the wrong number of arguments; write decimal(10,2), char(8), text(40)")
         if match["name"] == "decimal" and len(given) == 1:
             given.append(0)
-        return cls(match["name"], *given)
+        size, scale = [*given, None, None][:2]
+        return cls(match["name"], size, scale)
 
     def __str__(self) -> str:
+        if self.of is not None:
+            return f"{self.of}[]"
         given = ",".join(str(part) for part in (self.size, self.scale) if part is not None)
         return f"{self.name}({given})" if given else self.name
 
@@ -66,6 +86,10 @@ _SCHEMAS: Mapping[str, Mapping[str, Json]] = {
     "time": {"type": "string", "format": "time"},
     "timestamp": {"type": "string", "format": "date-time"},
     "timestamptz": {"type": "string", "format": "date-time"},
+    "interval": {"type": "string", "description": "A duration as ISO 8601 spells it"},
+    "uuid": {"type": "string", "format": "uuid"},
+    "json": {},
+    "array": {"type": "array"},
     "binary": {"type": "string", "contentEncoding": "base64"},
     "float": {"type": "number"},
 }
@@ -76,7 +100,9 @@ def schema(kind: ColumnType, nullable: bool, comment: str = "") -> dict[str, Jso
     made: dict[str, Json] = dict(_SCHEMAS[kind.name])
     if kind.name in ("text", "char") and kind.size is not None:
         made["maxLength"] = kind.size
-    if nullable:
+    if kind.of is not None:
+        made["items"] = {"anyOf": [schema(kind.of, nullable=True), {"type": "array"}]}
+    if nullable and "type" in made:
         made["type"] = [made["type"], "null"]
     if comment:
         made["description"] = comment
@@ -132,7 +158,7 @@ def _decimal(kind: ColumnType, value: Json, _zone: tzinfo) -> str:
 
 def _digits(number: Decimal) -> tuple[int, int]:
     """Significant digits before and after the decimal point; trailing zeros don't count."""
-    text = format(abs(number), "f")
+    text = format(number.copy_abs(), "f")  # abs() would round to 28 digits
     whole, _, fraction = text.partition(".")
     return len(whole.lstrip("0")), len(fraction.rstrip("0"))
 
@@ -153,39 +179,6 @@ def _boolean(_kind: ColumnType, value: Json, _zone: tzinfo) -> bool:
     return value
 
 
-def _date(_kind: ColumnType, value: Json, _zone: tzinfo) -> str:
-    if not isinstance(value, str) or len(value) != 10:
-        raise ValueError('must be a date such as "2026-11-21"')
-    return date.fromisoformat(value).isoformat()
-
-
-def _time(_kind: ColumnType, value: Json, _zone: tzinfo) -> str:
-    if not isinstance(value, str) or not _TIME.fullmatch(value):
-        raise ValueError('must be a time such as "13:45:00"')
-    return time.fromisoformat(value).isoformat()
-
-
-def _instant(value: Json) -> datetime:
-    if not isinstance(value, str) or len(value) < 17 or value[10] not in "Tt ":
-        raise ValueError('must be an instant such as "2026-11-21T13:45:00Z"')
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError('must have an offset, such as "2026-11-21T13:45:00Z"')
-    return moment.astimezone(UTC)
-
-
-def _timestamp(_kind: ColumnType, value: Json, zone: tzinfo) -> str:
-    moment = _instant(value)
-    local = moment.astimezone(zone).replace(tzinfo=None, fold=0)
-    if local.replace(tzinfo=zone).astimezone(UTC) != moment:
-        raise ValueError("is in the hour that the clock repeats, which the column can't tell apart")
-    return local.isoformat(" ")
-
-
-def _timestamptz(_kind: ColumnType, value: Json, _zone: tzinfo) -> str:
-    return _instant(value).replace(tzinfo=None).isoformat(" ")
-
-
 def _binary(_kind: ColumnType, value: Json, _zone: tzinfo) -> bytes:
     if not isinstance(value, str):
         raise ValueError("must be bytes in base64")
@@ -204,6 +197,13 @@ def _float(_kind: ColumnType, value: Json, _zone: tzinfo) -> float:
         raise ValueError("must be a number within double precision") from error
     if not math.isfinite(number):
         raise ValueError("must be a finite number")
+    return number
+
+
+def _read_integer(_kind: ColumnType, raw: Any, _zone: tzinfo) -> int:
+    number = int(raw)
+    if not isinstance(raw, int | str) and number != raw:
+        raise ValueError("not an integer")
     return number
 
 
@@ -231,20 +231,6 @@ def _read_boolean(_kind: ColumnType, raw: Any, _zone: tzinfo) -> bool:
     return found
 
 
-def _read_date(_kind: ColumnType, raw: Any, _zone: tzinfo) -> str:
-    return (raw if isinstance(raw, date) else date.fromisoformat(raw)).isoformat()
-
-
-def _read_time(_kind: ColumnType, raw: Any, _zone: tzinfo) -> str:
-    return (raw if isinstance(raw, time) else time.fromisoformat(raw)).isoformat()
-
-
-def _moment(raw: Any, zone: tzinfo) -> str:
-    moment = raw if isinstance(raw, datetime) else datetime.fromisoformat(raw)
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
-    return aware.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
-
-
 def _read_float(_kind: ColumnType, raw: Any, _zone: tzinfo) -> float:
     number = float(raw)
     if not math.isfinite(number):
@@ -252,26 +238,62 @@ def _read_float(_kind: ColumnType, raw: Any, _zone: tzinfo) -> float:
     return number
 
 
+def _uuid(_kind: ColumnType, value: Json, _zone: tzinfo) -> str:
+    if not isinstance(value, str) or not _UUID.fullmatch(value):
+        raise ValueError('must be a UUID such as "0b0c3d9e-4f6a-4b63-9d0e-2f1a9c3b7d55"')
+    return value.lower()
+
+
+def _read_uuid(_kind: ColumnType, raw: Any, _zone: tzinfo) -> str:
+    return _uuid(_kind, str(raw), _zone)
+
+
 _ENCODERS: Mapping[str, Callable[[ColumnType, Json, tzinfo], Any]] = {
-    "integer": _integer, "decimal": _decimal, "text": _text, "char": _text, "boolean": _boolean, "date": _date,
-    "time": _time, "timestamp": _timestamp, "timestamptz": _timestamptz, "binary": _binary, "float": _float,
+    "integer": _integer, "decimal": _decimal, "text": _text, "char": _text, "boolean": _boolean,
+    "date": lambda _kind, value, _zone: moments.write_date(value),
+    "time": lambda _kind, value, _zone: moments.write_time(value),
+    "timestamp": lambda _kind, value, zone: moments.write_instant(value, zone),
+    "timestamptz": lambda _kind, value, _zone: moments.write_instant(value, None),
+    "interval": lambda _kind, value, _zone: moments.write_interval(value),
+    "binary": _binary, "float": _float, "uuid": _uuid,
+    "json": lambda _kind, value, _zone: nested.write_document(value),
+    "array": lambda kind, value, zone: nested.write_array(value, lambda each: encode(_of(kind), each, zone)),
 }  # fmt: skip
 
 _DECODERS: Mapping[str, Callable[[ColumnType, Any, tzinfo], Json]] = {
-    "integer": lambda _kind, raw, _zone: int(raw),
+    "integer": _read_integer,
     "decimal": _read_decimal,
     "text": _read_text,
     "char": lambda kind, raw, zone: _read_text(kind, raw, zone).rstrip(" "),
     "boolean": _read_boolean,
-    "date": _read_date,
-    "time": _read_time,
-    "timestamp": lambda _kind, raw, zone: _moment(raw, zone),
-    "timestamptz": lambda _kind, raw, _zone: _moment(raw, UTC),
-    "binary": lambda _kind, raw, _zone: base64.b64encode(raw).decode(),
+    "date": lambda _kind, raw, _zone: moments.read_date(raw),
+    "time": lambda _kind, raw, _zone: moments.read_time(raw),
+    "timestamp": lambda _kind, raw, zone: moments.read_instant(raw, zone),
+    "timestamptz": lambda _kind, raw, _zone: moments.read_instant(raw, UTC),
+    "interval": lambda _kind, raw, _zone: moments.read_interval(raw),
+    "binary": lambda _kind, raw, _zone: base64.b64encode(_bytes(raw)).decode(),
     "float": _read_float,
+    "uuid": _read_uuid,
+    "json": lambda _kind, raw, _zone: nested.read_document(raw),
+    "array": lambda kind, raw, zone: nested.read_array(
+        raw, lambda each: _DECODERS[_of(kind).name](_of(kind), each, zone)
+    ),
 }
 
 _NATURAL: Mapping[type, ColumnType] = {
     Decimal: ColumnType("decimal"), float: ColumnType("float"), datetime: ColumnType("timestamp"),
     date: ColumnType("date"), time: ColumnType("time"), bytes: ColumnType("binary"), bytearray: ColumnType("binary"),
 }  # fmt: skip
+
+
+def _of(kind: ColumnType) -> ColumnType:
+    return kind.of or ColumnType("text")
+
+
+def _bytes(raw: Any) -> bytes:
+    """Bytes, or PostgreSQL's text form of them, as in an array."""
+    if isinstance(raw, str):
+        if not raw.startswith("\\x"):
+            raise ValueError("not bytes")
+        return bytes.fromhex(raw[2:])
+    return bytes(raw)

@@ -32,9 +32,16 @@ class Answer:
 class Worker:
     """A daemon thread, so that one that hangs in a driver never keeps the process from ending."""
 
-    def __init__(self, connect: Callable[[], Session], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Session],
+        loop: asyncio.AbstractEventLoop,
+        ended: Callable[[Worker], None] | None = None,
+    ) -> None:
+        """`ended` is called on the event loop when the thread has ended."""
         self._connect: Final = connect
         self._loop: Final = loop
+        self._ended: Final = ended
         self._jobs: queue.SimpleQueue[tuple[Job, Callable[[Answer], None]] | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self.session: Session | None = None
@@ -70,6 +77,9 @@ class Worker:
                 if self.session is not None:
                     self.session.close()
                     self.session = None
+            if self._ended is not None:
+                with contextlib.suppress(RuntimeError):  # the loop has ended
+                    self._loop.call_soon_threadsafe(self._ended, self)
 
     def _do(self, job: Job, answered: Callable[[Answer], None]) -> None:
         answer: Answer | None = None

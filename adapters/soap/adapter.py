@@ -1,4 +1,4 @@
-"""The SOAP adapter: validates, renders, sends, decodes. zeep has no part in a request."""
+"""The SOAP adapter: validates, renders, sends, decodes."""
 
 from __future__ import annotations
 
@@ -10,30 +10,23 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from adapters.bodies import Pieces
 from adapters.client import ClientOptions, HttpClient, HttpReply, http_client
 from adapters.contract import Context, Json, Operation, Probe, Result, Source, Workspace
-from adapters.errors import (
-    AdapterError,
-    BadReply,
-    DoNotRetry,
-    FieldError,
-    Invalid,
-    Unavailable,
-    UnknownOutcome,
-    parts_of,
-    pointer,
-)
+from adapters.errors import AdapterError, DoNotRetry, Unavailable, UnknownOutcome, parts_of
+from adapters.soap import exchange
 from adapters.soap.compiler import form_of
 from adapters.soap.config import Config, Credential
 from adapters.soap.elements import element
 from adapters.soap.faults import error_of
 from adapters.soap.form import Form, PortForm
-from adapters.soap.notes import Notes
 from adapters.soap.plan import Operations, Plan
 from adapters.soap.ports import address, chosen
-from adapters.soap.reply import Caller, Fault, body_of
-from adapters.soap.shown import Shown
-from adapters.soap.values import BadValue, heavier
+from adapters.soap.reply import Caller, Fault
+from adapters.soap.respelt import respelt
+from adapters.soap.shown import Head, Shown
+from adapters.soap.values import heavier
+from adapters.tls import texts
 from adapters.zones import zone
 
 P = ParamSpec("P")
@@ -46,28 +39,35 @@ _PROBE_SECONDS = 2.0
 
 
 def build(name: str, config: Config, workspace: Workspace) -> SoapAdapter:
-    """The adapter of upstream `name`: no network, zeep only when the WSDL has changed. Raises `ConfigError`."""
+    """The adapter of upstream `name`, without touching the network. Raises `ConfigError`."""
     form = form_of(config.wsdl, workspace)
     port = chosen(form, config, workspace)
+    values = config.values
+    if values is not None:
+        form = respelt(form, numbers=values.decimal == "number", texts=values.long == "string")
     options = ClientOptions(
         connections=config.connections or config.concurrency or ClientOptions().connections,
         keep_alive=config.keep_alive,
         max_body=config.max_body,
+        **texts(config.tls, workspace.files)._asdict(),
     )
-    return SoapAdapter(name, config, form, port, address(config, port), http_client(options))
+    shown = Shown(config, workspace)
+    return SoapAdapter(name, config, form, port, address(config, port), http_client(options), shown)
 
 
 class SoapAdapter:
     """One port of one SOAP service. `left_out` says which operations can't be called, and what they use."""
 
-    def __init__(self, name: str, config: Config, form: Form, port: PortForm, address: str, client: HttpClient) -> None:
+    def __init__(
+        self, name: str, config: Config, form: Form, port: PortForm, address: str, client: HttpClient, shown: Shown
+    ) -> None:
         self._name = name
         self._config = config
         self._form, self._port = form, port
         self._address = address
         self._client = client
-        self._operations = Operations(form, port, zone(config.time_zone))
-        self._shown = Shown(config)
+        self._operations = Operations(form, port, zone(config.time_zone), attaches=config.attachments == "swa")
+        self._shown = shown
         self._threads: ThreadPoolExecutor | None = None
 
     @property
@@ -106,9 +106,11 @@ class SoapAdapter:
     ) -> Result:
         """`own`: with the gateway's own token, where there are tokens."""
         self._ready()
-        body = await self._request(plan, input, self._shown.blocks(credential, context), context)
-        headers = plan.headers() | self._shown.fields(credential, context)
-        caller = Caller(self._name, context.effect or plan.operation.effect, plan.form.output is not None)
+        head = self._shown.head(credential, context, plan.form.addressed, self._address)
+        headers, body = await self._request(plan, input, head, context)
+        headers.update(self._shown.fields(credential, context))
+        effect = context.effect or plan.operation.effect
+        caller = Caller(self._name, effect, plan.form.output is not None, head.message_id)
         try:
             reply = await self._sent("POST", self._address, headers, body, context, own)
             as_of = datetime.now(UTC)
@@ -161,21 +163,22 @@ class SoapAdapter:
         return await asyncio.to_thread(self._operations.plan, name)
 
     async def _sent(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | None, context: Context, own: bool
+        self, method: str, url: str, headers: dict[str, str], body: bytes | Pieces | None, context: Context, own: bool
     ) -> HttpReply:
         tokens = self._shown.tokens
-        send = partial(self._client.send, method, url, body=body, deadline=context.deadline)
+        send = partial(self._client.send, method, url, body=body, deadline=context.deadline, spool="multipart/")
         if tokens is None:
             return await send(headers=headers)
         if own:
             return await send(headers={**headers, "Authorization": await tokens.own(context)})
         return await tokens.send(context, lambda token: send(headers={**headers, "Authorization": token}))
 
-    async def _request(self, plan: Plan, input: Mapping[str, Json], header: str, context: Context) -> bytes:
-        if not heavier(input, _INLINE):
-            return _rendered(plan, input, header)
+    async def _request(self, plan: Plan, input: Mapping[str, Json], head: Head, context: Context) -> exchange.Request:
+        way = self._config.attachments
+        if head.signer is None and not heavier(input, _INLINE):
+            return exchange.request(plan, input, head, way)
         try:
-            return await self._threaded(context, _rendered, plan, input, header)
+            return await self._threaded(context, exchange.request, plan, input, head, way)
         except TimeoutError:
             raise Unavailable(f"the deadline passed before {self._name} could be called; nothing was sent") from None
 
@@ -189,10 +192,12 @@ class SoapAdapter:
     async def _decoded(
         self, plan: Plan, caller: Caller, reply: HttpReply, context: Context
     ) -> tuple[Json, tuple[str, ...]]:
-        if len(reply.body) <= _INLINE:
-            return _decode(plan, caller, reply)
+        inline, most = context.inline, self._config.max_body
+        size = len(reply.body) if reply.spooled is None else reply.spooled.size
+        if size <= _INLINE:
+            return exchange.answer(plan, caller, reply, inline, most)
         try:
-            return await self._threaded(context, _decode, plan, caller, reply)
+            return await self._threaded(context, exchange.answer, plan, caller, reply, inline, most)
         except TimeoutError:
             raise UnknownOutcome(f"{self._name} answered too late for its reply to be read in time") from None
 
@@ -207,32 +212,3 @@ class SoapAdapter:
         parts = plan.form.output.parts if plan.form.output is not None else ()
         element = f"/{parts[0].name}" if parts else ""
         return f"{self._port.service}.{plan.operation.name}{element}"
-
-
-def _rendered(plan: Plan, input: Mapping[str, Json], header: str) -> bytes:
-    """The request, after every check that can be made before a byte leaves."""
-    errors = plan.errors(input)
-    if errors:
-        raise Invalid(f"the input of {plan.operation.name} breaks its schema", errors=errors)
-    try:
-        return plan.envelope(input, header)
-    except BadValue as error:
-        found = FieldError(pointer(*error.path), error.message)
-    except RecursionError:
-        found = FieldError("", "is nested too deep")
-    raise Invalid(f"the input of {plan.operation.name} breaks its schema", errors=[found])
-
-
-def _decode(plan: Plan, caller: Caller, reply: HttpReply) -> tuple[Json, tuple[str, ...]]:
-    """The reply's value and warnings; raises `Fault` or what `adapters.errors` defines."""
-    nodes = body_of(reply, caller)
-    if not caller.answers:
-        return {}, ()
-    notes = Notes()
-    try:
-        value = plan.decoder.body(nodes, notes)
-    except BadValue as error:
-        place = pointer(*error.path)
-        what = f"a value at {place} that {error.message}" if place else f"a message that {error.message}"
-        raise BadReply(f"{caller.system} answered {what}") from None
-    return value, notes.warnings(caller.system)

@@ -11,7 +11,8 @@ from pathlib import Path
 import orjson
 
 from adapters.contract import Workspace
-from adapters.soap.form import FORM_VERSION, Form, dump, load
+from adapters.soap.form import FORM_VERSION, Form
+from adapters.soap.stored import dump, load
 
 _SEPARATOR = b"\n"
 
@@ -21,7 +22,7 @@ def read(workspace: Workspace, wsdl: str) -> Form | None:
     try:
         data = _file(workspace, wsdl).read_bytes()
         head, _, body = data.partition(_SEPARATOR)
-        if not _valid(orjson.loads(head), workspace.files):
+        if not _valid(orjson.loads(head), body, workspace.files):
             return None
         return load(body)
     except (OSError, ValueError):
@@ -30,28 +31,30 @@ def read(workspace: Workspace, wsdl: str) -> Form | None:
 
 def write(workspace: Workspace, wsdl: str, consulted: Mapping[str, str | None], form: Form) -> None:
     """Stores `form`, made from the documents `consulted` (path → SHA-256, None: not there). Failing to is no error."""
-    head = orjson.dumps({"version": FORM_VERSION, "documents": dict(consulted)})
+    body = dump(form)
+    head = orjson.dumps({"version": FORM_VERSION, "documents": dict(consulted), "form": digest(body)})
     target = _file(workspace, wsdl)
     temporary: str | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=target.parent)
         with os.fdopen(handle, "wb") as file:
-            file.write(head + _SEPARATOR + dump(form))
+            file.write(head + _SEPARATOR + body)
         os.replace(temporary, target)
     except OSError:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
 
 
-def _valid(head: object, files: Mapping[str, bytes]) -> bool:
-    if not isinstance(head, dict) or head.get("version") != FORM_VERSION:
+def _valid(head: object, body: bytes, files: Mapping[str, bytes]) -> bool:
+    if not isinstance(head, dict) or head.get("version") != FORM_VERSION or head.get("form") != digest(body):
         return False
     documents = head.get("documents")
-    return isinstance(documents, dict) and all(_digest(files.get(path)) == digest for path, digest in documents.items())
+    return isinstance(documents, dict) and all(digest(files.get(path)) == known for path, known in documents.items())
 
 
-def _digest(data: bytes | None) -> str | None:
+def digest(data: bytes | None) -> str | None:
+    """The SHA-256 of a file; None for one that isn't there."""
     return None if data is None else hashlib.sha256(data).hexdigest()
 
 

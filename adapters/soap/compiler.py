@@ -1,6 +1,6 @@
 """From a WSDL to the form: every operation of every SOAP port compiled, or left out with its reason.
 
-The stored form is looked for first; only without one is zeep imported at all.
+The stored form is looked for first.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from adapters.contract import Workspace
 from adapters.errors import ConfigError, ConfigProblem
 from adapters.soap import cache
+from adapters.soap.bundle import located, opened
 from adapters.soap.complex_types import Types
-from adapters.soap.content import members
+from adapters.soap.content import arranged, members
 from adapters.soap.form import (
     BUILTIN,
     Complex,
@@ -25,34 +26,34 @@ from adapters.soap.form import (
     OperationForm,
     PortForm,
 )
-from adapters.soap.resolver import Documents
-from adapters.soap.xsd import CannotExpress, schemas_of
+from adapters.soap.loader import load_ports
+from adapters.soap.resolver import XSD, Documents
+from adapters.soap.xsd import CannotExpress, plain_type, schemas_of
 
 if TYPE_CHECKING:
     from adapters.soap.loader import LoadedMessage, LoadedOperation, LoadedPort, Part
 
-_XSD = "{http://www.w3.org/2001/XMLSchema}"
-
 
 def form_of(wsdl: str, workspace: Workspace) -> Form:
-    """The form of the WSDL at workspace path `wsdl`, stored or compiled; raises `ConfigError`."""
+    """The form of the WSDL at workspace path `wsdl`, or of that in the folder or zip archive there, stored or compiled;
+    raises `ConfigError`."""
+    wsdl = located(workspace.files, wsdl)
     stored = cache.read(workspace, wsdl)
     if stored is not None:
         return stored
-    documents = Documents(workspace.files, wsdl)
+    files, path = opened(workspace.files, wsdl)
+    documents = Documents(files, path)
     documents.walk()
     if documents.problems:
         raise ConfigError(documents.problems)
     form = compile_form(documents)
-    cache.write(workspace, wsdl, documents.consulted, form)
+    archive = {wsdl: cache.digest(workspace.files.get(wsdl))}
+    cache.write(workspace, wsdl, documents.consulted if files is workspace.files else archive, form)
     return form
 
 
 def compile_form(documents: Documents) -> Form:
     """The form of the WSDL that `documents` walked; raises `ConfigError`."""
-    # Imported here: a start from the stored form must not pay for zeep.
-    from adapters.soap.loader import load_ports
-
     ports = load_ports(documents)
     try:
         compiler = _Compiler(documents)
@@ -73,46 +74,57 @@ class _Compiler:
                 operations.append(self._operation(operation))
             except CannotExpress as error:
                 left_out[operation.name] = str(error)
-        return PortForm(port.service, port.name, port.soap, port.address, tuple(operations), left_out)
+        names = tuple(each.name for each in operations)
+        return PortForm(port.service, port.name, port.soap, port.address, tuple(operations), left_out, names)
 
     def _operation(self, loaded: LoadedOperation) -> OperationForm:
-        _supported(loaded)
+        if loaded.problem:
+            raise CannotExpress(loaded.problem)
         form = OperationForm(
             name=loaded.name,
             action=loaded.action,
-            input=self._message(loaded, loaded.input, loaded.name),
-            output=None if loaded.output is None else self._message(loaded, loaded.output, loaded.name + "Response"),
+            input=self._message(loaded, loaded.input, loaded.wire),
+            output=None if loaded.output is None else self._message(loaded, loaded.output, loaded.wire + "Response"),
             faults=tuple(self._faults(loaded)),
             documentation=loaded.documentation,
+            addressed=loaded.addressed,
         )
-        for element in (*form.input.parts, *(() if form.output is None else form.output.parts)):
-            self._whole(element.type)
+        for message in (form.input, form.output or Message()):
+            for element in (*message.parts, *message.headers):
+                self._whole(element.type)
         return form
 
     def _message(self, operation: LoadedOperation, message: LoadedMessage, wrapper: str) -> Message:
-        if operation.rpc:
-            return self._rpc(message, wrapper)
         parts = tuple(self._part(part) for part in message.parts)
-        for part in parts:
+        headers = tuple(replace(self._part(each.part), least=int(each.required)) for each in message.headers)
+        for part in (*parts, *headers):
             self.types.need(part.type)
-        unwrapped = len(parts) == 1 and not parts[0].nillable and self._is_object(parts[0].type)
-        return Message(parts, unwrapped)
+        if operation.rpc:
+            found = self._rpc(message, wrapper, parts)
+        else:
+            unwrapped = len(parts) == 1 and not parts[0].nillable and self._is_object(parts[0].type)
+            # A family's object has no place for headers beside its own properties.
+            found = Message(parts, unwrapped and not (headers and self._has_family(parts[0].type)))
+        encoded = message.use == "encoded"
+        return replace(found, encoded=encoded, headers=headers, attachments=message.attachments)
 
-    def _rpc(self, message: LoadedMessage, wrapper: str) -> Message:
+    def _rpc(self, message: LoadedMessage, wrapper: str, parts: tuple[Element, ...]) -> Message:
         """An rpc message's wrapper, made as WSDL 1.1, section 3.5 says: a child without namespace for each part."""
-        if any(part.type is None for part in message.parts):
-            raise CannotExpress("an rpc message whose part names an element")
-        children = tuple(Element(part.name, "", _key(part.type)) for part in message.parts)
-        for each in children:
-            self.types.need(each.type)
         key = f"{{{message.namespace}}}{wrapper}#rpc"
-        self.types.types[key] = Complex(wrapper, message.namespace, content=Group("sequence", children))
+        while key in self.types.types and self.types.types[key] != _wrapper(message, wrapper, parts):
+            key += "~"
+        self.types.types[key] = _wrapper(message, wrapper, parts)
         return Message((Element(wrapper, message.namespace, key),), unwrapped=True, rpc=True)
 
     def _part(self, part: Part) -> Element:
-        if part.element is None:
-            raise CannotExpress("a document message whose part names a type instead of an element")
-        return self.types.global_element(part.element)
+        if part.element is not None:
+            return self.types.global_element(_key(part.element))
+        # The body holds an element of the part's name: what WSDL 1.1 leaves open, toolkits do.
+        return Element(part.name, "", _key(part.type))
+
+    def _has_family(self, key: str) -> bool:
+        found = self.types.types.get(key)
+        return isinstance(found, Complex) and bool(found.derived)
 
     def _is_object(self, key: str) -> bool:
         return isinstance(self.types.types.get(key), Complex)
@@ -120,7 +132,7 @@ class _Compiler:
     def _faults(self, loaded: LoadedOperation) -> Iterator[FaultForm]:
         for name, part in loaded.faults:
             try:
-                element = self._part(part) if part.type is None else Element(part.name, "", _key(part.type))
+                element = self._part(part)
                 self.types.need(element.type)
                 self._whole(element.type)
             except CannotExpress:
@@ -163,17 +175,11 @@ def _content(group: Group) -> Iterator[str]:
 
 
 def _key(name: str | None) -> str:
-    return BUILTIN + (name or "").removeprefix(_XSD) if (name or "").startswith(_XSD) else name or ""
+    """The key of the type or element called "{namespace}name"."""
+    name = name or ""
+    return BUILTIN + name.removeprefix(XSD) if name.startswith(XSD) else plain_type(name)
 
 
-def _supported(loaded: LoadedOperation) -> None:
-    for message in (loaded.input, loaded.output):
-        if message is None:
-            continue
-        if message.use == "encoded":
-            raise CannotExpress("rpc/encoded messages" if loaded.rpc else "encoded messages")
-        if message.multipart:
-            raise CannotExpress("a body that isn't plain SOAP (MIME attachments)")
-    headers = [part for part in loaded.input.headers if part.lower() not in ("security", "wsse")]
-    if headers:
-        raise CannotExpress(f"the SOAP header {', '.join(headers)}")
+def _wrapper(message: LoadedMessage, name: str, parts: tuple[Element, ...]) -> Complex:
+    content, _ = arranged(Group("sequence", parts), name)
+    return Complex(name, message.namespace, content=content)

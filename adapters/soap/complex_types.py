@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from lxml import etree
 
-from adapters.soap.content import arranged
+from adapters.soap.attributes import Attributes
+from adapters.soap.content import arranged, elements
+from adapters.soap.encoded import ARRAYS, array_of, item_type
 from adapters.soap.form import (
     ANY_TYPE,
     BUILTIN,
@@ -21,7 +23,7 @@ from adapters.soap.form import (
     Wildcard,
     builtin,
 )
-from adapters.soap.resolver import SchemaSource
+from adapters.soap.resolver import XSD, SchemaSource
 from adapters.soap.simple_types import SimpleTypes
 from adapters.soap.xsd import (
     CannotExpress,
@@ -33,6 +35,7 @@ from adapters.soap.xsd import (
     local,
     occurs,
     qualified,
+    type_key,
 )
 
 _MODELS = ("sequence", "choice", "all", "group")
@@ -47,6 +50,10 @@ class Types:
         self.types: dict[str, Type] = {}
         self.broken: dict[str, str] = {}
         self._simple = SimpleTypes(schemas, self.types)
+        self._attributes = Attributes(schemas, self._type_of)
+        self._models: dict[str, Group] = {}
+        """Each complex type's content as its schema has it, which types derived from it go on from."""
+        self._anonymous: dict[etree._Element, str] = {}
         self._waiting: list[str] = []
         self._open: list[str] = []
 
@@ -58,6 +65,8 @@ class Types:
 
     def global_element(self, name: str) -> Element:
         """The global element called "{namespace}local"; raises `CannotExpress`."""
+        if name.startswith(BUILTIN):  # A schema within a message, as .NET's DataSet has it.
+            return Element(name.removeprefix(BUILTIN), XSD[1:-1], ANY_TYPE)
         component = self._schemas.get("element", name)
         return self._declared(component.node, component.source, name + "#element", qualified_name=True)
 
@@ -73,6 +82,9 @@ class Types:
         known = builtin(key) if key.startswith(BUILTIN) else self.types.get(key)
         if known is not None:
             return known
+        if key in ARRAYS:
+            self.types[key] = array_of(ANY_TYPE, "item")
+            return self.types[key]
         component = self._schemas.type(key)
         if local(component.node) == "simpleType":
             return self._simple.named(key)
@@ -88,7 +100,7 @@ class Types:
                 name=node.get("name", ""),
                 namespace=source.namespace,
                 abstract=flag(node, "abstract"),
-                derived=tuple(self._derived(key)),
+                derived=tuple(self._schemas.descendants(self._schemas.derived, key)),
                 documentation=documentation(node),
             )
         finally:
@@ -97,11 +109,6 @@ class Types:
         self._waiting.extend(compiled.derived)
         return compiled
 
-    def _derived(self, key: str) -> Iterator[str]:
-        for near in self._schemas.derived.get(key, ()):
-            yield near
-            yield from self._derived(near)
-
     def _body(self, node: etree._Element, key: str, source: SchemaSource) -> Complex:
         simple = child(node, "simpleContent")
         if simple is not None:
@@ -109,34 +116,63 @@ class Types:
         content = child(node, "complexContent")
         if content is None:
             empty = Complex("", "", mixed=flag(node, "mixed"))
-            return self._laid_out(node, empty, key, source)
+            return self._laid_out(node, empty, None, key, source)
         derivation = child(content, "extension", "restriction")
         if derivation is None:
-            raise CannotExpress(f"type {key}, whose content is empty")
-        base = self._compile(qualified(derivation.get("base", ""), derivation, source))
+            return Complex("", "")
+        name = type_key(derivation.get("base", ""), derivation, source)
+        if name in ARRAYS:
+            return self._array(derivation, key, source)
+        base = self._compile(name)
+        if isinstance(base, Complex) and base.array:
+            return base
         if not isinstance(base, Complex):
             raise CannotExpress(f"type {key}, which derives complex content from a simple type")
         mixed = flag(node, "mixed") or flag(content, "mixed")
         if local(derivation) == "extension":
-            return self._laid_out(derivation, replace(base, mixed=mixed or base.mixed), key, source)
-        return self._laid_out(derivation, replace(base, mixed=mixed, content=None), key, source)
+            base = replace(base, mixed=mixed or base.mixed)
+            return self._laid_out(derivation, base, self._models.get(name), key, source)
+        return self._laid_out(derivation, replace(base, mixed=mixed, open=False), None, key, source)
 
-    def _laid_out(self, node: etree._Element, base: Complex, key: str, source: SchemaSource) -> Complex:
-        """`base` followed by the content and attributes in `node`."""
+    def _laid_out(
+        self, node: etree._Element, base: Complex, inherited: Group | None, key: str, source: SchemaSource
+    ) -> Complex:
+        """`base` with the content `inherited`, followed by the content and attributes in `node`."""
         model = child(node, *_MODELS)
         own = None if model is None else self._particle(model, key, source)
-        parts = tuple(each for each in (base.content, own) if each is not None)
-        content = arranged(Group("sequence", parts), key) if parts else None
-        return replace(base, content=content, attributes=self._attributes(node, base.attributes, key, source))
+        parts = tuple(each for each in (inherited, own) if each is not None)
+        content, order = None, None
+        if parts:
+            self._models[key] = Group("sequence", parts)
+            content, order = arranged(self._models[key], key)
+        attributes = self._attributes.of(node, base.attributes, key, source)
+        opened = base.open or self._attributes.open(node, source)
+        return replace(base, content=content, order=order, attributes=attributes, open=opened)
+
+    def _array(self, node: etree._Element, key: str, source: SchemaSource) -> Complex:
+        """An array of SOAP encoding, restricted to items of one type."""
+        model = child(node, *_MODELS)
+        listed = () if model is None else tuple(elements(self._particle(model, key, source)))
+        item, depth = item_type(node, source)
+        if not item:
+            item = listed[0].type if listed else ANY_TYPE
+        self._waiting.append(item)
+        name = listed[0].name if listed else "item"
+        for level in range(depth - 1):
+            inner = f"{key}/{'[]' * (level + 1)}"
+            self.types[inner] = array_of(item, name)
+            item = inner
+        return array_of(item, name)
 
     def _simple_content(self, node: etree._Element, key: str, source: SchemaSource) -> Complex:
         derivation = child(node, "extension", "restriction")
         if derivation is None:
             raise CannotExpress(f"type {key}, whose content is empty")
-        base = self._compile(qualified(derivation.get("base", ""), derivation, source))
+        name = type_key(derivation.get("base", ""), derivation, source)
+        base = self._compile(name)
         attributes: tuple[Attribute, ...] = ()
         if isinstance(base, Simple):
-            text = qualified(derivation.get("base", ""), derivation, source)
+            text = name
         elif base.text is None:
             raise CannotExpress(f"type {key}, which derives simple content from complex content")
         else:
@@ -145,7 +181,14 @@ class Types:
             narrowed = self._simple.restricted(derivation, self._simple.named(text))
             text = key + "/#text"
             self.types[text] = narrowed
-        return Complex("", "", text=text, attributes=self._attributes(derivation, attributes, key, source))
+        opened = isinstance(base, Complex) and base.open
+        return Complex(
+            "",
+            "",
+            text=text,
+            attributes=self._attributes.of(derivation, attributes, key, source),
+            open=opened or self._attributes.open(derivation, source),
+        )
 
     def _particle(self, node: etree._Element, key: str, source: SchemaSource) -> Particle:
         kind = local(node)
@@ -164,9 +207,10 @@ class Types:
         name = qualified(node.get("ref", ""), node, source)
         component = self._schemas.get("group", name)
         model = child(component.node, *_MODELS)
-        if model is None or name in self._open or len(self._open) > _DEPTH:
+        mark = f"group {name}"
+        if model is None or mark in self._open or len(self._open) > _DEPTH:
             raise CannotExpress(f"group {name}, which is empty or contains itself")
-        self._open.append(name)
+        self._open.append(mark)
         try:
             content = self._particle(model, key, component.source)
         finally:
@@ -191,10 +235,9 @@ class Types:
         return Group("choice", (*heads, *substitutes), least, most)
 
     def _substitutes(self, name: str) -> Iterator[Element]:
-        for substitute in self._schemas.substitutes.get(name, ()):
+        for substitute in self._schemas.descendants(self._schemas.substitutes, name):
             if not flag(self._schemas.get("element", substitute).node, "abstract"):
                 yield self.global_element(substitute)
-            yield from self._substitutes(substitute)
 
     def _declared(self, node: etree._Element, source: SchemaSource, key: str, *, qualified_name: bool) -> Element:
         form = node.get("form", source.root.get("elementFormDefault", "unqualified"))
@@ -214,60 +257,28 @@ class Types:
         inline = child(node, "complexType", "simpleType")
         head = node.get("substitutionGroup")
         if named is not None:
-            found = qualified(named, node, source)
+            found = type_key(named, node, source)
             self._waiting.append(found)
             return found
         if inline is None:
             return self.global_element(qualified(head, node, source)).type if head else ANY_TYPE
-        if key.endswith("#element") and (key in self.types or key in self._open):
-            return key
-        key = self._free(key)
-        if local(inline) == "simpleType":
-            self._simple.compile(inline, key, source)
-        else:
-            self._complex(inline, key, source)
+        known = self._anonymous.get(inline)
+        if known is not None:  # A group's members are met once for each type that uses it, or reach themselves.
+            return known
+        key = self._anonymous[inline] = self._free(key)
+        try:
+            if local(inline) == "simpleType":
+                self._simple.compile(inline, key, source)
+            else:
+                self._complex(inline, key, source)
+        except CannotExpress:
+            del self._anonymous[inline]
+            raise
         return key
 
     def _free(self, key: str) -> str:
         """`key`, or a variant when two anonymous types below one owner share it."""
         free, number = key, 2
-        while not key.endswith("#element") and (free in self.types or free in self._open):
+        while free in self.types or free in self._open:
             free, number = f"{key}~{number}", number + 1
         return free
-
-    def _attributes(
-        self, node: etree._Element, inherited: tuple[Attribute, ...], key: str, source: SchemaSource
-    ) -> tuple[Attribute, ...]:
-        found = {each.tag: each for each in inherited}
-        for each in children(node):
-            if local(each) == "attribute":
-                attribute = self._attribute(each, key, source)
-                if each.get("use") == "prohibited":
-                    found.pop(attribute.tag, None)
-                else:
-                    found[attribute.tag] = attribute
-            elif local(each) == "attributeGroup":
-                name = qualified(each.get("ref", ""), each, source)
-                component = self._schemas.get("attributeGroup", name)
-                found.update((one.tag, one) for one in self._attributes(component.node, (), name, component.source))
-        return tuple(found.values())
-
-    def _attribute(self, node: etree._Element, key: str, source: SchemaSource) -> Attribute:
-        reference = node.get("ref")
-        required = node.get("use") == "required"
-        if reference is not None:
-            name = qualified(reference, node, source)
-            component = self._schemas.get("attribute", name)
-            declared = self._attribute(component.node, name + "#attribute", component.source)
-            return replace(declared, required=required, namespace=component.source.namespace)
-        form = node.get("form", source.root.get("attributeFormDefault", "unqualified"))
-        named = node.get("type") is not None or child(node, "simpleType") is not None
-        return Attribute(
-            name=node.get("name", ""),
-            namespace=source.namespace if form == "qualified" else "",
-            type=self._type_of(node, source, f"{key}/@{node.get('name')}") if named else BUILTIN + "anySimpleType",
-            required=required,
-            default=node.get("default"),
-            fixed=node.get("fixed"),
-            documentation=documentation(node),
-        )

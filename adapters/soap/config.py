@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from adapters.callers import CallerName
 from adapters.oauth import OAuth
 from adapters.secret import Secret
+from adapters.soap.blocks import BlockContent, BlockName
 from adapters.soap.faults import Meaning
+from adapters.tls import PemSource, Tls
 from adapters.zones import ZoneName
 
 
@@ -23,6 +25,14 @@ class Wsse(_Model):
     username: str = Field(description="The user that the token names.")
     password: Secret = Field(description="A reference to the password.")
     type: Literal["digest", "text"] = Field("digest", description="How the password travels; text only over TLS.")
+    timestamp: bool = Field(False, description="Say in the message until when it is good: five minutes.")
+
+
+class Signature(_Model):
+    """WS-Security signature with an X.509 certificate; the message has a timestamp then."""
+
+    cert: PemSource = Field(description="The certificate (PEM): a workspace file, or a reference to its text.")
+    key: Secret = Field(description="A reference to the certificate's unencrypted private key (PEM).")
 
 
 class Basic(_Model):
@@ -40,9 +50,10 @@ class Basic(_Model):
 
 
 class Credential(_Model):
-    """What is shown to the service: a token in the message, HTTP authentication, or both."""
+    """What is shown to the service: a token or a signature in the message, HTTP authentication, or several of them."""
 
     wsse: Wsse | None = Field(None, description="WS-Security UsernameToken.")
+    signature: Signature | None = Field(None, description="WS-Security signature with an X.509 certificate.")
     basic: Basic | None = Field(None, description="HTTP basic authentication.")
 
     @model_validator(mode="after")
@@ -72,6 +83,13 @@ class ProbeCall(_Model):
     input: dict[str, Any] = Field(default_factory=dict, description="Its input.")
 
 
+class Values(_Model):
+    """How numbers are spelt in JSON."""
+
+    decimal: Literal["string", "number"] = Field("string", description="A decimal: a string, or a number where exact.")
+    long: Literal["integer", "string"] = Field("integer", description="Integers of 64 bits and more.")
+
+
 class Config(_Model):
     """A SOAP service, as its WSDL describes it."""
 
@@ -86,12 +104,23 @@ class Config(_Model):
         description="What is shown in the callers' names, in place of auth, by principal, role:NAME, or '*' for "
         "everyone else; who isn't named is refused.",
     )
-    trace: str | None = Field(
+    tls: Tls | None = Field(None, description="Whom to trust, and the gateway's own certificate, for https.")
+    trace: BlockName | None = Field(
+        None, description="A header block that carries the trace context, as {namespace}name, beside the HTTP header."
+    )
+    headers: dict[BlockName, BlockContent] = Field(
+        default_factory=dict,
+        max_length=20,
+        description="Header blocks of every message, {namespace}name to text, a reference, or elements by name.",
+    )
+    addressing: bool = Field(False, description="Send WS-Addressing 1.0 header blocks; a reply must be to its request.")
+    attachments: Literal["mtom", "swa"] | None = Field(
         None,
-        pattern=r"^\{[!#-%'-;=?-z|~]{1,300}\}[A-Za-z_][A-Za-z0-9_.-]{0,100}$",
-        description="A header block that carries the trace context, as {namespace}name, beside the HTTP header.",
+        description="How content travels beside the message: base64Binary by MTOM, or what the caller attaches "
+        "(SOAP with Attachments). Replies may use either in any case.",
     )
     time_zone: ZoneName = Field("UTC", description="The IANA time zone of a dateTime in a reply that names no offset.")
+    values: Values | None = Field(None, description="How numbers are spelt in JSON.")
     connections: int | None = Field(
         None, ge=1, le=256, description="Connections at most; otherwise `concurrency`, or 8."
     )
@@ -112,4 +141,11 @@ class Config(_Model):
     def _one_name(self) -> Config:
         if self.callers is not None and self.auth is not None and self.auth.oauth is not None:
             raise ValueError("callers and auth.oauth both say in whose name calls are made: choose one")
+        return self
+
+    @model_validator(mode="after")
+    def _one_whole(self) -> Config:
+        credentials = [self.auth, *(self.callers or {}).values()]
+        if self.attachments is not None and any(each is not None and each.signature for each in credentials):
+            raise ValueError("a signed message has its content within: leave out attachments or the signature")
         return self

@@ -3,24 +3,69 @@ names checked for clashes."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
-from adapters.soap.form import WILD, Element, Group, Particle, Wildcard
+from adapters.soap.form import ITEMS, WILD, Element, Group, Particle, Wildcard
 from adapters.soap.xsd import CannotExpress
 
 
-def arranged(group: Group, owner: str) -> Group:
-    """`group`, the whole content of type `owner`, ready for JSON; raises `CannotExpress`."""
-    simplified = _simplified(group)
+def arranged(group: Group, owner: str) -> tuple[Group, Group | None]:
+    """`group`, the whole content of type `owner`, ready for JSON. Where one name stands at two places, or a wildcard in
+    a repeated group, an object can't tell the places: then all elements stand one by one under `#items`, and the
+    second value is the model that their order must follow. Raises `CannotExpress`."""
+    simplified = _simplified(spelt_apart(group))
     top = simplified if isinstance(simplified, Group) else Group("sequence", (simplified,))
     if _repeats(top):
         top = Group("sequence", (top,))
     keyed = _keyed(top, iter(_keys()))
-    if any(_wild_within(each) for each in members(keyed)):
-        raise CannotExpress(f"type {owner}, where a repeated group holds a wildcard")
-    _names(keyed, owner)
-    return keyed
+    if any(_wild_within(each) for each in members(keyed)) or _clashes(keyed) or _shares_tags(keyed):
+        return _one_by_one(top, owner), top
+    return keyed, None
+
+
+def spelt_apart(group: Group) -> Group:
+    """`group` with the elements that share a name across namespaces spelt `{namespace}name`."""
+    namespaces: dict[str, set[str]] = defaultdict(set)
+    for each in elements(group):
+        namespaces[each.name].add(each.namespace)
+    shared = {name for name, found in namespaces.items() if len(found) > 1}
+    return _spelt(group, shared) if shared else group
+
+
+def _spelt(group: Group, shared: set[str]) -> Group:
+    items: list[Particle] = []
+    for item in group.items:
+        if isinstance(item, Group):
+            items.append(_spelt(item, shared))
+        elif isinstance(item, Element) and item.name in shared:
+            items.append(replace(item, spelling=f"{{{item.namespace}}}{item.name}"))
+        else:
+            items.append(item)
+    return replace(group, items=tuple(items))
+
+
+def elements(particle: Particle) -> Iterator[Element]:
+    """All elements in `particle`, those of repeated groups included."""
+    if isinstance(particle, Element):
+        yield particle
+    elif isinstance(particle, Group):
+        for item in particle.items:
+            yield from elements(item)
+
+
+def _one_by_one(model: Group, owner: str) -> Group:
+    branches: dict[str, Element] = {}
+    for each in elements(model):
+        other = branches.setdefault(each.tag, replace(each, least=1, most=1))
+        if other.type != each.type:
+            raise CannotExpress(f"type {owner}, where '{each.name}' occurs with two types")
+        if each.nillable:
+            branches[each.tag] = replace(other, nillable=True)
+    wildcards = (Wildcard(1, 1),) if _wild_within(model) else ()
+    choice = Group("choice", (*branches.values(), *wildcards), 0, None, key=ITEMS)
+    return Group("sequence", (choice,))
 
 
 def members(particle: Particle) -> Iterator[Element | Group]:
@@ -35,6 +80,14 @@ def members(particle: Particle) -> Iterator[Element | Group]:
                 yield from members(item)
 
 
+def labels(particle: Particle) -> Iterator[str]:
+    """The names of all properties that `particle` becomes, `#any` included."""
+    for each in members(particle):
+        yield each.label if isinstance(each, Element) else each.key
+    if wild(particle):
+        yield WILD
+
+
 def wild(particle: Particle) -> bool:
     """Whether one object of this content may hold elements that the schema doesn't name."""
     if isinstance(particle, Group):
@@ -42,11 +95,23 @@ def wild(particle: Particle) -> bool:
     return isinstance(particle, Wildcard)
 
 
+def wildcard_span(particle: Particle) -> dict[str, int]:
+    """How many elements `#any` has, as JSON Schema says it; there is one wildcard in an object."""
+    if isinstance(particle, Wildcard):
+        least = {"minItems": particle.least} if particle.least else {}
+        return least if particle.most is None else {**least, "maxItems": particle.most}
+    if isinstance(particle, Group) and not particle.key:
+        return next((wildcard_span(item) for item in particle.items if wild(item)), {})
+    return {}
+
+
 def required_names(particle: Particle) -> Iterator[str]:
     """The properties that XML Schema requires of every object of this content."""
+    if isinstance(particle, Wildcard) and particle.least > 0:
+        yield WILD
     if isinstance(particle, Element):
         if particle.least > 0:
-            yield particle.name
+            yield particle.label
     elif isinstance(particle, Group):
         if particle.key:
             if particle.least > 0:
@@ -61,7 +126,7 @@ def always_arrays(particle: Particle) -> Iterator[str]:
     groups, whose absence they would hide."""
     if isinstance(particle, Element):
         if particle.repeated:
-            yield particle.name
+            yield particle.label
     elif isinstance(particle, Wildcard):
         yield WILD
     elif particle.key:
@@ -114,10 +179,10 @@ def _span(particle: Particle) -> tuple[int, int | None]:
 
 
 def _keys() -> Iterator[str]:
-    yield "#items"
+    yield ITEMS
     number = 2
     while True:
-        yield f"#items{number}"
+        yield f"{ITEMS}{number}"
         number += 1
 
 
@@ -133,24 +198,50 @@ def _keyed(group: Group, keys: Iterator[str]) -> Group:
     return replace(group, items=tuple(items))
 
 
-def _names(group: Group, owner: str) -> dict[str, Element | Group]:
-    """The properties of `group` by name; raises `CannotExpress` when two that may occur together share one."""
-    found: dict[str, Element | Group] = {}
+def _clashes(group: Group) -> bool:
+    try:
+        _names(group)
+    except _Clash:
+        return True
+    return False
+
+
+def _shares_tags(group: Group) -> bool:
+    """Whether an element may belong to a repeated group of an object or to something else in it."""
+    seen = {each.tag for each in members(group) if isinstance(each, Element)}
+    for inner in members(group):
+        if isinstance(inner, Group):
+            tags = {each.tag for each in elements(inner)}
+            if tags & seen or _shares_tags(replace(inner, key="")):
+                return True
+            seen |= tags
+    return False
+
+
+class _Clash(Exception):
+    """Two properties that may occur together share a name."""
+
+
+def _names(group: Group) -> dict[str, Particle]:
+    """The properties of `group` by name; raises `_Clash`."""
+    found: dict[str, Particle] = {}
     for item in group.items:
         if isinstance(item, Group):
-            inner = _names(item, owner)
-            own: dict[str, Element | Group] = {item.key: item} if item.key else inner
+            inner = _names(item)
+            own: dict[str, Particle] = {item.key: item} if item.key else inner
         else:
-            own = {item.name: item} if isinstance(item, Element) else {}
+            own = {item.label if isinstance(item, Element) else WILD: item}
         for name, member in own.items():
             other = found.get(name)
             if other is not None and (group.order != "choice" or not _same(other, member)):
-                raise CannotExpress(f"type {owner}, where '{name}' occurs at two places")
+                raise _Clash
         found.update(own)
     return found
 
 
-def _same(one: Element | Group, other: Element | Group) -> bool:
+def _same(one: Particle, other: Particle) -> bool:
+    if isinstance(one, Wildcard) and isinstance(other, Wildcard):
+        return True
     if not isinstance(one, Element) or not isinstance(other, Element):
         return False
     return (one.tag, one.type, one.repeated, one.nillable) == (other.tag, other.type, other.repeated, other.nillable)

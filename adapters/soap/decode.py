@@ -3,47 +3,55 @@
 The order of elements doesn't matter, so a server that reorders them loses nothing. What the WSDL doesn't name is left
 out and told as a warning; a value that isn't of its type, or a second occurrence of what may occur once, raises
 `BadValue`. Absent stays absent; `xsi:nil` is null; an absent repeated element is [], except within a choice or
-an optional group.
+an optional group. In SOAP encoding references are filled first, and namespaces of elements don't matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import tzinfo
-from typing import Any, NoReturn, TypeAlias
+from typing import TypeAlias
 
 from lxml import etree
 
 from adapters.contract import Json
 from adapters.soap.content import always_arrays, members, required_names, wild
-from adapters.soap.form import ANY_TYPE, TEXT, TYPE, WILD, Complex, Element, Form, Group, Message, Simple
+from adapters.soap.encoded import resolved
+from adapters.soap.form import ANY_TYPE, HEADERS, TEXT, TYPE, WILD, Complex, Element, Form, Group, Message, Simple
 from adapters.soap.notes import Notes
-from adapters.soap.repetition import Place, places, repeated_groups, split
+from adapters.soap.readers import (
+    MARKS,
+    NIL,
+    TRUE,
+    XSI_TYPE,
+    Object,
+    Read,
+    ReadChildren,
+    Repeated,
+    anything,
+    attached,
+    decoded,
+    defaulted,
+    defaults_of,
+    encoded_text,
+    local,
+    nothing,
+    qualified,
+    read_each,
+    repetitions,
+    scalar,
+    within,
+    within_text,
+)
+from adapters.soap.repetition import places, repeated_groups
 from adapters.soap.scalars import codec
 from adapters.soap.schema import type_names
 from adapters.soap.values import BadValue, Decode
-from adapters.soap.xml_text import XSI, inner_xml, outer_xml
+from adapters.soap.xml_text import inner_xml, outer_xml, spelt_name
 
-_XSI = f"{{{XSI}}}"
-_NIL = _XSI + "nil"
-_XSI_TYPE = _XSI + "type"
-_TRUE = ("true", "1")
-
-_Object: TypeAlias = dict[str, Any]
-_Read: TypeAlias = Callable[[etree._Element, Notes], Json]
-_Slot: TypeAlias = tuple[str, Decode | None, _Read, bool]
-"""Where a child element's value goes, how its text is decoded (None: `_Read` reads it), and whether it is repeated."""
-_ReadChildren: TypeAlias = Callable[[Iterable[etree._Element], Notes], _Object]
-
-
-@dataclass(frozen=True, slots=True)
-class _Repeated:
-    """A repeated group: its property, where its elements stand, and how one repetition is read."""
-
-    key: str
-    places: Mapping[str, Place]
-    read: _ReadChildren
+_Slot: TypeAlias = tuple[str, Decode | None, Read, bool]
+"""Where a child element's value goes, how its text is decoded (None: `Read` reads it), and whether it is repeated."""
 
 
 class Decoder:
@@ -52,20 +60,29 @@ class Decoder:
     def __init__(self, form: Form, message: Message, zone: tzinfo) -> None:
         self._form = form
         self._zone = zone
-        self._types: dict[str, _Read] = {}
-        self._parts = {part.tag: (part, self._type(part.type)) for part in message.parts}
+        self._types: dict[str, Read] = {}
         self._message = message
+        self._parts = {part.tag: (part, self._type(part.type)) for part in message.parts}
+        self._headers = {part.tag: (part, self._type(part.type)) for part in message.headers}
 
     def body(self, nodes: list[etree._Element], notes: Notes) -> Json:
-        """The value of soap:Body's child elements; raises `BadValue`."""
-        if self._message.unwrapped:
-            return self._unwrapped(nodes, notes)
-        value: _Object = {}
+        """The value of soap:Body's child elements, with the header blocks that the WSDL names; raises `BadValue`."""
+        if self._message.encoded:
+            nodes = resolved(nodes)
+        try:
+            value = self._unwrapped(nodes, notes) if self._message.unwrapped else self._listed(nodes, notes)
+            blocks = self._blocks(nodes, notes) if self._headers else {}
+        except RecursionError:
+            raise BadValue("is nested too deep") from None
+        return {**value, HEADERS: blocks} if blocks else value
+
+    def _listed(self, nodes: list[etree._Element], notes: Notes) -> Object:
+        value: Object = {}
         for node in nodes:
             part, read = self._parts.get(node.tag, (None, None))
             if part is None or read is None:
-                raise BadValue(f"has <{_local(node)}> where its WSDL says {self._expected()}")
-            value[part.name] = _within(part.name, read, node, notes)
+                raise BadValue(f"has <{local(node)}> where its WSDL says {self._expected()}")
+            value[part.name] = within(part.name, read, node, notes)
         return value
 
     def _unwrapped(self, nodes: list[etree._Element], notes: Notes) -> Json:
@@ -73,43 +90,55 @@ class Decoder:
         if len(nodes) == 0:
             raise BadValue(f"has an empty body where its WSDL says {self._expected()}")
         if nodes[0].tag != part.tag and not self._message.rpc:
-            raise BadValue(f"has <{_local(nodes[0])}> where its WSDL says {self._expected()}")
+            raise BadValue(f"has <{local(nodes[0])}> where its WSDL says {self._expected()}")
         return read(nodes[0], notes)
+
+    def _blocks(self, nodes: list[etree._Element], notes: Notes) -> Object:
+        """The header blocks of the envelope that `nodes` stand in."""
+        envelope = nodes[0].getroottree().getroot() if nodes else ()
+        found: Object = {}
+        for block in (block for part in envelope if local(part) == "Header" for block in part):
+            part, read = self._headers.get(block.tag, (None, None))
+            if part is not None and read is not None:
+                found[part.name] = within(part.name, read, block, notes)
+        return found
 
     def _expected(self) -> str:
         return ", ".join(f"<{part.name}>" for part, _ in self._parts.values()) or "nothing"
 
-    def _type(self, key: str) -> _Read:
+    def _type(self, key: str) -> Read:
         if key not in self._types:
             self._types[key] = lambda node, notes: self._types[key](node, notes)
             self._types[key] = self._compile(key)
         return self._types[key]
 
-    def _compile(self, key: str) -> _Read:
+    def _compile(self, key: str) -> Read:
         found = self._form.type(key)
         if isinstance(found, Simple):
-            return _scalar(codec(self._form, key, self._zone).decode)
+            return scalar(codec(self._form, key, self._zone).decode)
         if key == ANY_TYPE:
-            return lambda node, notes: inner_xml(node)
+            return anything
+        if found.array:
+            return self._array(found)
         own = self._complex(found)
         return self._family(key, found, own) if found.derived else own
 
-    def _family(self, key: str, base: Complex, own: _Read) -> _Read:
+    def _family(self, key: str, base: Complex, own: Read) -> Read:
         """A type that others may stand in for: xsi:type says which."""
         names = type_names(self._form, (key, *base.derived))
-        readers: dict[str, tuple[str | None, _Read]] = {}
+        readers: dict[str, tuple[str | None, Read]] = {}
         for member, name in names.items():
             found = self._form.type(member)
             if isinstance(found, Complex) and not found.abstract:
                 readers[f"{{{found.namespace}}}{found.name}"] = (name, own if member == key else self._complex(found))
 
         def read(node: etree._Element, notes: Notes) -> Json:
-            said = node.get(_XSI_TYPE)
+            said = node.get(XSI_TYPE)
             if said is None:
                 if base.abstract:
                     raise BadValue("doesn't say of which type it is, and its own is abstract")
                 return own(node, notes)
-            name, reader = readers.get(_qualified(said, node), (None, own))
+            name, reader = readers.get(qualified(said, node), (None, own))
             if name is None:
                 raise BadValue(f"is of type '{said[:80]}', which its WSDL doesn't name")
             value = reader(node, notes)
@@ -117,47 +146,67 @@ class Decoder:
 
         return read
 
-    def _complex(self, found: Complex) -> _Read:
-        attributes = {
-            each.tag: ("@" + each.name, codec(self._form, each.type, self._zone).decode) for each in found.attributes
-        }
+    def _array(self, found: Complex) -> Read:
+        """An array of SOAP encoding: its items may be called anything (SOAP 1.1, section 5.4.2)."""
+        ((item),) = members(found.content or Group("sequence", ()))
+        name, read_item = item.label if isinstance(item, Element) else "", self._type(found.array)
+
+        def read(node: etree._Element, notes: Notes) -> Json:
+            items: list[Json] = []
+            for child in node:
+                try:
+                    items.append(within(name, read_item, child, notes))
+                except BadValue as error:
+                    error.path.insert(1, len(items))
+                    raise
+            return {name: items}
+
+        return read
+
+    def _complex(self, found: Complex) -> Read:
+        given = found.attributes
+        attributes = {each.tag: (each.label, codec(self._form, each.type, self._zone).decode) for each in given}
+        filled = defaults_of(found, self._form, self._zone)
         content = self._body(found)
-        if not attributes:
+        if not attributes and not found.open:
             return content
 
         def read(node: etree._Element, notes: Notes) -> Json:
-            value: _Object = {}
+            value: Object = dict(filled)
             for tag, text in node.attrib.items():
                 known = attributes.get(str(tag))
                 if known is not None:
-                    value[known[0]] = _decoded("@" + str(tag), known[1], str(text))
-                elif not str(tag).startswith(_XSI):
+                    value[known[0]] = decoded(known[0], known[1], str(text))
+                elif str(tag)[1:].partition("}")[0] in MARKS:
+                    continue
+                elif found.open:
+                    value["@" + spelt_name(str(tag))] = str(text)
+                else:
                     notes.unknown["@" + str(tag).rpartition("}")[2]] = None
             value.update(content(node, notes))
             return value
 
         return read
 
-    def _body(self, found: Complex) -> Callable[[etree._Element, Notes], _Object]:
+    def _body(self, found: Complex) -> Callable[[etree._Element, Notes], Object]:
         if found.text is not None:
             decode = codec(self._form, found.text, self._zone).decode
-            return lambda node, notes: {TEXT: _decoded(TEXT, decode, node.text or "")}
+            return lambda node, notes: {TEXT: within_text(node, decode, notes)}
         if found.mixed:
             return lambda node, notes: {TEXT: inner_xml(node)}
         if found.content is None:
-            return _nothing
-        return self._content(found.content)
+            return nothing
+        return self._content(found.content) if found.order is None else self._one_by_one(found.content)
 
-    def _content(self, content: Group) -> _ReadChildren:
+    def _content(self, content: Group) -> ReadChildren:
         """Reads child elements (an element is the sequence of its children) into an object."""
-        slots = {each.tag: self._slot(each) for each in members(content) if isinstance(each, Element)}
-        others = self._others(content)
+        slots, others = self._slots(content), self._others(content)
         always = tuple(always_arrays(content))
         required = frozenset(required_names(content))
         filled = tuple(required.intersection(always))
 
-        def read(nodes: Iterable[etree._Element], notes: Notes) -> _Object:
-            value: _Object = {}
+        def read(nodes: Iterable[etree._Element], notes: Notes) -> Object:
+            value: Object = {}
             strangers: list[etree._Element] = []
             name, repeated = "", False
             try:
@@ -169,12 +218,12 @@ class Decoder:
                         continue
                     name, decode, read_child, repeated = slot
                     text = child.text
-                    if (text is None or decode is None) and child.get(_NIL) in _TRUE:
+                    if (text is None or decode is None) and child.get(NIL) in TRUE:
                         item = None
                     elif decode is None:
                         item = read_child(child, notes)
                     else:
-                        item = decode(text or "") if not len(child) else _refuse_elements()
+                        item = decode(text or "") if not len(child) else attached(child, decode, notes)
                     if repeated:
                         value.setdefault(name, []).append(item)
                     elif name in value:
@@ -198,94 +247,51 @@ class Decoder:
 
         return read
 
-    def _others(self, content: Group) -> Callable[[_Object, list[etree._Element], Notes], None]:
+    def _one_by_one(self, content: Group) -> ReadChildren:
+        """Reads children whose order matters, an object each."""
+        (group,) = repeated_groups(content)
+        read_item = self._content(replace(group, key="", least=1, most=1))
+
+        def read(nodes: Iterable[etree._Element], notes: Notes) -> Object:
+            items: list[Json] = []
+            read_each(items, group.key, ([node] for node in nodes), read_item, notes)
+            return {group.key: items}
+
+        return read
+
+    def _others(self, content: Group) -> Callable[[Object, list[etree._Element], Notes], None]:
         """Reads what isn't a plain property of an object: repeated groups, wildcards, strangers."""
         groups = [
-            _Repeated(each.key, places(each), self._content(replace(each, key="", least=1, most=1)))
+            Repeated(each.key, places(each), self._content(replace(each, key="", least=1, most=1)))
             for each in repeated_groups(content)
         ]
         grouped = {tag for group in groups for tag in group.places}
         keep = wild(content)
 
-        def read(value: _Object, nodes: list[etree._Element], notes: Notes) -> None:
+        def read(value: Object, nodes: list[etree._Element], notes: Notes) -> None:
             for node in nodes:
                 if node.tag in grouped:
                     continue
                 if keep:
                     value.setdefault(WILD, []).append(outer_xml(node))
                 else:
-                    notes.unknown[_local(node)] = None
-            _repetitions(value, groups, nodes, notes)
+                    notes.unknown[local(node)] = None
+            repetitions(value, groups, nodes, notes)
 
         return read
+
+    def _slots(self, content: Group) -> dict[str, _Slot]:
+        slots = {each.tag: self._slot(each) for each in members(content) if isinstance(each, Element)}
+        if not self._message.encoded:
+            return slots
+        # Elements of encoded values have no namespace, whatever their schema says.
+        return {each.rpartition("}")[2]: slot for each, slot in slots.items()} | slots
 
     def _slot(self, element: Element) -> _Slot:
         read = self._type(element.type)
         default = element.fixed if element.default is None else element.default
         simple = isinstance(self._form.type(element.type), Simple)
         decode = codec(self._form, element.type, self._zone).decode if simple and default is None else None
-        return element.name, decode, read if default is None else _defaulted(read, default), element.repeated
-
-
-def _repetitions(value: _Object, groups: list[_Repeated], nodes: list[etree._Element], notes: Notes) -> None:
-    for group in groups:
-        own = [node for node in nodes if node.tag in group.places]
-        items = value.setdefault(group.key, []) if own else []
-        for repetition in split(own, group.places):
-            try:
-                items.append(group.read(repetition, notes))
-            except BadValue as error:
-                error.path[:0] = [group.key, len(items)]
-                raise
-
-
-def _within(name: str, read: _Read, node: etree._Element, notes: Notes) -> Json:
-    try:
-        return read(node, notes) if node.get(_NIL) not in _TRUE else None
-    except BadValue as error:
-        error.path.insert(0, name)
-        raise
-
-
-def _scalar(decode: Decode) -> _Read:
-    def read(node: etree._Element, notes: Notes) -> Json:
-        return decode(node.text or "") if not len(node) else _refuse_elements()
-
-    return read
-
-
-def _refuse_elements() -> NoReturn:
-    raise BadValue("holds elements where its WSDL says text")
-
-
-def _defaulted(read: _Read, default: str) -> _Read:
-    """An empty element has its default (XML Schema part 1, section 3.3.1)."""
-
-    def defaulted(node: etree._Element, notes: Notes) -> Json:
-        if not node.text and not len(node):
-            node.text = default
-        return read(node, notes)
-
-    return defaulted
-
-
-def _decoded(name: str, decode: Decode, text: str) -> Json:
-    try:
-        return decode(text)
-    except BadValue as error:
-        error.path.insert(0, name)
-        raise
-
-
-def _nothing(nodes: Iterable[etree._Element], notes: Notes) -> _Object:
-    notes.unknown.update((_local(child), None) for child in nodes)
-    return {}
-
-
-def _local(node: etree._Element) -> str:
-    return str(node.tag).rpartition("}")[2]
-
-
-def _qualified(text: str, node: etree._Element) -> str:
-    prefix, _, name = text.strip().rpartition(":")
-    return f"{{{node.nsmap.get(prefix or None) or ''}}}{name}"
+        if decode is str and self._message.encoded:
+            return element.label, None, encoded_text, element.repeated
+        return element.label, decode, read if default is None else defaulted(read, default), element.repeated

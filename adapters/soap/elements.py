@@ -18,7 +18,7 @@ def element(form: Form, operation: OperationForm, parts: list[str]) -> str | Non
     names = [part for part in parts if part != "*" and not part.isdecimal() and part != TEXT]
     if output.unwrapped:
         return _below(form, output.parts[0], names, output.parts[0].tag)
-    first = next((part for part in output.parts if names and part.name == names[0]), None)
+    first = next((part for part in output.parts if names and part.label == names[0]), None)
     return None if first is None else _below(form, first, names[1:], first.tag)
 
 
@@ -28,9 +28,9 @@ def _below(form: Form, at: Element, names: list[str], path: str) -> str | None:
         if not isinstance(kind, Complex):
             return None
         if name.startswith("@"):
-            tag = next((each.tag for each in kind.attributes if each.name == name[1:]), None)
+            tag = next((each.tag for each in kind.attributes if each.label == name), None)
             return None if tag is None else f"{path}/@{tag}"
-        found = next((each for each in _elements(kind.content) if each.name == name), None)
+        found = next((each for each in _elements(kind.content) if each.label == name), None)
         if found is None:
             # A repeated group's own property holds its repetitions, whose elements come next.
             if any(group.key == name for group in _groups(kind.content)):

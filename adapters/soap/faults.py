@@ -24,7 +24,10 @@ Meaning: TypeAlias = Literal["not_found", "invalid", "conflict", "refused", "ret
 _TELLING: tuple[tuple[re.Pattern[str], Meaning], ...] = (
     (re.compile(r"NotFound|NoSuch|DoesNotExist|Nonexistent", re.IGNORECASE), "not_found"),
     (
-        re.compile(r"FailedAuthentication|InvalidSecurity|Unauthori[sz]ed|AccessDenied|Forbidden|NotPermitted|Authent"),
+        re.compile(
+            r"FailedAuthentication|FailedCheck|InvalidSecurity|SecurityToken|UnsupportedAlgorithm|MessageExpired"
+            r"|Unauthori[sz]ed|AccessDenied|Forbidden|NotPermitted|Authent"
+        ),
         "refused",
     ),
     (re.compile(r"Conflict|Duplicate|AlreadyExists|Version|Concurren|OutOfDate", re.IGNORECASE), "conflict"),

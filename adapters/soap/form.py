@@ -6,14 +6,13 @@ below its owner for an anonymous one, and `xsd:name` for a built-in of XML Schem
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
-from pydantic_core import to_json
+from pydantic import Field
 
-FORM_VERSION = 1
+FORM_VERSION = 3
 """Goes up whenever the form or its compiler changes: stored forms of another version are rebuilt."""
 
 BUILTIN = "xsd:"
@@ -22,8 +21,10 @@ ANY_TYPE = BUILTIN + "anyType"
 TYPE = "@xsi:type"
 TEXT = "#text"
 WILD = "#any"
+ITEMS = "#items"
+HEADERS = "#headers"
 """Properties of JSON objects that aren't elements or attributes: a standing-in type, text beside attributes, XML text
-of elements that the schema doesn't name."""
+of elements that the schema doesn't name, repetitions of a group, header blocks of the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,13 @@ class Element:
     default: str | None = None
     fixed: str | None = None
     documentation: str = ""
+    spelling: str = ""
     kind: Literal["element"] = "element"
+
+    @property
+    def label(self) -> str:
+        """Its property in JSON: its name, with its namespace where another one beside it has the same name."""
+        return self.spelling or self.name
 
     @property
     def repeated(self) -> bool:
@@ -87,6 +94,12 @@ class Attribute:
     default: str | None = None
     fixed: str | None = None
     documentation: str = ""
+    spelling: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its property in JSON: `@` and its name, with its namespace where another one beside it has the same name."""
+        return f"@{self.spelling or self.name}"
 
     @property
     def tag(self) -> str:
@@ -107,7 +120,7 @@ class Simple:
     enumeration: tuple[str, ...] = ()
     patterns: tuple[tuple[str, ...], ...] = ()
     """A value matches at least one pattern of each step of derivation."""
-    facets: Mapping[str, str] = Field(default_factory=dict)
+    facets: Mapping[str, str] = field(default_factory=dict)
     """minLength, maxLength, length, minInclusive, maxInclusive, minExclusive, maxExclusive, totalDigits,
     fractionDigits, whiteSpace."""
     documentation: str = ""
@@ -124,6 +137,12 @@ class Complex:
     text: str | None = None
     """The key of the simple type of its text, when it has simple content."""
     attributes: tuple[Attribute, ...] = ()
+    open: bool = False
+    """Whether it may have attributes that the schema doesn't name."""
+    order: Group | None = None
+    """The model that elements must follow, where `content` lists them one by one under `#items`."""
+    array: str = ""
+    """The key of the items' type, when it is an array of SOAP encoding (SOAP 1.1, section 5.4.2)."""
     mixed: bool = False
     abstract: bool = False
     derived: tuple[str, ...] = ()
@@ -143,6 +162,12 @@ class Message:
     unwrapped: bool = False
     rpc: bool = False
     """An rpc wrapper, which a server may name as it likes in its reply (WS-I Basic Profile 1.1, R2729)."""
+    encoded: bool = False
+    """In SOAP encoding: each element tells its type, and values may refer to each other (SOAP 1.1, section 5)."""
+    headers: tuple[Element, ...] = ()
+    """Header blocks that travel with it, under `#headers`."""
+    attachments: tuple[str, ...] = ()
+    """Names of the parts that the WSDL binds to MIME attachments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +188,8 @@ class OperationForm:
     output: Message | None
     faults: tuple[FaultForm, ...] = ()
     documentation: str = ""
+    addressed: str = ""
+    """The action of WS-Addressing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +200,10 @@ class PortForm:
     name: str
     soap: Literal["1.1", "1.2"]
     address: str
-    operations: tuple[OperationForm, ...]
+    operations: Sequence[OperationForm]
     left_out: Mapping[str, str]
+    names: tuple[str, ...]
+    """The operations' names, in their order; a stored form's operations are read when they are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,19 +230,3 @@ def builtin(key: str) -> Simple | Complex:
     if name in _LISTS:
         return Simple(name, BUILTIN, "string", variety="list", members=(BUILTIN + _LISTS[name],))
     return Simple(name, BUILTIN, name)
-
-
-_FORM = TypeAdapter(Form)
-
-
-def dump(form: Form) -> bytes:
-    """`form` as JSON."""
-    return to_json(form)
-
-
-def load(data: bytes) -> Form:
-    """The form that `dump` wrote; raises `ValueError` when it isn't one."""
-    try:
-        return _FORM.validate_json(data)
-    except ValidationError as error:
-        raise ValueError("not a stored form") from error

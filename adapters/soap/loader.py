@@ -1,28 +1,30 @@
-"""Loads a WSDL with zeep: its services, ports, bindings and messages. The only module that imports zeep.
+"""Reads what a WSDL 1.1 says of services, ports, bindings and messages from its raw documents.
 
-zeep reads through our resolver alone. What it drops (use, body parts, headers, documentation) comes from the raw
-binding nodes. Types are not taken from zeep at all: see `complex_types`.
+Types are another matter: see `complex_types`. A reference that leads nowhere leaves out the operation that needs it;
+only a port without a binding makes the whole WSDL unusable.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
-from urllib.parse import quote, unquote
+from dataclasses import dataclass, field
+from typing import Literal
 
-import zeep.exceptions
 from lxml import etree
-from zeep.settings import Settings
-from zeep.wsdl import Document
-from zeep.wsdl.bindings import Soap11Binding, Soap12Binding
 
 from adapters.errors import ConfigError, ConfigProblem
-from adapters.soap.resolver import WSDL, Documents
+from adapters.soap.addressing import action_of
+from adapters.soap.resolver import WSDL, Documents, line_of
+from adapters.soap.xsd import CannotExpress
 
-# zeep wants absolute addresses to resolve relative imports; this one can't be reached (RFC 2606).
-_BASE = "https://workspace.invalid/"
-_SOAP = {"1.1": "{http://schemas.xmlsoap.org/wsdl/soap/}", "1.2": "{http://schemas.xmlsoap.org/wsdl/soap12/}"}
+_SOAP: dict[str, Literal["1.1", "1.2"]] = {
+    "{http://schemas.xmlsoap.org/wsdl/soap/}": "1.1",
+    "{http://schemas.xmlsoap.org/wsdl/soap12/}": "1.2",
+}
+_MIME = "{http://schemas.xmlsoap.org/wsdl/mime/}"
+_SECURITY = frozenset({"security", "wsse"})
+"""Header parts that the gateway fills by itself, from an upstream's credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +37,41 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Header:
+    """A header block that a binding names."""
+
+    part: Part
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedMessage:
-    """The body of one direction: its parts, `use`, the rpc namespace, and the header parts that it names."""
+    """One direction of an operation: the body's parts, `use`, the rpc namespace, header blocks, and the names of the
+    parts that travel as MIME attachments."""
 
     parts: tuple[Part, ...]
     use: str
     namespace: str
-    headers: tuple[str, ...]
-    multipart: bool
+    headers: tuple[Header, ...] = ()
+    attachments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedOperation:
-    """One operation of a binding."""
+    """One operation of a binding. `problem`: why its messages can't be told, in words that complete "it uses …"."""
 
     name: str
+    wire: str
+    """Its name in the WSDL, which overloaded operations share."""
     action: str
     rpc: bool
     input: LoadedMessage
     output: LoadedMessage | None
     faults: tuple[tuple[str, Part], ...]
     documentation: str
+    addressed: str
+    """The action of WS-Addressing."""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,156 +85,205 @@ class LoadedPort:
     operations: tuple[LoadedOperation, ...]
 
 
-# What zeep raises on documents that break the rules, beside errors of its own.
-_ZEEP_ERRORS = (
-    zeep.exceptions.Error,
-    etree.LxmlError,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    NotImplementedError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
-
-
 def load_ports(documents: Documents) -> tuple[LoadedPort, ...]:
     """All SOAP ports of the WSDL that `documents` walked, in its order; raises `ConfigError`."""
-    try:
-        # zeep's annotation asks for the class where it uses an instance.
-        document = Document(_address(documents.path), _Transport(documents), settings=_settings())  # type: ignore[arg-type]
-        raw = _Raw(documents)
-        return tuple(
-            _port(service.name, port, raw)
-            for service in document.services.values()
-            for port in service.ports.values()
-            if isinstance(port.binding, (Soap11Binding, Soap12Binding))
-        )
-    except _ZEEP_ERRORS as error:
-        raise ConfigError([_problem(error, documents.path)]) from error
+    return tuple(_Reader(documents).ports())
 
 
-def _settings() -> Settings:
-    # `forbid_external` would refuse our own made-up addresses; the transport is what keeps zeep offline.
-    return Settings(strict=True, forbid_dtd=True, forbid_entities=True, forbid_external=False, force_https=False)
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A node with the target namespace and the file of the document that it stands in."""
+
+    node: etree._Element
+    namespace: str
+    path: str
 
 
-def _address(path: str) -> str:
-    return _BASE + quote(path)
+@dataclass
+class _Reader:
+    documents: Documents
+    _nodes: dict[tuple[str, str], _Node] = field(default_factory=dict)
 
-
-class _Transport:
-    """The one thing that zeep reads through."""
-
-    def __init__(self, documents: Documents) -> None:
-        self._documents = documents
-
-    def load(self, url: str) -> bytes:
-        path: str | None = unquote(url.removeprefix(_BASE)) if url.startswith(_BASE) else None
-        if path is None:
-            path = self._documents.locate(url, self._documents.path, None)
-        data = None if path is None else self._documents.read(path)
-        if data is None:
-            raise LookupError(f"'{unquote(url.removeprefix(_BASE))}' isn't in the workspace")
-        return data
-
-
-class _Raw:
-    """The raw nodes of bindings and port types, by name."""
-
-    def __init__(self, documents: Documents) -> None:
-        self._nodes: dict[tuple[str, str], etree._Element] = {}
-        for _, root in documents.definitions:
-            namespace = root.get("targetNamespace", "")
-            for kind in ("binding", "portType", "message"):
+    def __post_init__(self) -> None:
+        for path, root in self.documents.definitions:
+            namespace = root.get("targetNamespace", "").strip()
+            for kind in ("message", "portType", "binding"):
                 for node in root.iterfind(WSDL + kind):
-                    self._nodes[kind, f"{{{namespace}}}{node.get('name')}"] = node
+                    key = f"{{{namespace}}}{node.get('name', '').strip()}"
+                    self._nodes.setdefault((kind, key), _Node(node, namespace, path))
 
-    def operation(self, kind: str, owner: str, name: str) -> etree._Element | None:
-        """The operation node in the binding or port type `owner`."""
-        node = self._nodes.get((kind, owner))
-        if node is None:
-            return None
-        return next((each for each in node.iterfind(WSDL + "operation") if each.get("name") == name), None)
+    def ports(self) -> Iterator[LoadedPort]:
+        for path, root in self.documents.definitions:
+            for service in root.iterfind(WSDL + "service"):
+                for port in service.iterfind(WSDL + "port"):
+                    yield from self._port(service.get("name", ""), port, path)
 
-    def namespace(self, owner: str) -> str:
-        """The target namespace of the document that defines binding `owner`."""
-        return etree.QName(owner).namespace or ""
+    def _port(self, service: str, port: etree._Element, path: str) -> Iterator[LoadedPort]:
+        binding = self._find("binding", port, "binding")
+        if binding is None:
+            raise _problem(f"port '{port.get('name')}' names a binding that isn't there", port, path)
+        said = _soap_child(binding.node, "binding")
+        if said is None:
+            return  # An HTTP GET or POST binding.
+        port_type = self._find("portType", binding.node, "type")
+        if port_type is None:
+            message = f"binding '{binding.node.get('name')}' names a portType that isn't there"
+            raise _problem(message, binding.node, binding.path)
+        address = _soap_child(port, "address")
+        operations = tuple(self._operations(binding, port_type, said.get("style", "document")))
+        location = "" if address is None else address.get("location", "").strip()
+        yield LoadedPort(service, port.get("name", ""), _version(said), location, operations)
 
+    def _find(self, kind: str, node: etree._Element, attribute: str) -> _Node | None:
+        """The `kind` that `attribute` of `node` names; by its local name alone where that leaves no doubt."""
+        text = node.get(attribute, "").strip()
+        prefix, _, name = text.rpartition(":")
+        found = self._nodes.get((kind, f"{{{node.nsmap.get(prefix or None) or ''}}}{name}"))
+        if found is not None or prefix:
+            return found
+        alike = [each for (one, key), each in self._nodes.items() if one == kind and key.endswith("}" + name)]
+        return alike[0] if name and len(alike) == 1 else None
 
-def _port(service: str, port: Any, raw: _Raw) -> LoadedPort:
-    soap: Literal["1.1", "1.2"] = "1.2" if isinstance(port.binding, Soap12Binding) else "1.1"
-    operations = tuple(_operations(port.binding, soap, raw))
-    return LoadedPort(service, port.name, soap, ((port.binding_options or {}).get("address") or "").strip(), operations)
+    def _operations(self, binding: _Node, port_type: _Node, style: str) -> Iterator[LoadedOperation]:
+        nodes = list(binding.node.iterfind(WSDL + "operation"))
+        count = Counter(node.get("name", "") for node in nodes)
+        seen: Counter[str] = Counter()
+        for node in nodes:
+            name = node.get("name", "").strip()
+            abstract = _abstract(port_type.node, node, overloaded=count[name] > 1)
+            seen[name] += 1
+            if abstract is None or abstract.find(WSDL + "input") is None:
+                continue
+            shown = name if seen[name] == 1 else _overload(name, node, seen[name])
+            yield self._operation(shown, node, abstract, binding.namespace, style, port_type)
 
-
-def _operations(binding: Any, soap: str, raw: _Raw) -> Iterator[LoadedOperation]:
-    for operation in binding.all().values():
-        node = raw.operation("binding", binding.name.text, operation.name)
-        abstract = operation.abstract
-        if node is None or abstract.input_message is None:
-            continue
-        port_type = raw.operation("portType", binding.port_name.text, operation.name)
-        text = "" if port_type is None else port_type.findtext(WSDL + "documentation", "")
-        namespace = raw.namespace(binding.name.text)
-        yield LoadedOperation(
-            name=operation.name,
-            action=operation.soapaction or "",
-            rpc=operation.style == "rpc",
-            input=_message(abstract.input_message, node.find(WSDL + "input"), soap, namespace),
-            output=_message(abstract.output_message, node.find(WSDL + "output"), soap, namespace)
-            if abstract.output_message is not None
-            else None,
-            faults=tuple(_faults(abstract)),
+    def _operation(
+        self, name: str, node: etree._Element, abstract: etree._Element, namespace: str, style: str, port_type: _Node
+    ) -> LoadedOperation:
+        soap = _soap_child(node, "operation")
+        said = etree.Element("none") if soap is None else soap
+        problem, output = "", None
+        input = LoadedMessage((), "literal", namespace)
+        try:
+            input = self._message(abstract, node, "input", namespace)
+            if abstract.find(WSDL + "output") is not None:
+                output = self._message(abstract, node, "output", namespace)
+        except CannotExpress as error:
+            problem = str(error)
+        text = abstract.findtext(WSDL + "documentation", "") or node.findtext(WSDL + "documentation", "")
+        return LoadedOperation(
+            name=name,
+            wire=node.get("name", "").strip(),
+            action=said.get("soapAction", ""),
+            rpc=said.get("style", style) == "rpc",
+            input=input,
+            output=output,
+            faults=tuple(self._faults(abstract)),
             documentation=" ".join(text.split()),
+            addressed=action_of(
+                abstract, said.get("soapAction", ""), port_type.namespace, port_type.node.get("name", "")
+            ),
+            problem=problem,
         )
 
+    def _message(self, abstract: etree._Element, node: etree._Element, direction: str, namespace: str) -> LoadedMessage:
+        said = abstract.find(WSDL + direction)
+        message = None if said is None else self._find("message", said, "message")
+        if message is None:
+            raise CannotExpress(f"an {direction} message that isn't defined")
+        bound = node.find(WSDL + direction)
+        body = None if bound is None else _soap_child(bound, "body", deep=True)
+        headers = [] if bound is None else list(_soap_headers(bound))
+        attachments = [] if bound is None else [each.get("part", "") for each in bound.iter(_MIME + "content")]
+        within = {each.get("part", "") for each in headers if self._find("message", each, "message") == message}
+        parts = [_part(each) for each in message.node.iterfind(WSDL + "part")]
+        named = None if body is None else body.get("parts")
+        if named is not None:
+            parts = [part for part in parts if part.name in named.split()]
+        else:
+            parts = [part for part in parts if part.name not in within]
+        return LoadedMessage(
+            parts=tuple(part for part in parts if part.name not in attachments),
+            use="literal" if body is None else body.get("use", "literal"),
+            namespace=namespace if body is None else body.get("namespace", namespace),
+            headers=tuple(self._headers(headers)),
+            attachments=tuple(dict.fromkeys(attachments)),
+        )
 
-def _message(abstract: Any, node: etree._Element | None, soap: str, namespace: str) -> LoadedMessage:
-    parts = tuple(_part(name, part) for name, part in abstract.parts.items())
-    body = None if node is None else node.find(_SOAP[soap] + "body")
-    headers = () if node is None else tuple(node.iterfind(_SOAP[soap] + "header"))
-    multipart = node is not None and body is None and len(node) > 0 and not headers
-    header_parts = {
-        each.get("part", "") for each in headers if _local(each.get("message", "")) == abstract.name.localname
-    }
-    named = None if body is None else body.get("parts")
-    chosen = [part for part in parts if part.name not in header_parts]
-    if named is not None:
-        chosen = [part for part in parts if part.name in named.split()]
-    return LoadedMessage(
-        parts=tuple(chosen),
-        use="literal" if body is None else body.get("use", "literal"),
-        namespace=namespace if body is None else body.get("namespace", namespace),
-        headers=tuple(each.get("part", "") for each in headers),
-        multipart=multipart,
+    def _headers(self, nodes: list[etree._Element]) -> Iterator[Header]:
+        for node in nodes:
+            message = self._find("message", node, "message")
+            parts = () if message is None else message.node.iterfind(WSDL + "part")
+            found = next((each for each in parts if each.get("name") == node.get("part")), None)
+            if found is None:
+                raise CannotExpress(f"the SOAP header '{node.get('part')}', which isn't defined")
+            if found.get("name", "").lower() not in _SECURITY:
+                yield Header(_part(found), node.get(WSDL + "required") in ("true", "1"))
+
+    def _faults(self, abstract: etree._Element) -> Iterator[tuple[str, Part]]:
+        for node in abstract.iterfind(WSDL + "fault"):
+            message = self._find("message", node, "message")
+            for part in () if message is None else message.node.iterfind(WSDL + "part"):
+                try:
+                    yield node.get("name", "") or part.get("name", ""), _part(part)
+                except CannotExpress:
+                    continue  # Such a fault is still a fault: only its detail stays untyped.
+
+
+def _abstract(port_type: etree._Element, node: etree._Element, *, overloaded: bool) -> etree._Element | None:
+    """The portType's operation that the binding's `node` means; overloaded ones are told apart by their input."""
+    name = node.get("name", "").strip()
+    alike = [each for each in port_type.iterfind(WSDL + "operation") if each.get("name", "").strip() == name]
+    if overloaded:
+        wanted = _name_of(node)
+        alike = [each for each in alike if _name_of(each) == wanted] or alike
+    return alike[0] if alike else None
+
+
+def _name_of(node: etree._Element) -> str:
+    found = node.find(WSDL + "input")
+    return "" if found is None else found.get("name", "").strip()
+
+
+def _overload(name: str, node: etree._Element, number: int) -> str:
+    wanted = _name_of(node)
+    return f"{name}.{wanted if wanted and wanted != name else number}"
+
+
+def _part(node: etree._Element) -> Part:
+    element, kind = node.get("element"), node.get("type")
+    if element is None and kind is None:
+        raise CannotExpress(f"part '{node.get('name')}', which names neither an element nor a type")
+    return Part(
+        node.get("name", "").strip(),
+        None if element is None else _qname(element, node),
+        None if kind is None or element is not None else _qname(kind, node),
     )
 
 
-def _part(name: str, part: Any) -> Part:
-    if part.element is not None:
-        return Part(name, part.element.qname.text, None)
-    kind = part.type
-    qname = getattr(kind, "qname", None) or getattr(kind, "_default_qname", None)
-    return Part(name, None, None if qname is None else qname.text)
+def _qname(text: str, node: etree._Element) -> str:
+    prefix, _, name = text.strip().rpartition(":")
+    namespace = node.nsmap.get(prefix or None)
+    if prefix and namespace is None:
+        raise CannotExpress(f"the undeclared prefix '{prefix}'")
+    return f"{{{namespace or ''}}}{name}"
 
 
-def _faults(abstract: Any) -> Iterator[tuple[str, Part]]:
-    for name, message in abstract.fault_messages.items():
-        for part_name, part in message.parts.items():
-            yield name or part_name or "", _part(part_name, part)
+def _soap_child(node: etree._Element, name: str, *, deep: bool = False) -> etree._Element | None:
+    """The child of `node` in one of SOAP's two namespaces."""
+    steps = "//" if deep else "/"
+    found = (node.find(f".{steps}{namespace}{name}") for namespace in _SOAP)
+    return next((each for each in found if each is not None), None)
 
 
-def _local(text: str) -> str:
-    return text.rpartition(":")[2]
+def _soap_headers(node: etree._Element) -> Iterator[etree._Element]:
+    for namespace in _SOAP:
+        yield from node.iter(namespace + "header")
 
 
-def _problem(error: BaseException, path: str) -> ConfigProblem:
-    text = " ".join(str(error).replace(_BASE, "").split())[:300]
-    if not isinstance(error, (zeep.exceptions.Error, LookupError)):
-        text = f"it breaks the rules of WSDL or XML Schema ({text or type(error).__name__})"
-    file = getattr(error, "filename", None)
-    named = unquote(str(file).removeprefix(_BASE)) if file else path
-    return ConfigProblem(f"the WSDL can't be used: {text}", "/wsdl", named, getattr(error, "sourceline", None))
+def _version(node: etree._Element) -> Literal["1.1", "1.2"]:
+    return _SOAP[str(node.tag).rpartition("}")[0] + "}"]
+
+
+def _problem(message: str, node: etree._Element, path: str) -> ConfigError:
+    return ConfigError([ConfigProblem(f"the WSDL can't be used: {message}", "/wsdl", path, line_of(node))])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from adapters.soap.attachments import Incoming
+
 _MOST_WARNINGS = 10
 
 
@@ -13,6 +15,8 @@ class Notes:
 
     unknown: dict[str, None] = field(default_factory=dict)
     missing: dict[str, None] = field(default_factory=dict)
+    attached: Incoming = field(default_factory=Incoming)
+    """What came beside the message, for the values that refer to it."""
 
     def warnings(self, system: str) -> tuple[str, ...]:
         """A sentence each, bounded."""

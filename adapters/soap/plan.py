@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any
+from typing import Any, Literal
 
 import jsonschema_rs
 
-from adapters.contract import Effect, Json, Operation
+from adapters.contract import Effect, Json, JsonSchema, Operation
 from adapters.errors import FieldError, pointer
+from adapters.soap.attachments import ATTACHMENTS, SCHEMA, Outgoing, without_blobs
 from adapters.soap.decode import Decoder
 from adapters.soap.faults import Detail
 from adapters.soap.form import FaultForm, Form, Message, OperationForm, PortForm
@@ -37,17 +38,23 @@ class Plan:
 
     operation: Operation
     form: OperationForm
-    soap: str
+    soap: Literal["1.1", "1.2"]
     validator: jsonschema_rs.Validator
     renderer: Renderer
     decoder: Decoder
     faults: Mapping[str, tuple[FaultForm, Decoder]]
     """Tag of the detail's element → the fault and the detail's decoder."""
+    attaches: bool = False
+    """Whether `#attachments` is part of its input and result."""
 
     def errors(self, input: Mapping[str, Json]) -> tuple[FieldError, ...]:
         """What in `input` breaks the operation's schema; empty when nothing does."""
-        if self.validator.is_valid(input):
-            return ()
+        try:
+            if self.validator.is_valid(input):
+                return ()
+        except ValueError:
+            # What JSON doesn't know: content in files.
+            input = without_blobs(input)
         found: list[FieldError] = []
         for error in self.validator.iter_errors(input):
             found.append(FieldError(pointer(*error.instance_path), error.message[:_MOST_TEXT]))
@@ -55,19 +62,23 @@ class Plan:
                 break
         return tuple(found)
 
-    def envelope(self, input: Mapping[str, Json], header: str) -> bytes:
-        """The whole request; `header` is the content of soap:Header. Raises `BadValue`."""
-        body = self.renderer.body(input)
+    def envelope(
+        self, input: Mapping[str, Json], header: str, out: Outgoing | None = None, declared: str = ""
+    ) -> bytes:
+        """The whole request; `header` is the content of soap:Header; `out` takes what shall go beside the message;
+        `declared` are more namespaces for all of it. Raises `BadValue`."""
+        body = self.renderer.body(input, out)
+        header += self.renderer.headers(input)
         head = f"<e:Header>{header}</e:Header>" if header else ""
         return (
             '<?xml version="1.0" encoding="utf-8"?>'
-            f'<e:Envelope xmlns:e="{ENVELOPES[self.soap]}"{self.renderer.namespaces}>'
+            f'<e:Envelope xmlns:e="{ENVELOPES[self.soap]}"{self.renderer.namespaces}{declared}>'
             f"{head}<e:Body>{body}</e:Body></e:Envelope>"
         ).encode()
 
     def headers(self) -> dict[str, str]:
         """The HTTP headers that SOAP asks for (SOAP 1.1, section 6.1; SOAP 1.2 part 2, section 7)."""
-        action = _header_text(self.form.action)
+        action = header_text(self.form.action)
         if self.soap == "1.1":
             return {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{action}"'}
         parameter = f'; action="{action}"' if action else ""
@@ -97,42 +108,46 @@ class Plan:
 class Operations(Mapping[str, Operation]):
     """A port's operations by name, each compiled when it is first asked for. Safe for use by several threads."""
 
-    def __init__(self, form: Form, port: PortForm, zone: tzinfo) -> None:
+    def __init__(self, form: Form, port: PortForm, zone: tzinfo, *, attaches: bool = False) -> None:
         self._form = form
         self._port = port
         self._zone = zone
-        self._by_name = {operation.name: operation for operation in port.operations}
+        self._attaches = attaches
+        self._places = {name: place for place, name in enumerate(port.names)}
         self._plans: dict[str, Plan] = {}
 
     def plan(self, name: str) -> Plan:
         """The plan of the operation called `name`; raises `KeyError`."""
         found = self._plans.get(name)
         # Two threads may both compile a plan; one of two equal ones is kept.
-        return found or self._plans.setdefault(name, self._compile(self._by_name[name]))
+        return found or self._plans.setdefault(name, self._compile(self._port.operations[self._places[name]]))
 
     def ready(self, name: str) -> bool:
         """Whether `plan` answers at once."""
-        return name in self._plans or name not in self._by_name
+        return name in self._plans or name not in self._places
 
     def __getitem__(self, name: str) -> Operation:
         return self.plan(name).operation
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._by_name)
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return len(self._by_name)
+        return len(self._places)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._by_name
+        return name in self._places
 
     def _compile(self, form: OperationForm) -> Plan:
-        input = input_schema(self._form, form.input)
+        input, output = input_schema(self._form, form.input), output_schema(self._form, form.output)
+        attaches = self._attaches or any(each is not None and each.attachments for each in (form.input, form.output))
+        if attaches:
+            input, output = _attaching(input), _attaching(output)
         operation = Operation(
             name=form.name,
             effect=effect_of(form.name),
             input=input,
-            output=output_schema(self._form, form.output),
+            output=output,
             description=form.documentation,
         )
         return Plan(
@@ -140,9 +155,10 @@ class Operations(Mapping[str, Operation]):
             form=form,
             soap=self._port.soap,
             validator=_validator(input),
-            renderer=Renderer(self._form, form.input),
+            renderer=Renderer(self._form, form.input, self._port.soap),
             decoder=Decoder(self._form, form.output or Message(), self._zone),
             faults={fault.element.tag: (fault, self._fault(Message((fault.element,)))) for fault in form.faults},
+            attaches=attaches,
         )
 
     def _fault(self, message: Message) -> Decoder:
@@ -159,5 +175,11 @@ def _validator(schema: Mapping[str, Any]) -> jsonschema_rs.Validator:
     return make(dict(schema), validate_formats=True)
 
 
-def _header_text(text: str) -> str:
+def _attaching(schema: JsonSchema) -> JsonSchema:
+    """An operation's schema with what travels beside the message."""
+    return {**schema, "properties": {**schema.get("properties", {}), ATTACHMENTS: SCHEMA}}
+
+
+def header_text(text: str) -> str:
+    """`text`, fit to stand between quotes in an HTTP header."""
     return "".join(each for each in text if each.isprintable()).replace("\\", "").replace('"', "")

@@ -6,17 +6,18 @@ hold) raises `BadValue` with the path to the value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC
-from typing import TypeAlias
+from collections.abc import Callable
 
 from adapters.contract import Json
-from adapters.soap.content import members
+from adapters.soap.attachments import Outgoing
+from adapters.soap.content import labels, members
+from adapters.soap.encoding import Encoded
+from adapters.soap.facets import encoder
 from adapters.soap.form import (
     ANY_TYPE,
+    HEADERS,
     TEXT,
     TYPE,
-    WILD,
     Complex,
     Element,
     Form,
@@ -26,38 +27,46 @@ from adapters.soap.form import (
     Simple,
     Wildcard,
 )
-from adapters.soap.scalars import codec
+from adapters.soap.scalars import BASE64
 from adapters.soap.schema import type_names
 from adapters.soap.values import BadValue, escape, escape_attribute
-from adapters.soap.xml_text import XSI, fragment
-
-_Object: TypeAlias = Mapping[str, Json]
-_Write: TypeAlias = Callable[[Json, list[str], str], None]
-"""Writes a value as an element's attributes and content into the list; the str is the element's end tag."""
-_Content: TypeAlias = Callable[[_Object, list[str]], None]
+from adapters.soap.writers import Content, Object, Write, any_type, at, attached, ordered, wildcards
+from adapters.soap.xml_text import XSI, fragment, other_attributes
 
 
 class Renderer:
     """Renders one message shape. Safe for use by several threads once made."""
 
-    def __init__(self, form: Form, message: Message) -> None:
+    def __init__(self, form: Form, message: Message, soap: str = "1.1") -> None:
         self._form = form
+        self._encoded = Encoded(form, self._name, soap) if message.encoded else None
         self._prefixes: dict[str, str] = {XSI: "xsi"}
-        self._types: dict[str, _Write] = {}
+        self._types: dict[str, Write] = {}
         if message.unwrapped:
-            element = self._element(message.parts[0])
-            self._write: _Content = lambda value, out: element(value, out)
+            element = self._element(message.parts[0], wrapper=message.rpc)
+            self._write: Content = lambda value, out: element(value, out)
         else:
             self._write = self._sequence(message.parts)
+        self._headers = self._sequence(message.headers)
         # All writers are made by now, and with them all prefixes.
         declared = (f' xmlns:{prefix}="{escape_attribute(name)}"' for name, prefix in self._prefixes.items())
         self.namespaces = "".join(declared)
         """The declarations that `body`'s prefixes need."""
 
-    def body(self, value: _Object) -> str:
-        """The content of soap:Body; raises `BadValue`."""
-        out: list[str] = []
+    def body(self, value: Object, beside: Outgoing | None = None) -> str:
+        """The content of soap:Body; `beside` takes the content that travels in parts of its own. Raises `BadValue`."""
+        out: list[str] = [] if beside is None else beside
         self._write(value, out)
+        return "".join(out)
+
+    def headers(self, value: Object) -> str:
+        """The header blocks in `value`, content of soap:Header; raises `BadValue`."""
+        out: list[str] = []
+        try:
+            self._headers(value.get(HEADERS, {}), out)
+        except BadValue as error:
+            error.path.insert(0, HEADERS)
+            raise
         return "".join(out)
 
     def _name(self, name: str, namespace: str) -> str:
@@ -65,10 +74,12 @@ class Renderer:
             return name
         return f"{self._prefixes.setdefault(namespace, f'n{len(self._prefixes)}')}:{name}"
 
-    def _element(self, element: Element) -> Callable[[Json, list[str]], None]:
+    def _element(self, element: Element, *, wrapper: bool = False) -> Callable[[Json, list[str]], None]:
         """Writes one occurrence of `element`."""
         name = self._name(element.name, element.namespace)
         start, end, nil = f"<{name}", f"</{name}>", f'<{name} xsi:nil="true"/>'
+        if self._encoded is not None:
+            start += self._encoded.style if wrapper else self._encoded.mark(element.type)
         write = self._type(element.type)
 
         def occurrence(value: Json, out: list[str]) -> None:
@@ -80,39 +91,44 @@ class Renderer:
 
         return occurrence
 
-    def _type(self, key: str) -> _Write:
+    def _type(self, key: str) -> Write:
         """The writer of the type called `key`; types reach each other through the table, so they may recur."""
         if key not in self._types:
             self._types[key] = lambda value, out, end: self._types[key](value, out, end)
             self._types[key] = self._compile(key)
         return self._types[key]
 
-    def _compile(self, key: str) -> _Write:
+    def _compile(self, key: str) -> Write:
         found = self._form.type(key)
         if isinstance(found, Simple):
             return self._simple(key)
         if key == ANY_TYPE:
-            return _any_type
+            return any_type
+        if found.array:
+            return self._array(found)
         if not found.derived:
             return self._complex(found)
         return self._family(key, found)
 
-    def _simple(self, key: str) -> _Write:
-        encode = codec(self._form, key, UTC).encode
+    def _simple(self, key: str) -> Write:
+        encode = encoder(self._form, key)
+        if encode is BASE64.encode:
+            return lambda value, out, end: out.append(f">{attached(value, out)}{end}")
         if encode is str:
             return lambda value, out, end: out.append(f">{escape(value)}{end}")
         return lambda value, out, end: out.append(f">{escape(encode(value))}{end}")
 
-    def _family(self, key: str, base: Complex) -> _Write:
+    def _family(self, key: str, base: Complex) -> Write:
         """A type that others may stand in for: `@xsi:type` says which."""
-        writers: dict[str, tuple[str, _Write]] = {}
+        writers: dict[str, tuple[str, Write]] = {}
         for member, name in type_names(self._form, (key, *base.derived)).items():
             found = self._form.type(member)
             if isinstance(found, Complex):
                 qname = self._name(found.name, found.namespace)
-                mark = "" if member == key and not base.abstract else f' xsi:type="{qname}"'
+                plain = member == key and not base.abstract and self._encoded is None
+                mark = "" if plain else f' xsi:type="{qname}"'
                 writers[name] = (mark, self._complex(found))
-        own = next(iter(writers))
+        own = next(iter(writers), "")
 
         def write(value: Json, out: list[str], end: str) -> None:
             mark, writer = writers[value.get(TYPE, own)]
@@ -121,14 +137,30 @@ class Renderer:
 
         return write
 
-    def _complex(self, found: Complex) -> _Write:
+    def _array(self, found: Complex) -> Write:
+        mark = (self._encoded or Encoded(self._form, self._name, "1.1")).array(found)
+        content, ((item),) = self._body(found), members(found.content or Group("sequence", ()))
+        name = item.label if isinstance(item, Element) else ""
+
+        def write(value: Json, out: list[str], end: str) -> None:
+            out.append(mark.format(len(value.get(name, ()))))
+            out.append(">")
+            content(value, out)
+            out.append(end)
+
+        return write
+
+    def _complex(self, found: Complex) -> Write:
         attributes = self._attributes(found)
         content = self._body(found)
+        known = frozenset((TYPE, *(key for key, _, _ in attributes)))
 
         def write(value: Json, out: list[str], end: str) -> None:
             for key, start, encode in attributes:
                 if key in value:
-                    out.append(f'{start}"{_at(key, encode, value[key])}"')
+                    out.append(f'{start}"{at(key, encode, value[key])}"')
+            if found.open:
+                out.append(other_attributes(value, known))
             out.append(">")
             content(value, out)
             out.append(end)
@@ -141,42 +173,47 @@ class Renderer:
             xml = "http://www.w3.org/XML/1998/namespace"
             local = f"xml:{attribute.name}" if attribute.namespace == xml else None
             name = local or self._name(attribute.name, attribute.namespace)
-            attributes.append(("@" + attribute.name, f" {name}=", self._attribute(attribute.type)))
+            attributes.append((attribute.label, f" {name}=", self._attribute(attribute.type)))
         return attributes
 
     def _attribute(self, key: str) -> Callable[[Json], str]:
-        encode = codec(self._form, key, UTC).encode
+        encode = encoder(self._form, key)
         return lambda value: escape_attribute(encode(value))
 
-    def _body(self, found: Complex) -> _Content:
+    def _body(self, found: Complex) -> Content:
         if found.text is not None:
-            encode = codec(self._form, found.text, UTC).encode
-            return lambda value, out: out.append(_at(TEXT, lambda text: escape(encode(text)), value[TEXT]))
+            encode = encoder(self._form, found.text)
+            if encode is BASE64.encode:
+                return lambda value, out: out.append(at(TEXT, lambda text: attached(text, out), value[TEXT]))
+            return lambda value, out: out.append(at(TEXT, lambda text: escape(encode(text)), value[TEXT]))
         if found.mixed:
-            return lambda value, out: out.append(_at(TEXT, fragment, value[TEXT]))
-        return (lambda value, out: None) if found.content is None else self._group(found.content)
+            return lambda value, out: out.append(at(TEXT, fragment, value[TEXT]))
+        if found.content is None:
+            return lambda value, out: None
+        content = self._group(found.content)
+        return content if found.order is None else ordered(found.order, content)
 
-    def _sequence(self, items: tuple[Particle, ...]) -> _Content:
+    def _sequence(self, items: tuple[Particle, ...]) -> Content:
         writers = [self._particle(item) for item in items]
 
-        def write(value: _Object, out: list[str]) -> None:
+        def write(value: Object, out: list[str]) -> None:
             for writer in writers:
                 writer(value, out)
 
         return write
 
-    def _particle(self, particle: Particle) -> _Content:
+    def _particle(self, particle: Particle) -> Content:
         if isinstance(particle, Element):
             return self._property(particle)
         if isinstance(particle, Wildcard):
-            return _wildcards
+            return wildcards
         return self._repeated(particle) if particle.key else self._group(particle)
 
-    def _property(self, element: Element) -> _Content:
+    def _property(self, element: Element) -> Content:
         """Writes all occurrences of `element` that the object around it has."""
-        name, occurrence = element.name, self._element(element)
+        name, occurrence = element.label, self._element(element)
 
-        def single(value: _Object, out: list[str]) -> None:
+        def single(value: Object, out: list[str]) -> None:
             if name in value:
                 try:
                     occurrence(value[name], out)
@@ -184,7 +221,7 @@ class Renderer:
                     error.path.insert(0, name)
                     raise
 
-        def repeated(value: _Object, out: list[str]) -> None:
+        def repeated(value: Object, out: list[str]) -> None:
             for index, item in enumerate(value.get(name, ())):
                 try:
                     occurrence(item, out)
@@ -194,10 +231,10 @@ class Renderer:
 
         return repeated if element.repeated else single
 
-    def _repeated(self, group: Group) -> _Content:
+    def _repeated(self, group: Group) -> Content:
         key, write = group.key, self._group(group)
 
-        def repetitions(value: _Object, out: list[str]) -> None:
+        def repetitions(value: Object, out: list[str]) -> None:
             for index, item in enumerate(value.get(key, ())):
                 try:
                     write(item, out)
@@ -207,48 +244,23 @@ class Renderer:
 
         return repetitions
 
-    def _group(self, group: Group) -> _Content:
+    def _group(self, group: Group) -> Content:
         if group.order != "choice":
             return self._sequence(group.items)
-        names = [frozenset(_names(item)) for item in group.items]
+        names = [frozenset(labels(item)) for item in group.items]
         if sum(map(len, names)) == len(frozenset().union(*names)):
             return self._sequence(group.items)
         return self._ambiguous(group, names)
 
-    def _ambiguous(self, group: Group, names: list[frozenset[str]]) -> _Content:
+    def _ambiguous(self, group: Group, names: list[frozenset[str]]) -> Content:
         """A choice whose branches share names: the branch that has most of the value's is meant."""
         everything = frozenset[str]().union(*names)
         branches = list(zip(names, map(self._particle, group.items), strict=True))
 
-        def write(value: _Object, out: list[str]) -> None:
+        def write(value: Object, out: list[str]) -> None:
             present = everything & value.keys()
             if present:
                 _, writer = min(branches, key=lambda branch: (len(present - branch[0]), len(branch[0] - present)))
                 writer(value, out)
 
         return write
-
-
-def _names(particle: Particle) -> list[str]:
-    return [each.name if isinstance(each, Element) else each.key for each in members(particle)]
-
-
-def _at(key: str, encode: Callable[[Json], str], value: Json) -> str:
-    try:
-        return encode(value)
-    except BadValue as error:
-        error.path.insert(0, key)
-        raise
-
-
-def _any_type(value: Json, out: list[str], end: str) -> None:
-    out.append(f">{fragment(value)}{end}")
-
-
-def _wildcards(value: _Object, out: list[str]) -> None:
-    for index, item in enumerate(value.get(WILD, ())):
-        try:
-            out.append(fragment(item, single=True))
-        except BadValue as error:
-            error.path[:0] = [WILD, index]
-            raise

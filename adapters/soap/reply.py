@@ -16,6 +16,7 @@ from lxml import etree
 from adapters.client import HttpReply
 from adapters.contract import Effect
 from adapters.errors import AdapterError, BadReply, Refused, Retry, UnknownOutcome
+from adapters.soap.addressing import relates
 
 ENVELOPES: Mapping[str, str] = {
     "1.1": "http://schemas.xmlsoap.org/soap/envelope/",
@@ -50,6 +51,8 @@ class Caller:
     effect: Effect
     answers: bool
     """Whether the operation has an answer at all (a one-way one has none)."""
+    message_id: str | None = None
+    """The request's, where it was sent with WS-Addressing."""
 
     def failed(self, sentence: str) -> AdapterError:
         """The server failed underway: a read may be tried again, what became of a write isn't known."""
@@ -63,6 +66,8 @@ def body_of(reply: HttpReply, caller: Caller) -> list[etree._Element]:
     envelope = _envelope(reply, caller)
     if envelope is None:
         return _without_soap(reply, caller)
+    if caller.message_id is not None and not relates(envelope, caller.message_id):
+        raise BadReply(f"{caller.system} answered another message than the one it was sent")
     for part in envelope:
         if part.tag in _BODIES:
             break
@@ -79,8 +84,6 @@ def body_of(reply: HttpReply, caller: Caller) -> list[etree._Element]:
 def _envelope(reply: HttpReply, caller: Caller) -> etree._Element | None:
     """The reply's soap:Envelope; None when it isn't XML or another kind of XML."""
     kind, charset = _content_type(reply.headers.get("content-type", ""))
-    if kind.startswith("multipart/"):
-        raise BadReply(f"{caller.system} answered with attachments, which aren't supported")
     named = charset if charset not in (None, "utf-8") and b"encoding" not in reply.body[:100] else None
     try:
         parser = _parser(named) if named or len(reply.body) > _SMALL_BYTES else _SMALL

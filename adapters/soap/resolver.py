@@ -17,8 +17,9 @@ from urllib.parse import unquote, urlsplit
 from lxml import etree
 
 from adapters.errors import ConfigProblem
+from adapters.soap.redefine import XSD as XSD
+from adapters.soap.redefine import redefined
 
-XSD = "{http://www.w3.org/2001/XMLSchema}"
 WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
 XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
 
@@ -26,10 +27,25 @@ XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
 CATALOGUE: Mapping[str, str] = {
     XML_NAMESPACE: "xml.xsd",
     "http://schemas.xmlsoap.org/soap/encoding/": "soap-encoding.xsd",
+    "http://schemas.xmlsoap.org/soap/envelope/": "soap-envelope-1.1.xsd",
+    "http://www.w3.org/2003/05/soap-envelope": "soap-envelope-1.2.xsd",
     "http://schemas.xmlsoap.org/wsdl/": "wsdl.xsd",
     "http://www.w3.org/2005/05/xmlmime": "xmlmime.xsd",
+    "http://www.w3.org/2004/08/xop/include": "xop-include.xsd",
+    "http://ws-i.org/profiles/basic/1.1/xsd": "swaref.xsd",
+    "http://www.w3.org/2005/08/addressing": "ws-addressing.xsd",
+    "http://schemas.xmlsoap.org/ws/2004/08/addressing": "ws-addressing-2004.xsd",
+    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd": "wss-secext.xsd",
+    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd": "wss-utility.xsd",
+    "http://www.w3.org/2000/09/xmldsig#": "xmldsig.xsd",
+    "http://www.w3.org/1999/xlink": "xlink.xsd",
+    "http://schemas.microsoft.com/2003/10/Serialization/": "ms-serialization.xsd",
+    "http://schemas.microsoft.com/2003/10/Serialization/Arrays": "ms-arrays.xsd",
 }
 _CATALOGUE_PATH = "catalogue:"
+_MOST_DOCUMENTS = 2000
+_DEEPEST = 100
+"""Documents that one WSDL may reach, and how far they may import each other in a chain."""
 
 
 class Unreadable(Exception):
@@ -74,6 +90,9 @@ class Documents:
     consulted: dict[str, str | None] = field(default_factory=dict)
     """Path → SHA-256 of each workspace file that was looked for; None: it wasn't there."""
     _seen: set[tuple[str, str]] = field(default_factory=set)
+    _missing: list[tuple[str, ConfigProblem]] = field(default_factory=list)
+    """Namespace → what is wrong when no document fills it."""
+    _depth: int = 0
 
     def walk(self) -> None:
         """Reads the WSDL and all that it imports and includes."""
@@ -81,6 +100,8 @@ class Documents:
             self._problem(f"there is no WSDL '{self.path}' in the workspace", None, None)
             return
         self._definitions(self.path)
+        filled = {source.namespace for source in self.schemas}
+        self.problems += [problem for namespace, problem in self._missing if namespace not in filled]
 
     def add_catalogue(self, namespace: str) -> None:
         """Adds the catalogue's schema of `namespace`."""
@@ -95,6 +116,13 @@ class Documents:
         for key in (namespace, location, location.rstrip("/") + "/"):
             if key is not None and (scheme or not location) and key in CATALOGUE:
                 return _CATALOGUE_PATH + CATALOGUE[key]
+        beside = self._beside(location, base)
+        standard = CATALOGUE.get(namespace or "")
+        return _CATALOGUE_PATH + standard if beside is None and standard is not None else beside
+
+    def _beside(self, location: str, base: str) -> str | None:
+        """The path of the workspace's file that `location`, written in document `base`, stands for."""
+        scheme = urlsplit(location).scheme
         if location.endswith("/2001/xml.xsd"):
             return _CATALOGUE_PATH + CATALOGUE[XML_NAMESPACE]
         if scheme in ("http", "https"):
@@ -124,19 +152,32 @@ class Documents:
             self._problem(f"'{path}' can't be read: {error.message}", path, error.line)
             return None
 
+    def _enter(self, path: str, namespace: str) -> bool:
+        """Whether the document at `path` is to be read now: not yet seen, and within bounds."""
+        if (path, namespace) in self._seen:
+            return False
+        self._seen.add((path, namespace))
+        if len(self._seen) > _MOST_DOCUMENTS or self._depth >= _DEEPEST:
+            self._problem("the WSDL imports too many documents, or in too long a chain", path, None)
+            return False
+        return True
+
     def _definitions(self, path: str) -> None:
-        if (path, "") in self._seen:
+        if not self._enter(path, ""):
             return
-        self._seen.add((path, ""))
         root = self._parse(path)
         if root is None:
             return
+        self._depth += 1
         if root.tag == XSD + "schema":
             self._schema(SchemaSource(path, root, root.get("targetNamespace", "")))
-            return
-        if root.tag != WSDL + "definitions":
-            self._problem(f"'{path}' is not a WSDL 1.1 document: its root is {root.tag}", path, _line(root))
-            return
+        elif root.tag == WSDL + "definitions":
+            self._wsdl(path, root)
+        else:
+            self._problem(f"'{path}' is not a WSDL 1.1 document: its root is {root.tag}", path, line_of(root))
+        self._depth -= 1
+
+    def _wsdl(self, path: str, root: etree._Element) -> None:
         self.definitions.append((path, root))
         for node in root.iterfind(WSDL + "import"):
             found = self._target(node, path, node.get("location"))
@@ -147,55 +188,62 @@ class Documents:
 
     def _schema(self, source: SchemaSource) -> None:
         self.schemas.append(source)
-        for node in source.root:
+        for node in list(source.root):
             if node.tag == XSD + "import":
                 self._import(node, source)
-            elif node.tag == XSD + "include":
+            elif node.tag in (XSD + "include", XSD + "redefine"):
                 self._follow(self._target(node, source.path, node.get("schemaLocation")), source.namespace)
-            elif node.tag == XSD + "redefine":
-                self._problem(
-                    "<redefine> isn't supported; include the schema and derive new types", source.path, _line(node)
-                )
+            if node.tag == XSD + "redefine":
+                alike = [each.root for each in self.schemas if each.namespace == source.namespace]
+                redefined(node, source.root, (root for root in alike if root is not source.root))
 
     def _import(self, node: etree._Element, source: SchemaSource) -> None:
         namespace = node.get("namespace", "")
         location = node.get("schemaLocation")
-        if not location and namespace not in CATALOGUE:
+        if namespace == XSD[1:-1] or (not location and namespace not in CATALOGUE):
             return
         self._follow(self._target(node, source.path, location or "", namespace), namespace)
 
     def _follow(self, path: str | None, namespace: str) -> None:
         """Reads the schema document at `path`; one without a namespace takes that of its includer."""
-        if path is None or (path, namespace) in self._seen:
+        if path is None or not self._enter(path, namespace):
             return
-        self._seen.add((path, namespace))
         root = self._parse(path)
         if root is None:
             return
-        if root.tag != XSD + "schema":
-            self._problem(f"'{path}' is not an XML Schema: its root is {root.tag}", path, _line(root))
-            return
-        self._schema(SchemaSource(path, root, root.get("targetNamespace", namespace)))
+        self._depth += 1
+        if root.tag == XSD + "schema":
+            self._schema(SchemaSource(path, root, root.get("targetNamespace", namespace)))
+        elif root.tag == WSDL + "definitions":  # Some import the types of another WSDL.
+            for schema in root.iterfind(f"{WSDL}types/{XSD}schema"):
+                self._schema(SchemaSource(path, schema, schema.get("targetNamespace", "")))
+        else:
+            self._problem(f"'{path}' is not an XML Schema: its root is {root.tag}", path, line_of(root))
+        self._depth -= 1
 
     def _target(
         self, node: etree._Element, path: str, location: str | None, namespace: str | None = None
     ) -> str | None:
         if location is None:
-            self._problem(f"<{etree.QName(node).localname}> names no location", path, _line(node))
+            self._problem(f"<{etree.QName(node).localname}> names no location", path, line_of(node))
             return None
-        found = self.locate(location, path, namespace)
+        found = self.locate(location.strip(), path, namespace)
         if found is None:
-            self._problem(
+            message = (
                 f"'{location}' is imported but isn't in the workspace; copy it there and let the import name it by a "
-                "path relative to this file",
-                path,
-                _line(node),
+                "path relative to this file"
             )
+            problem = ConfigProblem(message, "/wsdl", path, line_of(node))
+            if namespace is None:
+                self.problems.append(problem)
+            else:
+                self._missing.append((namespace, problem))
         return found
 
     def _problem(self, message: str, path: str | None, line: int | None) -> None:
         self.problems.append(ConfigProblem(message, "/wsdl", path, line))
 
 
-def _line(node: etree._Element) -> int | None:
+def line_of(node: etree._Element) -> int | None:
+    """The line on which a node stands (1-based)."""
     return cast("int | None", node.sourceline)

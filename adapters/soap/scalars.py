@@ -9,16 +9,23 @@ from __future__ import annotations
 
 import base64
 import binascii
-import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import tzinfo
-from decimal import Decimal
 
 from adapters.contract import Json
+from adapters.soap.decimals import (
+    DECIMAL_NUMBER,
+    INTEGER_TEXT,
+    decimal_encoder,
+    decode_decimal,
+    decode_long,
+    decode_number,
+    long_encoder,
+)
 from adapters.soap.form import Form, Simple
 from adapters.soap.moments import ZONE, decode_date, decode_date_time, encode_date, encode_date_time
-from adapters.soap.values import BadValue, Codec, Encode
+from adapters.soap.values import BadValue, Codec
 
 INTEGERS: Mapping[str, tuple[int | None, int | None]] = {
     "integer": (None, None),
@@ -35,27 +42,31 @@ INTEGERS: Mapping[str, tuple[int | None, int | None]] = {
     "unsignedShort": (0, 2**16 - 1),
     "unsignedByte": (0, 2**8 - 1),
 }
+WIDE_INTEGERS = frozenset(
+    {name for name, (_, most) in INTEGERS.items() if most is None or most > 2**53}
+    | {"nonPositiveInteger", "negativeInteger"}
+)
+"""Those with values that a double doesn't hold."""
 FLOATS = frozenset({"float", "double"})
 SPECIAL_FLOATS = ("INF", "-INF", "NaN")
 
+# There is no year 0, and no more zeros before a year than make four digits (part 2, section 3.2.7.1); nine are enough.
+_YEAR = "-?(?:(?!0000)[0-9]{4}|[1-9][0-9]{4,8})"
 # Types that stay text, by the pattern of their text.
 TEXT_PATTERNS: Mapping[str, str] = {
     "time": rf"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?{ZONE}?",
     "duration": r"-?P(?=.)(?:[0-9]+Y)?(?:[0-9]+M)?(?:[0-9]+D)?"
     r"(?:T(?=.)(?:[0-9]+H)?(?:[0-9]+M)?(?:[0-9]+(?:\.[0-9]+)?S)?)?",
-    "gYear": rf"-?[0-9]{{4,}}{ZONE}?",
-    "gYearMonth": rf"-?[0-9]{{4,}}-(?:0[1-9]|1[0-2]){ZONE}?",
-    "gMonthDay": rf"--(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]){ZONE}?",
+    "gYear": rf"{_YEAR}{ZONE}?",
+    "gYearMonth": rf"{_YEAR}-(?:0[1-9]|1[0-2]){ZONE}?",
+    "gMonthDay": rf"--(?:(?!02-3|(?:0[469]|11)-31)(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])){ZONE}?",
     "gMonth": rf"--(?:0[1-9]|1[0-2]){ZONE}?",
     "gDay": rf"---(?:0[1-9]|[12][0-9]|3[01]){ZONE}?",
 }
-DECIMAL_PATTERN = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 
 _SHORT = 18
 """Digits that fit 64 bits whatever they are."""
 _INTEGER = re.compile(r"[+-]?[0-9]+")
-_DECIMAL = re.compile(DECIMAL_PATTERN)
-_PLAIN_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _SPACES = re.compile(r"[ \t\r\n]+")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
@@ -82,7 +93,11 @@ def _atomic(simple: Simple, zone: tzinfo) -> Codec:
     if kind == "dateTime":
         return Codec(lambda text: decode_date_time(text, zone), encode_date_time)
     if kind == "decimal":
-        return Codec(_decode_decimal, _decimal_encoder(simple.facets))
+        return Codec(decode_decimal, decimal_encoder(simple.facets))
+    if kind == DECIMAL_NUMBER:
+        return Codec(decode_number, decimal_encoder(simple.facets))
+    if kind == INTEGER_TEXT:
+        return Codec(decode_long, long_encoder(simple.facets))
     return _CODECS.get(kind) or _text(simple)
 
 
@@ -114,67 +129,6 @@ def _decode_integer(text: str) -> int:
 
 def _encode_integer(value: Json) -> str:
     return str(int(value))
-
-
-def _decode_decimal(text: str) -> str:
-    if _PLAIN_DECIMAL.fullmatch(text) is not None:
-        return text
-    text = text.strip(" \t\r\n")
-    if _DECIMAL.fullmatch(text) is None:
-        raise BadValue("isn't a decimal")
-    whole, point, fraction = text.lstrip("+-").partition(".")
-    sign = "-" if text.startswith("-") else ""
-    return sign + (whole.lstrip("0") or "0") + (point + fraction if fraction else "")
-
-
-def _decimal_encoder(facets: Mapping[str, str]) -> Encode:
-    check = _decimal_check(facets)
-
-    def encode(value: Json) -> str:
-        text = value if isinstance(value, str) else format(Decimal(repr(value)), "f")
-        if _DECIMAL.fullmatch(text) is None:
-            raise BadValue("isn't a decimal")
-        check(Decimal(text))
-        return text
-
-    return encode
-
-
-def _decimal_check(facets: Mapping[str, str]) -> Callable[[Decimal], None]:
-    tests = [(_test(name, text.strip()), f"{name} {text}") for name, text in facets.items() if name in _DECIMAL_FACETS]
-
-    def check(value: Decimal) -> None:
-        for test, rule in tests:
-            if not test(value):
-                raise BadValue(f"breaks the rule {rule}")
-
-    return check
-
-
-def _test(facet: str, text: str) -> Callable[[Decimal], bool]:
-    if facet == "totalDigits":
-        return lambda value: _digits(value)[0] <= int(text)
-    if facet == "fractionDigits":
-        return lambda value: _digits(value)[1] <= int(text)
-    bound, compare = Decimal(text), _BOUNDS[facet]
-    return lambda value: compare(value, bound)
-
-
-_BOUNDS: Mapping[str, Callable[[Decimal, Decimal], bool]] = {
-    "minInclusive": operator.ge,
-    "maxInclusive": operator.le,
-    "minExclusive": operator.gt,
-    "maxExclusive": operator.lt,
-}
-_DECIMAL_FACETS = frozenset({*_BOUNDS, "totalDigits", "fractionDigits"})
-
-
-def _digits(value: Decimal) -> tuple[int, int]:
-    """Significant digits and fraction digits, trailing zeros not counted (part 2, sections 4.3.11 and 4.3.12)."""
-    _, digits, exponent = value.normalize().as_tuple()
-    shift = exponent if isinstance(exponent, int) else 0
-    fraction = max(0, -shift)
-    return max(len(digits) + max(0, shift), fraction), fraction
 
 
 def _decode_float(text: str) -> float | str:
@@ -266,11 +220,13 @@ def _union(members: list[tuple[Codec, frozenset[str]]]) -> Codec:
     return Codec(decode, encode)
 
 
+BASE64 = Codec(_base64, _base64)
+
 _CODECS: Mapping[str, Codec] = {
     "boolean": Codec(_decode_boolean, lambda value: "true" if value else "false"),
     "float": Codec(_decode_float, _encode_float),
     "double": Codec(_decode_float, _encode_float),
     "date": Codec(decode_date, encode_date),
-    "base64Binary": Codec(_base64, _base64),
+    "base64Binary": BASE64,
     "hexBinary": Codec(_decode_hex, _encode_hex),
 }

@@ -13,10 +13,12 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from adapters.contract import JsonSchema
-from adapters.soap.content import always_arrays, members, required_names, wild
+from adapters.soap.content import always_arrays, labels, members, required_names, wild, wildcard_span
 from adapters.soap.form import (
     ANY_TYPE,
     BUILTIN,
+    HEADERS,
+    ITEMS,
     TEXT,
     TYPE,
     WILD,
@@ -29,6 +31,7 @@ from adapters.soap.form import (
     Particle,
     Simple,
 )
+from adapters.soap.order import shown
 from adapters.soap.simple_schema import simple_schema, spelt
 
 _Schema: TypeAlias = dict[str, Any]
@@ -70,6 +73,11 @@ class _Schemas:
             root = {"type": "object", **self._family(key, found)} if found.derived else self._object(found)
         else:
             root = self._object(Complex("", "", content=Group("sequence", message.parts)))
+        if message.headers:
+            blocks = self._object(Complex("", "", content=Group("sequence", message.headers)))
+            root["properties"][HEADERS] = {**blocks, "minProperties": 1} if self._output else blocks
+            if not self._output and any(each.least for each in message.headers):
+                root["required"] = [*root.get("required", ()), HEADERS]
         return {**root, "$defs": self._definitions} if self._definitions else root
 
     def _complex(self, key: str) -> Complex:
@@ -126,24 +134,30 @@ class _Schemas:
         found = self._form.type(key)
         if isinstance(found, Simple):
             return simple_schema(self._form, found, output=self._output)
-        return dict(XML_TEXT) if key == ANY_TYPE else self._object(found)
+        return _any_type() if key == ANY_TYPE else self._object(found)
 
     def _object(self, found: Complex) -> _Schema:
         properties: _Schema = {}
         required: list[str] = []
         for attribute in found.attributes:
-            properties["@" + attribute.name] = self._attribute(attribute)
+            properties[attribute.label] = self._attribute(attribute)
             if attribute.required:
-                required.append("@" + attribute.name)
+                required.append(attribute.label)
         if found.text is not None or found.mixed:
             properties[TEXT] = dict(XML_TEXT) if found.text is None else self._reference(found.text)
             required.append(TEXT)
         rules: list[_Schema] = []
         if found.content is not None and not found.mixed:
             properties.update(self._properties(found.content))
+            if found.order is not None:
+                properties[ITEMS]["description"] = f"In the order {shown(found.order)}."
             required += self._required(found.content)
             rules = list(self._rules(found.content))
         schema: _Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+        if found.open:
+            # What isn't declared is an attribute, and text.
+            schema["additionalProperties"] = {"type": "string"}
+            schema["propertyNames"] = {"anyOf": [{"enum": list(properties)}, {"pattern": "^@"}]}
         if found.documentation:
             schema["description"] = found.documentation
         if required:
@@ -158,11 +172,11 @@ class _Schemas:
         found: _Schema = {}
         for member in members(content):
             if isinstance(member, Element):
-                found[member.name] = self._element(member)
+                found[member.label] = self._element(member)
             else:
                 found[member.key] = self._items(member)
         if wild(content):
-            found[WILD] = {"type": "array", "items": dict(XML_TEXT)}
+            found[WILD] = {"type": "array", "items": dict(XML_TEXT), **wildcard_span(content)}
         return found
 
     def _element(self, element: Element) -> _Schema:
@@ -179,7 +193,11 @@ class _Schemas:
 
     def _items(self, group: Group) -> _Schema:
         """A repeated group: an array of objects, one a repetition."""
-        item = self._object(Complex("", "", content=replace(group, key="", least=1, most=1)))
+        if group.order == "choice" and wild(replace(group, key="")):
+            item: _Schema = {"type": "object", "properties": self._properties(replace(group, key=""))}
+            item |= {"additionalProperties": False, "minProperties": 1, "maxProperties": 1}
+        else:
+            item = self._object(Complex("", "", content=replace(group, key="", least=1, most=1)))
         return {"type": "array", "items": item, **_span(group)}
 
     def _attribute(self, attribute: Attribute) -> _Schema:
@@ -206,7 +224,7 @@ class _Schemas:
             yield rules
 
     def _branches(self, branches: Sequence[Particle], *, optional: bool) -> _Schema | None:
-        names = [list(_names(branch)) for branch in branches]
+        names = [list(labels(branch)) for branch in branches]
         needs = [list(required_names(branch)) for branch in branches]
         everything = list(dict.fromkeys(name for each in names for name in each))
         # One required property a branch excludes all others by itself.
@@ -229,9 +247,12 @@ def _branch(required: list[str], absent: list[str], inner: list[_Schema]) -> _Sc
     return {**rule, "allOf": inner} if inner else rule
 
 
-def _names(particle: Particle) -> Iterator[str]:
-    for member in members(particle):
-        yield member.name if isinstance(member, Element) else member.key
+def _any_type() -> _Schema:
+    """XML text, or an object that says of which type it is."""
+    name = {"type": "string", "pattern": r"^(?:\{[^{}]+\}|xsd:)?[A-Za-z_][A-Za-z0-9_.-]*$"}
+    properties = {TYPE: name, TEXT: dict(XML_TEXT)}
+    typed = {"type": "object", "properties": properties, "required": [TYPE, TEXT], "additionalProperties": False}
+    return {"anyOf": [dict(XML_TEXT), typed]}
 
 
 def _span(particle: Element | Group) -> _Schema:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from adapters.soap.decimals import DECIMAL_NUMBER, DECIMAL_PATTERN, INTEGER_TEXT
 from adapters.soap.form import Complex, Form, Simple
 from adapters.soap.patterns import NAMES, anchored, translated
-from adapters.soap.scalars import DECIMAL_PATTERN, FLOATS, INTEGERS, SPECIAL_FLOATS, TEXT_PATTERNS
+from adapters.soap.scalars import FLOATS, INTEGERS, SPECIAL_FLOATS, TEXT_PATTERNS
 
 _Schema: TypeAlias = dict[str, Any]
 
@@ -22,7 +23,10 @@ _COUNTS: Mapping[str, tuple[str, ...]] = {
     "maxLength": ("maxItems",),
 }
 # Beside numbers, the types whose values have more than one spelling.
-_SPELT = frozenset({"boolean", "decimal", "dateTime", "date", "base64Binary", "hexBinary"})
+_SPELT = frozenset(
+    {"boolean", "decimal", DECIMAL_NUMBER, INTEGER_TEXT, "dateTime", "date", "base64Binary", "hexBinary"}
+)
+_LONG = anchored("-?[0-9]{1,1000}")
 _PLAIN_DECIMAL = anchored(r"-?[0-9]+(?:\.[0-9]+)?")
 _BOUNDS: Mapping[str, str] = {
     "minInclusive": "minimum",
@@ -55,9 +59,12 @@ def _bare(form: Form, simple: Simple, *, output: bool) -> _Schema:
         return _integer(simple)
     if kind in FLOATS:
         return {"anyOf": [{"type": "number", **_bounds(simple, float)}, {"enum": list(SPECIAL_FLOATS)}]}
-    if kind == "decimal":
+    if kind == INTEGER_TEXT:
+        return {"type": "string" if output else ["string", "integer"], "pattern": _LONG}
+    if kind in ("decimal", DECIMAL_NUMBER):
         if output:
-            return {"type": "string", "format": "decimal", "pattern": _PLAIN_DECIMAL}
+            kinds = "string" if kind == "decimal" else ["string", "number"]
+            return {"type": kinds, "format": "decimal", "pattern": _PLAIN_DECIMAL}
         return {"type": ["string", "number"], "format": "decimal", "pattern": anchored(DECIMAL_PATTERN)}
     return _text(simple)
 

@@ -10,7 +10,7 @@ from lxml import etree
 from adapters.soap.form import BUILTIN, Complex, Simple, Type, builtin
 from adapters.soap.resolver import SchemaSource
 from adapters.soap.scalars import FLOATS, INTEGERS
-from adapters.soap.xsd import CannotExpress, Schemas, child, children, documentation, local, qualified
+from adapters.soap.xsd import CannotExpress, Schemas, child, children, documentation, local, type_key
 
 _COUNTS = frozenset({"length", "minLength", "maxLength", "totalDigits", "fractionDigits"})
 _BOUNDS = frozenset({"minInclusive", "maxInclusive", "minExclusive", "maxExclusive"})
@@ -62,6 +62,8 @@ class SimpleTypes:
                 patterns.append(value)
             elif local(facet) in _BOUNDS and base.primitive in (*INTEGERS, *FLOATS, "decimal"):
                 facets[local(facet)] = _number(facet, value, whole=base.primitive in INTEGERS)
+            elif local(facet) in _BOUNDS:
+                facets[local(facet)] = value.strip()
             elif local(facet) in _COUNTS:
                 facets[local(facet)] = _number(facet, value)
             elif local(facet) == "whiteSpace":
@@ -77,7 +79,7 @@ class SimpleTypes:
         inline = child(node, "simpleType")
         if inline is not None:
             return self.compile(inline, key + "/#base", source)
-        return self.named(qualified(node.get("base", ""), node, source))
+        return self.named(type_key(node.get("base", ""), node, source))
 
     def _item(self, node: etree._Element, key: str, source: SchemaSource) -> str:
         inline = child(node, "simpleType")
@@ -94,7 +96,7 @@ class SimpleTypes:
         return tuple(members)
 
     def _key(self, text: str, node: etree._Element, source: SchemaSource) -> str:
-        key = qualified(text, node, source)
+        key = type_key(text, node, source)
         self.named(key)
         return key
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from adapters.blob import Blob
 from adapters.contract import Json
 
 Decode: TypeAlias = Callable[[str], Json]
@@ -39,7 +40,7 @@ def heavier(value: Json, limit: int) -> bool:
     left, waiting = limit, [value]
     while waiting and left >= 0:
         each = waiting.pop()
-        left -= _NODE + (len(each) if isinstance(each, str) else 0)
+        left -= _NODE + (len(each) if isinstance(each, str) else each.size if isinstance(each, Blob) else 0)
         if isinstance(each, dict):
             left -= sum(map(len, each))
             waiting.extend(each.values())

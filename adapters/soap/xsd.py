@@ -1,18 +1,22 @@
-"""An index of raw XML Schema: components by kind and qualified name, and the reading of what stands in their nodes.
-
-It is read beside zeep because zeep drops enumerations, facets and documentation (XML Schema 1.0, parts 1 and 2).
-"""
+"""An index of raw XML Schema 1.0 (parts 1 and 2): components by kind and qualified name, and the reading of what stands
+in their nodes."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lxml import etree
 
 from adapters.soap.form import BUILTIN
+from adapters.soap.redefine import OLD
 from adapters.soap.resolver import CATALOGUE, XML_NAMESPACE, XSD, Documents, SchemaSource
+
+ENCODINGS = ("http://schemas.xmlsoap.org/soap/encoding/", "http://www.w3.org/2003/05/soap-encoding")
+"""The namespaces of SOAP encoding, 1.1 and 1.2, whose simple types are those of XML Schema with an id."""
+_ENCODED = {"base64": "base64Binary", "Struct": "anyType"}
+_NOT_SIMPLE = frozenset({"Array", "arrayCoordinate"})
 
 _KINDS = ("element", "complexType", "simpleType", "group", "attributeGroup", "attribute")
 _DOCUMENTATION_CHARACTERS = 2000
@@ -57,6 +61,16 @@ class Schemas:
     def type(self, name: str) -> Component:
         """The simple or complex type called `name`; raises `CannotExpress`."""
         return self.find("complexType", name) or self.get("simpleType", name)
+
+    def descendants(self, table: Mapping[str, list[str]], key: str) -> Iterator[str]:
+        """What stands below `key` in `substitutes` or `derived`, near and far, each once."""
+        seen = {key}
+        waiting = [key]
+        while waiting:
+            near = [each for each in table.get(waiting.pop(), ()) if each not in seen]
+            seen.update(near)
+            waiting.extend(near)
+            yield from (each for each in near if not each.endswith(OLD))
 
     def _add(self, component: Component) -> None:
         kind = local(component.node)
@@ -114,6 +128,19 @@ def qualified(text: str, node: etree._Element, source: SchemaSource) -> str:
     return BUILTIN + name if f"{{{namespace}}}" == XSD else f"{{{namespace}}}{name}"
 
 
+def type_key(text: str, node: etree._Element, source: SchemaSource) -> str:
+    """The key of the type that the QName `text` names; SOAP encoding's simple types are XML Schema's."""
+    return plain_type(qualified(text, node, source))
+
+
+def plain_type(key: str) -> str:
+    """`key`, or the built-in that a simple type of SOAP encoding stands for."""
+    namespace, _, name = key[1:].rpartition("}")
+    if namespace in ENCODINGS and name not in _NOT_SIMPLE:
+        return BUILTIN + _ENCODED.get(name, name)
+    return key
+
+
 def documentation(node: etree._Element) -> str:
     """The node's annotation, white space collapsed and bounded; "" when it has none."""
     texts = [
@@ -142,4 +169,4 @@ def _bases(component: Component) -> Iterator[str]:
     derivation = None if content is None else child(content, "extension", "restriction")
     base = None if derivation is None else derivation.get("base")
     if derivation is not None and base is not None:
-        yield qualified(base, derivation, component.source)
+        yield type_key(base, derivation, component.source)

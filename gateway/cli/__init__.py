@@ -24,6 +24,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "audit": ("audit", "Search, verify and export the audit; erase what it keeps of a person."),
     "call": ("call", "Call an operation straight through its binding, without the gateway's HTTP side."),
     "check": ("check", "Check a workspace offline: every problem, with file, line and key."),
+    "decode": ("decode", "Decode a file of COBOL records into JSON lines, CSV or Parquet."),
     "demo": ("demo", "Start the demo estate and the gateway in front of it."),
     "doctor": ("doctor", "Check this machine and every upstream, live."),
     "init": ("init", "Start a workspace in an empty folder and print a first API key."),

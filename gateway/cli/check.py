@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 
+from adapters.capabilities import SupportsLeftOut
 from gateway.cli.common import FINDING, json_option, print_json, workspace_option
 from gateway.cli.probing import Probed, probe_all
 from gateway.routing.load import Loaded, compile_workspace, read_workspace
@@ -26,14 +27,19 @@ Example:
 @workspace_option
 @json_option
 @click.option("--live", is_flag=True, help="Also connect to every upstream.")
-def command(workspace: Path, as_json: bool, live: bool) -> None:
+@click.option("--verbose", is_flag=True, help="Also list the operations that upstreams describe but can't be called.")
+def command(workspace: Path, as_json: bool, live: bool, verbose: bool) -> None:
     """Exit 0 when nothing is wrong (warnings allowed), 1 otherwise."""
     loaded, findings = _checked(workspace)
     probes = asyncio.run(probe_all(loaded.adapters)) if live and loaded is not None else ()
+    told = _told(loaded) if verbose and loaded is not None else []
     if as_json:
-        print_json({"findings": [asdict(each) for each in findings], "upstreams": [asdict(each) for each in probes]})
+        found = {"findings": [asdict(each) for each in findings], "upstreams": [asdict(each) for each in probes]}
+        print_json({**found, "left_out": [asdict(each) for each in told]} if verbose else found)
     else:
         _print(findings, probes, loaded)
+        for each in told:
+            click.echo(str(each))
     if loaded is None or not all(each.ok for each in probes):
         raise SystemExit(FINDING)
 
@@ -46,6 +52,28 @@ def _checked(workspace: Path) -> tuple[Loaded | None, tuple[Finding, ...]]:
         except InvalidWorkspace as error:
             return None, error.findings
     return loaded, loaded.findings
+
+
+@dataclass(frozen=True, slots=True)
+class _LeftOut:
+    """Operations of one upstream: how many can be called, and which can't, with what they use."""
+
+    upstream: str
+    operations: int
+    left_out: dict[str, str]
+
+    def __str__(self) -> str:
+        count = len(self.left_out)
+        lines = [f"upstream {self.upstream}: {self.operations} operations, {count} left out"]
+        return "\n".join(lines + [f"  {name}: it uses {reason}" for name, reason in self.left_out.items()])
+
+
+def _told(loaded: Loaded) -> list[_LeftOut]:
+    return [
+        _LeftOut(name, len(adapter.operations()), dict(adapter.left_out))
+        for name, adapter in sorted(loaded.adapters.items())
+        if isinstance(adapter, SupportsLeftOut)
+    ]
 
 
 def _print(findings: tuple[Finding, ...], probes: tuple[Probed, ...], loaded: Loaded | None) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from adapters.contract import Adapter, Json, SupportsElements
+from adapters.capabilities import SupportsElements
+from adapters.contract import Adapter, Json
 from gateway.lineage.answer import Record, told, told_without_snapshot
 from gateway.lineage.origins import Origins
 from gateway.routing.groups import stages_of

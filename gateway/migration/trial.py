@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adapters.contract import Context, Effect, Json, Result, SupportsDryRun
+from adapters.capabilities import SupportsDryRun
+from adapters.contract import Context, Effect, Json, Result
 from adapters.errors import AdapterError, NotTried, Unacknowledged, UnknownOutcome
 from gateway.migration.model import Group
 from gateway.migration.proofs import Proofs

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.contract import Adapter, JsonSchema, Operation, SupportsDryRun, SupportsTemplates
+from adapters.capabilities import SupportsDryRun, SupportsTemplates
+from adapters.contract import Adapter, JsonSchema, Operation
 from gateway.routing.mapping import BadExpression, Mapped, expression, literal, renames
 from gateway.routing.model import Binding, Body, Composite, Parameter, Step
 from gateway.routing.paths import declared, members, required, unknown

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
 MINUTES = 3
 MILESTONES = (
     "reads go forward one stage at a time: after legacy comes shadow, not canary",

@@ -13,9 +13,10 @@ from typing import TypeAlias
 from adapters.contract import Json
 from adapters.errors import FieldError
 from adapters.files.copybook import number_writer
+from adapters.files.copybook.code_pages import CodePage
 from adapters.files.copybook.layout import Area, Field, Group, Layout, Node, Occurs, own_names
 from adapters.files.copybook.number_writer import Unwritable
-from adapters.files.copybook.options import CodePage, CopybookOptions
+from adapters.files.copybook.options import CopybookOptions
 from adapters.files.copybook.picture import Category
 
 _ABSENT = object()
@@ -71,10 +72,15 @@ class Encoder:
 
     def _members(self, group: Group) -> _Encode:
         """Encodes the members of a group from the object that holds them."""
-        areas = [self._area(area) for area in group.areas]
+        pieces: list[_Encode] = []
+        at = 0
+        for area in group.areas:
+            pieces += [*_slack(area.offset - at), self._area(area)]
+            at = area.offset + area.size
+        pieces += _slack(group.size - at)
 
         def write(value: Json, pointer: str, writing: _Writing) -> bytes:
-            return b"".join([area(value, pointer, writing) for area in areas])
+            return b"".join([piece(value, pointer, writing) for piece in pieces])
 
         return write
 
@@ -94,15 +100,15 @@ class Encoder:
 
     def _member(self, node: Node) -> _Encode:
         """Encodes one node from the object that its parent is."""
-        if node.cobol == "FILLER" and node.occurs is None:
-            if isinstance(node, Group):
-                return self._members(node)
+        if node.shown == "lifted" and isinstance(node, Group):
+            return self._members(node)
+        if node.shown == "hidden" and isinstance(node, Field) and node.occurs is None:
             blank = self._page.space * node.size
             return lambda value, pointer, writing: blank
         encode = self._group(node) if isinstance(node, Group) else self._field(node)
         if node.occurs is not None:
             encode = self._table(encode, node, node.occurs)
-        if node.cobol == "FILLER" and isinstance(node, Field):
+        if node.shown == "hidden":
             return lambda value, pointer, writing: encode(_ABSENT, pointer, writing)
         name = node.name
         return lambda value, pointer, writing: encode(value.get(name, _ABSENT), f"{pointer}/{name}", writing)
@@ -149,15 +155,24 @@ class Encoder:
             return number_writer.floating(node, self._options)
         if node.usage == "packed":
             return number_writer.packed(node, picture)
+        if node.usage == "unsigned packed":
+            return number_writer.unsigned_packed(node, picture)
+        if node.usage in ("bytes", "dbcs"):
+            return _unwritable(node), bytes(node.size)
         if node.usage in ("binary", "native", "little"):
             return number_writer.binary(node, picture, self._options)
         if picture.category is Category.NUMBER and node.usage == "display":
             return number_writer.zoned(node, picture, self._page)
         if picture.category is Category.EDITED:
             return _unwritable(node), self._page.space * node.size
-        if picture.category is Category.NATIONAL or node.usage == "national":
-            return _text(node, "utf-16-be")
-        return _text(node, self._page.name)
+        if node.usage == "national":
+            return _text(node, "utf-16-be" if self._options.is_utf16_big_endian else "utf-16-le")
+        return _text(node, node.encoding or self._page.name)
+
+
+def _slack(size: int) -> list[_Encode]:
+    """Bytes that SYNCHRONIZED puts between items; nobody reads them."""
+    return [lambda value, pointer, writing: bytes(size)] if size else []
 
 
 def _text(node: Field, encoding: str) -> tuple[Callable[[Json], bytes], bytes]:
@@ -185,7 +200,9 @@ def _text(node: Field, encoding: str) -> tuple[Callable[[Json], bytes], bytes]:
 
 def _unwritable(node: Field) -> Callable[[Json], bytes]:
     def write(value: Json) -> bytes:
-        raise Unwritable(f"{node.cobol} is an edited number, which can't be written")
+        raise Unwritable(
+            f"{node.cobol} is {'an edited number' if node.usage == 'display' else 'bytes'}, which can't be written"
+        )
 
     return write
 

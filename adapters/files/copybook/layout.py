@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-from adapters.files.copybook.items import Condition
+from adapters.files.copybook.item import Condition
 from adapters.files.copybook.picture import Picture
+
+Shown: TypeAlias = Literal["named", "lifted", "hidden"]
+"""How an item appears: under its name, its members in the group around it, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class _Place:
     offset: int
     size: int
     occurs: Occurs | None
+    shown: Shown
 
     @property
     def total(self) -> int:
@@ -48,6 +52,8 @@ class Field(_Place):
     blank_when_zero: bool
     right: bool
     conditions: tuple[Condition, ...]
+    encoding: str | None = None
+    """The code page of this field alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +65,13 @@ class Group(_Place):
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """Bytes at `offset` of a group, seen as one node or, redefined, as several; `size` is the largest one's."""
+    """Bytes at `offset` of a group, seen as one node or, redefined, as several; `size` is the largest one's.
+    `overlays` show the same bytes once more."""
 
     offset: int
     size: int
     nodes: tuple[Node, ...]
+    overlays: tuple[Field, ...] = ()
 
 
 Node: TypeAlias = Field | Group
@@ -82,10 +90,10 @@ class Layout:
 
 
 def own_names(node: Node) -> list[str]:
-    """The names under which a node stands in its parent's object; those of a FILLER group's members are lifted."""
-    if node.cobol != "FILLER" or (isinstance(node, Group) and node.occurs is not None):
+    """The names under which a node stands in its parent's object; of a lifted group, those of its members."""
+    if node.shown == "named":
         return [node.name]
-    if isinstance(node, Field):
+    if node.shown == "hidden" or isinstance(node, Field):
         return []
     return [name for area in node.areas for inner in area.nodes for name in own_names(inner)]
 
@@ -94,11 +102,11 @@ def fields(group: Group, prefix: str = "") -> Iterator[tuple[str, Field]]:
     """Every named elementary item outside tables, with its dotted JSON path."""
     for area in group.areas:
         for node in area.nodes:
-            if node.occurs:
+            if node.occurs or node.shown == "hidden":
                 continue
             if isinstance(node, Group):
-                yield from fields(node, prefix if node.cobol == "FILLER" else f"{prefix}{node.name}.")
-            elif node.cobol != "FILLER":
+                yield from fields(node, prefix if node.shown == "lifted" else f"{prefix}{node.name}.")
+            else:
                 yield prefix + node.name, node
 
 
@@ -115,9 +123,38 @@ def only(group: Group, path: str) -> Group | None:
 
 
 def _kept(node: Node, path: str) -> Node | None:
+    if node.shown == "hidden":
+        return None
     if isinstance(node, Field):
-        return node if node.name == path and node.cobol != "FILLER" else None
-    if node.cobol == "FILLER":
+        return node if node.name == path else None
+    if node.shown == "lifted":
         return only(node, path)
     name, _, rest = path.partition(".")
     return only(node, rest) if name == node.name and rest else None
+
+
+def plain(name: str) -> str:
+    """A COBOL name for comparing: upper case, with hyphens."""
+    return name.strip().upper().replace("_", "-")
+
+
+def walk(group: Group) -> Iterator[Node]:
+    """Every node below a group, whatever it is shown as."""
+    for area in group.areas:
+        for node in area.nodes:
+            yield node
+            if isinstance(node, Group):
+                yield from walk(node)
+
+
+def find(group: Group, cobol: str, offset: int = 0) -> tuple[Node, int] | None:
+    """The first item of that COBOL name, and its offset in the record."""
+    wanted = plain(cobol)
+    for area in group.areas:
+        for node in area.nodes:
+            if plain(node.cobol) == wanted:
+                return node, offset + node.offset
+            found = find(node, cobol, offset + node.offset) if isinstance(node, Group) else None
+            if found is not None:
+                return found
+    return None

@@ -9,8 +9,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Literal, TypeAlias
 
 from adapters.contract import Json
+from adapters.files.copybook.code_pages import CodePage
 from adapters.files.copybook.layout import Field
-from adapters.files.copybook.options import CodePage, CopybookOptions
+from adapters.files.copybook.options import CopybookOptions
 from adapters.files.copybook.picture import Picture
 
 Writer: TypeAlias = Callable[[Json], bytes]
@@ -77,6 +78,15 @@ def packed(field: Field, picture: Picture) -> tuple[Writer, bytes]:
         whole = unscaled(value, picture, signed=picture.signed)
         sign = ("d" if whole < 0 else "c") if picture.signed else "f"
         return bytes.fromhex(str(abs(whole)).zfill(width) + sign)
+
+    return write, write(0)
+
+
+def unsigned_packed(field: Field, picture: Picture) -> tuple[Writer, bytes]:
+    """COMP-6: two digits a byte, no sign."""
+
+    def write(value: Json) -> bytes:
+        return bytes.fromhex(str(unscaled(value, picture, signed=False)).zfill(field.size * 2))
 
     return write, write(0)
 

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 from adapters.contract import Json
+from adapters.files.copybook import signs
+from adapters.files.copybook.code_pages import CodePage
 from adapters.files.copybook.layout import Field
-from adapters.files.copybook.options import CodePage, CopybookOptions
+from adapters.files.copybook.options import CopybookOptions
 from adapters.files.copybook.picture import Picture
 from adapters.files.undecodable import Undecodable
 
@@ -34,28 +36,18 @@ def present(digits: int, scale: int) -> Present:
         return lambda value: _pointed(value, scale)
     factor = 10**-scale
     if digits <= MAX_INTEGER_DIGITS:
-        return (lambda value: value) if scale == 0 else (lambda value: value * factor)
+        return (lambda value: value) if scale == 0 else (lambda value: _bounded(value * factor))
     return lambda value: str(value * factor)
+
+
+def _bounded(value: int) -> Json:
+    """A binary may hold more than its picture says, and then more than 64 bits with the zeros that P stands for."""
+    return value if -(1 << 63) <= value < 1 << 63 else str(value)
 
 
 def _pointed(value: int, scale: int) -> str:
     text = str(abs(value)).zfill(scale + 1)
     return f"{'-' if value < 0 else ''}{text[:-scale]}.{text[-scale:]}"
-
-
-def overpunch(page: CodePage) -> dict[int, tuple[bytes, int]]:
-    """A byte that carries a digit and the sign → (digit as ASCII, 1, -1, or 0 when it says no sign).
-
-    EBCDIC zones: C, A, E plus; D, B minus; F none. ASCII: the same characters, and GnuCOBOL's and
-    Micro Focus's p to y for minus.
-    """
-    if page.ebcdic:
-        signs = {0xC: 1, 0xA: 1, 0xE: 1, 0xD: -1, 0xB: -1, 0xF: 0}
-        return {zone << 4 | digit: (b"%d" % digit, sign) for zone, sign in signs.items() for digit in range(10)}
-    table: dict[int, tuple[bytes, int]] = {}
-    for characters, sign in (("0123456789", 0), ("{ABCDEFGHI", 1), ("}JKLMNOPQR", -1), ("pqrstuvwxy", -1)):
-        table |= {ord(character): (b"%d" % digit, sign) for digit, character in enumerate(characters)}
-    return table
 
 
 def digit_table(page: CodePage) -> bytes:
@@ -80,8 +72,9 @@ def zoned(field: Field, picture: Picture, page: CodePage, options: CopybookOptio
     table = digit_table(page)
     show = present(picture.digits, picture.scale)
     blanks = (page.space * size, bytes(size))
-    blank = show(0) if field.blank_when_zero else None
+    blank = blank_value(field, picture, options)
     split = _separate(field, page) if field.sign_separate else _punched(field, picture, page, options)
+    loosely = None if options.strict else signs.loosely(field, picture, page, options)
 
     def decode(data: bytes, at: int, env: Any) -> Json:
         raw = data[at : at + size]
@@ -91,26 +84,37 @@ def zoned(field: Field, picture: Picture, page: CodePage, options: CopybookOptio
         except (ValueError, KeyError):
             if raw in blanks:
                 return blank
+            if loosely is not None and (loose := loosely(raw)) is not None:
+                return show(loose)
             raise Undecodable(f"{field.cobol} isn't a number") from None
         return show(-value if negative else value)
 
     return decode
 
 
+def blank_value(field: Field, picture: Picture, options: CopybookOptions) -> Json:
+    """What a number is of which nothing is there: null; zero where its picture writes zero so. As Cobrix has it without
+    its improved null detection, a decimal is zero."""
+    show = present(picture.digits, picture.scale)
+    if options.strict:
+        return show(0) if picture.suppressed or field.blank_when_zero else None
+    return show(0) if not options.improved_null_detection and picture.scale else None
+
+
 _Split: TypeAlias = Callable[[bytes, bytes], tuple[bytes, bool]]
 
 
 def _separate(field: Field, page: CodePage) -> _Split:
-    signs = {"+".encode(page.name)[0]: False, "-".encode(page.name)[0]: True}
+    plus_minus = {"+".encode(page.name)[0]: False, "-".encode(page.name)[0]: True}
     if field.sign_leading:
-        return lambda raw, digits: (digits[1:], signs[raw[0]])
-    return lambda raw, digits: (digits[:-1], signs[raw[-1]])
+        return lambda raw, digits: (digits[1:], plus_minus[raw[0]])
+    return lambda raw, digits: (digits[:-1], plus_minus[raw[-1]])
 
 
 def _punched(field: Field, picture: Picture, page: CodePage, options: CopybookOptions) -> _Split:
-    table = overpunch(page)
-    if not picture.signed and options.strict_sign_overpunching:
-        table = {byte: entry for byte, entry in table.items() if entry[1] >= 0}
+    table = signs.overpunch(page)
+    if not picture.signed:
+        table = {byte: entry for byte, entry in table.items() if entry[1] in signs.unsigned(options)}
     if field.sign_leading:
 
         def leading(raw: bytes, digits: bytes) -> tuple[bytes, bool]:
@@ -130,17 +134,33 @@ def packed(field: Field, picture: Picture, options: CopybookOptions) -> Decode:
     """COMP-3: two digits a byte, the last half byte the sign (C A F E plus, D B minus)."""
     size, ceiling = field.size, 10**picture.stored
     show = present(picture.digits, picture.scale)
-    signs = {"c": 1, "a": 1, "e": 1, "f": 1}
-    if picture.signed or not options.strict_sign_overpunching:
-        signs |= {"d": -1, "b": -1}
+    nibbles = {"c": 1, "a": 1, "e": 1, "f": 1}
+    if picture.signed or not (options.strict and options.strict_sign_overpunching):
+        nibbles |= {"d": -1, "b": -1}
+    if not options.strict:
+        ceiling = 10 ** (MAX_INTEGER_DIGITS if picture.stored == MAX_INTEGER_DIGITS else size * 2)
 
     def decode(data: bytes, at: int, env: Any) -> Json:
         text = data[at : at + size].hex()
-        sign = signs.get(text[-1])
+        sign = nibbles.get(text[-1])
         digits = text[:-1]
         if sign is None or not digits.isdigit() or (value := int(digits)) >= ceiling:
             raise Undecodable(f"{field.cobol} isn't a packed number of {picture.stored} digits")
         return show(value if sign > 0 else -value)
+
+    return decode
+
+
+def unsigned_packed(field: Field, picture: Picture, options: CopybookOptions) -> Decode:
+    """COMP-6 and Cobrix's COMP-3U: two digits a byte and no sign."""
+    size, ceiling = field.size, 10**picture.stored
+    show = present(picture.digits, picture.scale)
+
+    def decode(data: bytes, at: int, env: Any) -> Json:
+        digits = data[at : at + size].hex()
+        if not digits.isdigit() or (value := int(digits)) >= ceiling:
+            raise Undecodable(f"{field.cobol} isn't a packed number of {picture.stored} digits")
+        return show(value)
 
     return decode
 
@@ -200,12 +220,12 @@ def shortest(value: float) -> float:
     return float(f"{value:.9g}")
 
 
-def edited(field: Field, picture: Picture, page: CodePage) -> Decode:
+def edited(field: Field, picture: Picture, page: CodePage, options: CopybookOptions) -> Decode:
     """A number laid out to be read: Z(5)9.99-, +9(8), $$,$$9.99CR; `S` in such a picture is an overpunched sign."""
     size = field.size
     show = present(picture.digits, picture.scale)
-    blank = show(0) if picture.suppressed or field.blank_when_zero else None
-    punched = overpunch(page) if "S" in picture.text else {}
+    blank = blank_value(field, picture, options)
+    punched = signs.overpunch(page) if "S" in picture.text else {}
 
     def decode(data: bytes, at: int, env: Any) -> Json:
         raw = data[at : at + size]
@@ -217,6 +237,8 @@ def edited(field: Field, picture: Picture, page: CodePage) -> Decode:
         if not text.strip(" \0"):
             return blank
         value = _read_edited(text, picture)
+        if value is None and not options.strict:
+            value = _read_edited(text.replace(" ", ""), picture)
         if value is None:
             raise Undecodable(f"{field.cobol} isn't a number as PIC {picture.text} writes it")
         return show(-value if sign < 0 else value)

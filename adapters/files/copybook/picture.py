@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-_REPEAT = re.compile(r"(CR|DB|.)(?:\((\d+)\))?")
+_REPEAT = re.compile(r"(CR|DB|.)(?:\(([0-9]{1,12})\))?")
 _MAX_POSITIONS = 10_000_000
 
 
@@ -50,6 +50,11 @@ def parse(text: str) -> Picture:
     if symbols == {"N"} or symbols == {"G"}:
         return Picture(text, Category.NATIONAL, sum(count for _, count in counts))
     return _number(text, counts, symbols)
+
+
+def positions(picture: Picture) -> str:
+    """The symbol of each character position, such as `-999.99`."""
+    return "".join(symbol * count for symbol, count in _expand(picture.text) if symbol not in "SVP")
 
 
 def _expand(text: str) -> list[tuple[str, int]]:

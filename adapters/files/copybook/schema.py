@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapters.contract import JsonSchema
+from adapters.files.copybook import texts
 from adapters.files.copybook.layout import Field, Group, Layout, Node
 from adapters.files.copybook.numbers import MAX_INTEGER_DIGITS
 from adapters.files.copybook.picture import Category, Picture
@@ -38,8 +39,9 @@ def _members(group: Group, *, written: bool) -> tuple[dict[str, JsonSchema], lis
 
 
 def _member(node: Node, *, written: bool) -> tuple[dict[str, JsonSchema], list[str]]:
-    if node.cobol == "FILLER" and (isinstance(node, Field) or node.occurs is None):
-        return _members(node, written=written) if isinstance(node, Group) else ({}, [])
+    if node.shown != "named":
+        lifted = isinstance(node, Group) and node.shown == "lifted"
+        return _members(node, written=written) if lifted and isinstance(node, Group) else ({}, [])
     schema = _group(node, written=written) if isinstance(node, Group) else _field(node, written=written)
     if node.occurs is not None:
         schema = {"type": "array", "items": schema, "maxItems": node.occurs.high}
@@ -50,6 +52,8 @@ def _field(field: Field, *, written: bool) -> dict[str, Any]:
     picture = field.picture
     if picture is None:
         return {"type": "number"}
+    if texts.is_shown(field):
+        return {"type": "string"}
     if picture.category in (Category.TEXT, Category.NATIONAL):
         return _conditions(field, {"type": "string", "maxLength": picture.length})
     return _conditions(field, _number(picture, nullable=field.usage == "display", written=written))

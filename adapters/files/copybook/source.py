@@ -6,7 +6,7 @@ Fixed format is the reference format of ISO/IEC 1989: columns 1–6 sequence num
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 _WORD = re.compile(
@@ -15,16 +15,44 @@ _WORD = re.compile(
 _LISTING = {"EJECT", "SKIP1", "SKIP2", "SKIP3"}
 _FREE = re.compile(r"(>>|\$)\s*(SOURCE|SET\s+SOURCEFORMAT)\b.*FREE", re.IGNORECASE)
 _TAB = 8
-_AREA_END = 72
+_DIGITS = 12
+LITERAL = "\0"
+"""What stands for a literal where words are told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where program text stands: free, or behind `first` columns of sequence number and up to column `last`.
+
+    `last` None: to the end of the line.
+    """
+
+    first: int = 6
+    last: int | None = 72
+    free: bool = False
+
+
+class Line(int):
+    """The line of a COPY statement, from which a line of another copybook came."""
+
+    inside = ""
+
+    @classmethod
+    def of(cls, line: int, name: str, inner: int) -> Line:
+        """Line `inner` of copybook `name`, which line `line` copies."""
+        made = cls(line)
+        deeper = f", {inner.inside}" if isinstance(inner, Line) else ""
+        made.inside = f"in {name}, line {int(inner)}{deeper}"
+        return made
 
 
 class Fault(Exception):
     """One thing wrong in a copybook; `line` is 1-based."""
 
     def __init__(self, message: str, line: int) -> None:
-        super().__init__(message)
-        self.message = message
-        self.line = line
+        self.message = f"{message} ({line.inside})" if isinstance(line, Line) else message
+        super().__init__(self.message)
+        self.line = int(line)
 
 
 class CopybookError(Exception):
@@ -37,11 +65,12 @@ class CopybookError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word, upper-cased, or one literal without its quotes, as written."""
+    """One word, upper-cased, or one literal without its quotes, as written. `written`: the word as it was written."""
 
     text: str
     line: int
     literal: bool = False
+    written: str = ""
 
 
 class Words:
@@ -57,7 +86,7 @@ class Words:
 
     def peek(self) -> str | None:
         word = self._words[self._at] if self._at < len(self._words) else None
-        return None if word is None else "\0" if word.literal else word.text
+        return None if word is None else LITERAL if word.literal else word.text
 
     def rest(self) -> Sequence[Word]:
         """The words that aren't taken yet."""
@@ -77,16 +106,16 @@ class Words:
 
     def integer(self, what: str) -> int:
         word = self.take(what)
-        if not (word.text.isascii() and word.text.isdigit()):
-            raise Fault(f"{what} must be a whole number, not '{word.text}'", word.line)
+        if not (word.text.isascii() and word.text.isdigit() and len(word.text) <= _DIGITS):
+            raise Fault(f"{what} must be a whole number, not '{word.text[:40]}'", word.line)
         return int(word.text)
 
 
-def entries(source: str, faults: list[Fault], *, free: bool = False) -> Iterator[list[Word]]:
-    """The entries of a copybook, each the words up to its period. After a fault the entry goes on as if it were
-    mended, so that one mistake isn't told twice."""
+def entries(lines: Iterable[tuple[str, int]], faults: list[Fault]) -> Iterator[list[Word]]:
+    """The entries of a copybook's logical lines, each the words up to its period. After a fault the entry goes on as
+    if it were mended, so that one mistake isn't told twice."""
     entry: list[Word] = []
-    for text, line in _logical_lines(source, faults, free=free):
+    for text, line in lines:
         for word, ends in _words(text, line, faults):
             if word is not None:
                 entry.append(word)
@@ -98,18 +127,19 @@ def entries(source: str, faults: list[Fault], *, free: bool = False) -> Iterator
         yield entry
 
 
-def _logical_lines(source: str, faults: list[Fault], *, free: bool) -> Iterator[tuple[str, int]]:
+def logical_lines(source: str, faults: list[Fault], columns: Columns) -> Iterator[tuple[str, int]]:
     """Lines of program text with their numbers; continuation lines are joined to the line that they continue."""
     pending: tuple[str, int] | None = None
-    for number, raw in enumerate(source.splitlines(), start=1):
+    free = columns.free
+    for number, raw in enumerate(source.replace("\xa0", " ").splitlines(), start=1):
         if _FREE.search(raw):
             free = True
             continue
-        indicator, text = (" ", raw) if free else _columns(raw)
-        if indicator in "*/Dd$" or text.strip().upper().rstrip(".") in _LISTING or text.lstrip().startswith(">>"):
+        indicator, text = (" ", raw) if free else _columns(raw, columns)
+        if _says_nothing(indicator, text) or ((free or columns.first < 0) and text.startswith("*")):
             continue
         if indicator == "-" and pending is not None:
-            pending = (_continued(pending[0], text, number, faults), pending[1])
+            pending = (_continued(pending[0], text, number, faults, columns), pending[1])
             continue
         if pending is not None:
             yield pending
@@ -118,13 +148,23 @@ def _logical_lines(source: str, faults: list[Fault], *, free: bool) -> Iterator[
         yield pending
 
 
-def _columns(raw: str) -> tuple[str, str]:
+def _says_nothing(indicator: str, text: str) -> bool:
+    start = text.lstrip()
+    return indicator in "*/D$" or start.startswith(">>") or text.strip().upper().rstrip(".") in _LISTING
+
+
+def _columns(raw: str, columns: Columns) -> tuple[str, str]:
+    """(indicator, text). What stands in the indicator's column and is no indicator belongs to the text."""
     line = raw.rstrip("\r\n\x1a").expandtabs(_TAB)
-    indicator = line[6:7] or " "
-    return indicator, line[7:_AREA_END]
+    indicator, text = line[columns.first : columns.first + 1] or " ", line[columns.first + 1 : columns.last]
+    if indicator in " *-/$":
+        return indicator, text
+    if indicator in "Dd" and not text[:1].strip():
+        return "D", text
+    return " ", indicator + text
 
 
-def _continued(before: str, text: str, number: int, faults: list[Fault]) -> str:
+def _continued(before: str, text: str, number: int, faults: list[Fault], columns: Columns) -> str:
     quote = _open_quote(before)
     if quote is None:
         return before.rstrip() + text.lstrip()
@@ -132,8 +172,9 @@ def _continued(before: str, text: str, number: int, faults: list[Fault]) -> str:
     if start < 0:
         faults.append(Fault("a continued literal must go on with its quote", number))
         return f"{before}{quote} ."
-    # An open literal holds every column up to 72, spaces included.
-    return before.ljust(_AREA_END - 7) + text[start + 1 :]
+    # An open literal holds every column up to the last, spaces included.
+    width = 0 if columns.last is None else columns.last - columns.first - 1
+    return before.ljust(width) + text[start + 1 :]
 
 
 def _open_quote(text: str) -> str | None:
@@ -159,7 +200,7 @@ def _words(text: str, line: int, faults: list[Fault]) -> Iterator[tuple[Word | N
             ends = word.endswith(".")
             # A comma or semicolon that ends a word is only punctuation.
             word = (word[:-1] if ends else word).rstrip(",;")
-            yield (Word(word.upper(), line) if word else None), ends
+            yield (Word(word.upper(), line, written=word) if word else None), ends
 
 
 def _literal(text: str, line: int, faults: list[Fault]) -> Word:

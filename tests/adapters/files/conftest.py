@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
 import time
@@ -14,6 +15,10 @@ import pytest
 from adapters.contract import Context, Workspace
 from adapters.files import KIND
 from adapters.files.adapter import FilesAdapter
+from adapters.files.compile import compile_format
+from adapters.files.config import Dataset
+from adapters.files.content import InMemory
+from adapters.files.formats import Bad, Copied, Record
 
 TASK_COPYBOOK = """\
        01  TASK-RECORD.
@@ -85,6 +90,36 @@ def _task(key: str, title: str = "Call back", due: str = "20270131", amount: byt
 def task() -> Callable[..., bytes]:
     """`task(key)`: the bytes of a task record."""
     return _task
+
+
+def _scanned(format: str, data: bytes, key: str = "id", **config: Any) -> list[Record | Bad]:
+    dataset = Dataset.model_validate({"match": "x", "format": format, "key": key, **config})
+    file = io.BytesIO(data)
+    reader = compile_format(dataset, key, {}, "").reader(file, len(data))
+    found = list(reader.scan(file))
+    content = reader.content if isinstance(reader, Copied) else InMemory(data)
+    for record in found:  # each record decodes alone from its bytes as it did in the file
+        if isinstance(record, Record):
+            assert reader.decode(content.read(record.start, record.end)) == record.value
+    return found
+
+
+@pytest.fixture(scope="session")
+def scanned() -> Callable[..., list[Record | Bad]]:
+    """`scanned(format, data, key, options=…)`: what a file of those bytes holds; may raise `Undecodable`."""
+    return _scanned
+
+
+@pytest.fixture(scope="session")
+def values() -> Callable[..., list[dict[str, Any]]]:
+    """`values(format, data, key, options=…)`: the records of a file that holds nothing else."""
+
+    def of(*given: Any, **config: Any) -> list[dict[str, Any]]:
+        found = _scanned(*given, **config)
+        assert all(isinstance(record, Record) for record in found), found
+        return [record.value for record in found if isinstance(record, Record)]
+
+    return of
 
 
 @pytest.fixture(scope="session")

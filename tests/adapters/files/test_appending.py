@@ -128,9 +128,9 @@ async def test_a_write_that_takes_too_long_has_an_unknown_outcome(
 
     released = threading.Event()
 
-    def slow(handle: int, temporary: str, data: bytes) -> None:
+    def slow(handle: int, temporary: str, data: bytes, mode: int) -> None:
         released.wait(30)
-        write(handle, temporary, data)
+        write(handle, temporary, data, mode)
 
     monkeypatch.setattr("adapters.files.drop._write", slow)
     with pytest.raises(UnknownOutcome):

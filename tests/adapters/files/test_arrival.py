@@ -137,6 +137,7 @@ async def test_every_reply_is_wholly_from_one_generation(
 ) -> None:
     if not in_memory:
         monkeypatch.setattr("adapters.files.dataset._CONTENT_BYTES", 0)
+        monkeypatch.setattr("adapters.files.dataset._SMALL", 0)
         monkeypatch.setattr("adapters.files.dataset._ROWS_BYTES", 0)
     master = drop_folder / "TASKMAST.DAT"
 
@@ -179,6 +180,7 @@ async def test_a_file_rewritten_in_place_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("adapters.files.dataset._CONTENT_BYTES", 0)
+    monkeypatch.setattr("adapters.files.dataset._SMALL", 0)
     master = drop_folder / "TASKMAST.DAT"
     master.write_bytes(task("A1", title="old") + task("A2"))
     adapter = build(tasks)

@@ -10,7 +10,8 @@ import jsonschema_rs
 import pytest
 from pydantic import ValidationError
 
-from adapters.contract import Context, Effect, SupportsDryRun, Workspace
+from adapters.capabilities import SupportsDryRun
+from adapters.contract import Context, Effect, Workspace
 from adapters.errors import ConfigError, DoNotRetry, Unavailable
 from adapters.files import KIND
 from adapters.files.adapter import FilesAdapter
@@ -93,7 +94,7 @@ def test_all_faults_are_found_at_once(build: Build, tasks: dict[str, Any]) -> No
         {"root": "x", "datasets": {}},
         {"root": 5, "datasets": {"d": {"match": "x", "format": "csv", "key": "a"}}},
         {"root": "x", "datasets": {"D!": {"match": "x", "format": "csv", "key": "a"}}},
-        {"root": "x", "datasets": {"d": {"match": "x", "format": "excel", "key": "a"}}},
+        {"root": "x", "datasets": {"d": {"match": "x", "format": "word", "key": "a"}}},
         {"root": "x", "datasets": {"d": {"match": "x", "format": "csv"}}},
         {
             "root": "x",

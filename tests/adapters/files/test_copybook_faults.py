@@ -32,11 +32,14 @@ def _layout(body: str, **options: object) -> Layout:
         ("01 R.\n   05 A PIC X.\n   05 A PIC X.", 3, "two items called a"),
         ("01 R.\n   05 A PIC X.\n   05 FILLER.\n      10 A PIC X.", 3, "two items called a"),
         ("01 R.\n 05 FILLER OCCURS 2.\n  10 A PIC X.\n 05 FILLER OCCURS 2.\n  10 A PIC X.", 4, "called filler"),
-        ("01 R.\n   05 A PIC 9 COMP SYNC.", 2, "SYNC"),
-        ("01 R.\n   05 A POINTER.", 2, "isn't a clause"),
-        ("01 R.\n   05 A USAGE INDEX.", 2, "USAGE INDEX"),
+        ("01 R.\n   05 A PIC X POINTER.", 2, "can't have a picture"),
+        ("01 R.\n   05 A USAGE OBJECT.", 2, "USAGE OBJECT"),
+        ("01 R.\n   05 A PIC 9 UNSIGNED.", 2, "SIGNED and UNSIGNED"),
         ("01 R.\n   50 A PIC X.", 2, "level 50"),
-        ("01 R.\n   COPY OTHER.", 2, "level number"),
+        ("01 R.\n   COPY OTHER.", 2, "no such copybook"),
+        ("01 R.\n   COPY OTHER", 2, "no period"),
+        ("01 R.\n   05 A PIC X.\n66 B RENAMES C.", 3, "renames C, which isn't"),
+        ("01 R.\n   05 A PIC X.\n   05 C PIC X.\n66 B RENAMES C THRU A.", 4, "from the first"),
         ("01 R.\n   05 A PIC X VALUE 'X.", 2, "isn't closed"),
         ("01 R.\n   88 C.", 2, "no VALUE"),
         ("01 R.\n   05 A PIC X.\n   88 C VALUE THRU 'B'.", 3, "THRU"),
@@ -65,7 +68,7 @@ MANY = """\
     05  I.
     05  J REDEFINES A  PIC X.
     05  K              PIC X OCCURS 1 TO 3 DEPENDING ON NOWHERE.
-    05  L              PIC 9 COMP SYNC.
+    05  L              PIC 9 COMP UNSIGNED.
         88  L-LOW.
     COPY OTHER.
     05  A              PIC X.
@@ -89,9 +92,9 @@ def test_every_fault_is_told_in_one_run_and_none_twice() -> None:
         (12, "neither a picture nor"),
         (13, "directly follow A"),
         (14, "NOWHERE, which isn't declared"),
-        (15, "SYNC"),
+        (15, "SIGNED and UNSIGNED"),
         (16, "L-LOW has no VALUE"),
-        (17, "level number"),
+        (17, "no such copybook"),
         (18, "two items called a"),
         (19, "no period"),
     ]

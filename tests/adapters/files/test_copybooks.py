@@ -7,6 +7,7 @@ import pytest
 from adapters.files.copybook import builder, items, layout, schema
 from adapters.files.copybook.layout import Group, Layout
 from adapters.files.copybook.picture import Category, parse
+from adapters.files.copybook.sizes import binary_size
 from adapters.files.copybook.source import CopybookError
 
 
@@ -121,7 +122,7 @@ def test_sizes_of_usages() -> None:
     sizes = [size for _, size in _places(record.root).values()]
     assert sizes == [7, 6, 5, 2, 4, 8, 9, 3, 4, 4, 8, 6, 2, 5, 2, 3, 7, 4, 3]
     assert record.size == sum(sizes) - 5 - 7
-    assert builder.binary_size(2, 1) == 1
+    assert binary_size(2, 1) == 1
 
 
 def test_tables_and_redefinitions() -> None:

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.files.copybook import builder, items
+from adapters.files.copybook.code_pages import CodePage
 from adapters.files.copybook.decoder import Decoder
 from adapters.files.copybook.encoder import Encoder
-from adapters.files.copybook.options import CodePage, CopybookOptions
+from adapters.files.copybook.options import CopybookOptions
+from adapters.files.copybook.shape import Shape
 from adapters.files.undecodable import Undecodable
 
 
@@ -21,7 +23,7 @@ class Codec:
 
     def __init__(self, body: str, page: str = "cp037", *, short: bool = False, **options: Any) -> None:
         source = "01 R.\n" + body
-        self.layout = builder.build(items.read(source, free=True), smallest=options.get("binary_smallest", 2))
+        self.layout = builder.build(items.read(source, free=True), shape=Shape(options.get("binary_smallest", 2)))
         chosen = CopybookOptions(**options)
         self.decode = Decoder(self.layout, CodePage.of(page), chosen, short=short)
         self._encode = Encoder(self.layout, CodePage.of(page), chosen)

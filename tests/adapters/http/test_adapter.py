@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from adapters.contract import Adapter, Context, Effect, SupportsLookup
+from adapters.capabilities import SupportsLookup
+from adapters.contract import Adapter, Context, Effect
 from adapters.errors import (
     AdapterError,
     ConfigError,
@@ -136,6 +137,8 @@ async def test_a_probe_of_what_is_down(built: Any, servers: Any, context: Contex
         ({"base_url": "https://a.b", "auth": {"bearer": UNSET}}, "credential"),
         ({"base_url": "https://a.b", "auth": {"basic": {"username": "u", "password": UNSET}}}, "credential"),
         ({"base_url": "https://a.b", "tls": {"cert": "c.pem", "key": UNSET}}, "TLS key"),
+        ({"base_url": "https://a.b", "tls": {"cert": UNSET, "key": TOKEN}}, "TLS key or certificate"),
+        ({"base_url": "https://a.b", "tls": {"ca": UNSET}}, "certificate"),
     ],
 )
 async def test_what_the_environment_lacks_fails_only_when_used(

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from adapters.contract import Context, SupportsDryRun
+from adapters.capabilities import SupportsDryRun
+from adapters.contract import Context
 from adapters.errors import BadReply, Conflict, Invalid, Retry, Unacknowledged, Unavailable
 
 OPERATION = "PATCH /c/{id}"

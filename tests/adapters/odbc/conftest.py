@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -142,3 +145,28 @@ def gate(server: Database) -> Database:
     server.run(_POSTGRES_OWNERS if server.kind == "postgresql" else _MARIADB_OWNERS)
     server.dsn = server.dsn.replace("Uid=figway", "Uid=fig_gate")
     return server
+
+
+@pytest.fixture(scope="session")
+def chinook(
+    tmp_path_factory: pytest.TempPathFactory, servers: ModuleType, postgres: Any, mariadb: Any
+) -> dict[str, str]:
+    """Connection strings of the sample database on each engine."""
+    corpus = os.environ.get("FIGWAY_CORPUS")
+    if not corpus:
+        pytest.skip("FIGWAY_CORPUS is not set: the sample database isn't here")
+    folder = Path(corpus) / "chinook"
+    copy = tmp_path_factory.mktemp("chinook") / "chinook.sqlite"
+    shutil.copyfile(folder / "Chinook_Sqlite.sqlite", copy)
+    # PostgreSQL reads N'…' as CHAR, and would cut the blanks that some of the data end in.
+    script = re.sub(r"([(,]\s*)N'", r"\1'", (folder / "Chinook_PostgreSql.sql").read_text(encoding="utf-8-sig"))
+    postgres.sql(script.replace("\\c chinook;", "\\c chinook"))
+    # The script means its backslashes as such.
+    mariadb.sql(
+        "SET sql_mode = 'NO_BACKSLASH_ESCAPES';" + (folder / "Chinook_MySql.sql").read_text(encoding="utf-8-sig")
+    )
+    return {
+        "sqlite": servers.sqlite_dsn(copy),
+        "postgresql": postgres.dsn.replace("Database=postgres", "Database=chinook"),
+        "mariadb": mariadb.dsn.replace("Database=app", "Database=Chinook"),
+    }

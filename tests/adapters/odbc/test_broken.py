@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from adapters.errors import Refused, Retry, Unavailable, UnknownOutcome
-from adapters.odbc.tableops import TableActions
+from adapters.odbc.reads import TableReads
 from adapters.secret import Reference
 
 TABLES = """
@@ -98,7 +98,7 @@ async def test_a_server_lost_in_the_commit_leaves_the_outcome_unknown(own_server
     _table(own_server)
     adapter = make(own_server, TABLES)
     await adapter.open()
-    row = TableActions.row
+    row = TableReads.row
 
     def killed(self, session, key, within):
         """The server goes after the statement, before COMMIT."""
@@ -107,7 +107,7 @@ async def test_a_server_lost_in_the_commit_leaves_the_outcome_unknown(own_server
             os.kill(pid, signal.SIGKILL)
         return found
 
-    monkeypatch.setattr(TableActions, "row", killed)
+    monkeypatch.setattr(TableReads, "row", killed)
     with pytest.raises(UnknownOutcome):
         await adapter.invoke("t.update", {"id": 1, "v": 6}, soon())
 
@@ -178,3 +178,28 @@ async def test_a_sqlite_file_that_is_not_there_is_unavailable_and_not_made(sqlit
     with pytest.raises(Unavailable):
         await make(sqlite, TABLES, dsn=Reference(dsn, "env:X")).open()
     assert not missing.exists()
+
+
+KILL = {
+    "postgresql": "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    " WHERE pid <> pg_backend_pid() AND usename = 'figway';",
+    "mariadb": "KILL USER 'figway'@'127.0.0.1';",
+}
+ALIVE = {
+    "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'figway';",
+    "mariadb": "SELECT count(*) FROM information_schema.processlist WHERE user = 'figway' AND id <> connection_id();",
+}
+
+
+@pytest.mark.parametrize("own_server", ["postgres", "mariadb"], indirect=True)
+async def test_one_connection_is_kept_ready_while_nobody_calls(own_server, make, soon, monkeypatch):
+    monkeypatch.setattr("adapters.odbc.pool.KEEP", 0.3)
+    adapter = make(own_server, queries={"one": "SELECT 1 AS a"})
+    await adapter.open()
+    own_server.run(KILL[own_server.kind])
+    for _ in range(200):
+        if own_server.run(ALIVE[own_server.kind]).strip() == "1":
+            break
+        await asyncio.sleep(0.1)
+    assert own_server.run(ALIVE[own_server.kind]).strip() == "1"
+    assert (await adapter.invoke("one", {}, soon())).value["items"] == [{"a": 1}]

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import re
-import shutil
-from pathlib import Path
 
 import pytest
 
@@ -31,7 +27,7 @@ DDL = {
 TYPES = {
     "id": "integer", "price": "decimal(10,2)", "big": "integer", "note": "text(40)", "long_note": "text",
     "ok": "boolean", "day": "date", "clock": "time", "at": "timestamp", "raw": "binary", "ratio": "float",
-    "parent": "integer", "seen": "timestamptz", "key": "text", "wide": "decimal(20,0)", "mood": "text",
+    "parent": "integer", "seen": "timestamptz", "key": "uuid", "wide": "decimal(20,0)", "mood": "text",
     "code": "char(4)",
 }  # fmt: skip
 
@@ -58,29 +54,6 @@ async def test_a_database_that_is_down_is_unavailable(servers):
     dsn = f"Driver={servers.driver('psqlodbcw.so')};Server=127.0.0.1;Port={servers.free_port()};Uid=x;Database=x"
     with pytest.raises(Unavailable):
         await introspect(Config(dsn=dsn))
-
-
-@pytest.fixture(scope="session")
-def chinook(tmp_path_factory, servers, postgres, mariadb):
-    """Connection strings of the sample database on each engine."""
-    corpus = os.environ.get("FIGWAY_CORPUS")
-    if not corpus:
-        pytest.skip("FIGWAY_CORPUS is not set: the sample database isn't here")
-    folder = Path(corpus) / "chinook"
-    copy = tmp_path_factory.mktemp("chinook") / "chinook.sqlite"
-    shutil.copyfile(folder / "Chinook_Sqlite.sqlite", copy)
-    # PostgreSQL reads N'…' as CHAR, and would cut the blanks that some of the data end in.
-    script = re.sub(r"([(,]\s*)N'", r"\1'", (folder / "Chinook_PostgreSql.sql").read_text(encoding="utf-8-sig"))
-    postgres.sql(script.replace("\\c chinook;", "\\c chinook"))
-    # The script means its backslashes as such.
-    mariadb.sql(
-        "SET sql_mode = 'NO_BACKSLASH_ESCAPES';" + (folder / "Chinook_MySql.sql").read_text(encoding="utf-8-sig")
-    )
-    return {
-        "sqlite": servers.sqlite_dsn(copy),
-        "postgresql": postgres.dsn.replace("Database=postgres", "Database=chinook"),
-        "mariadb": mariadb.dsn.replace("Database=app", "Database=Chinook"),
-    }
 
 
 def _plain(name: str) -> str:

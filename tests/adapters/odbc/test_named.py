@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from adapters.errors import BadReply, ConfigError, DoNotRetry, Invalid, NotFound, Refused
 from adapters.odbc.dialects import DIALECTS
 from adapters.odbc.guard import faults
-from adapters.odbc.named import prepare, read_query, rewrite
+from adapters.odbc.headers import read_query
+from adapters.odbc.named import prepare, rewrite
 
 Q = {"x": "?", "y": "?", "limit": "?", "date": "?"}
 
@@ -73,8 +74,8 @@ def test_a_statement_that_the_driver_would_garble_is_refused():
     query = read_query("q/a.sql", "SELECT 'ü' -- é".encode())
     with pytest.raises(ConfigError):
         prepare(query, DIALECTS["mariadb"])
-    assert prepare(query, DIALECTS["postgresql"]).sql == "SELECT 'ü'"
-    assert prepare(read_query("q/a.sql", "SELECT 1 -- é".encode()), DIALECTS["mariadb"]).sql == "SELECT 1"
+    assert prepare(query, DIALECTS["postgresql"])[0].sql == "SELECT 'ü'"
+    assert prepare(read_query("q/a.sql", "SELECT 1 -- é".encode()), DIALECTS["mariadb"])[0].sql == "SELECT 1"
 
 
 def test_a_disguised_statement_and_a_false_comment_are_refused_in_mariadb():
@@ -111,7 +112,7 @@ def test_no_text_makes_the_reader_do_anything_but_answer_or_refuse(text):
     for dialect in DIALECTS.values():
         try:
             query = read_query("q/a.sql", ("SELECT " + text).encode())
-            prepared = prepare(query, dialect)
+            (prepared,) = prepare(query, dialect)
         except ConfigError:
             continue
         assert ";" not in prepared.sql or any(quote in prepared.sql for quote in "'\"`$[")

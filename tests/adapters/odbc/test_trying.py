@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.contract import SupportsDryRun
+from adapters.capabilities import SupportsDryRun
 from adapters.errors import AdapterError, Conflict, Invalid, NotFound, NotTried
 
 SEED = 20261121

@@ -50,21 +50,37 @@ def judge() -> Callable[[Documents], etree.XMLSchema]:
 
 
 def _judge(documents: Documents) -> etree.XMLSchema:
-    texts = {f"{number}.xsd": source.root for number, source in enumerate(documents.schemas)}
-    names: dict[str, str] = {}
-    for name, source in zip(texts, documents.schemas, strict=True):
-        names.setdefault(source.namespace, name)
+    spaces = list(dict.fromkeys(source.namespace for source in documents.schemas))
     served: dict[str, bytes] = {}
-    for name, root in texts.items():
-        copy = etree.fromstring(etree.tostring(root, encoding="utf-8"))
-        for node in copy.iterfind(XSD + "import"):
-            node.set("schemaLocation", names.get(node.get("namespace", ""), ""))
-        served[name] = etree.tostring(copy, encoding="utf-8")
-    imports = "".join(f'<xs:import namespace="{space}" schemaLocation="{name}"/>' for space, name in names.items())
+    for number, source in enumerate(documents.schemas):
+        copy = etree.fromstring(etree.tostring(source.root, encoding="utf-8"))
+        for node in [node for node in copy if node.tag in (XSD + "import", XSD + "include", XSD + "redefine")]:
+            copy.remove(node)
+        for node in copy.iterfind(f".//{XSD}element[@ref='xs:schema']"):  # libxml2 knows no element of that name.
+            node.getparent().replace(node, etree.Element(XSD + "any", processContents="skip"))
+        for node in copy.iter(XSD + "any"):  # What an instance puts there has no declaration.
+            node.set("processContents", "skip")
+        others = (other for other in spaces if other != source.namespace)
+        for other in others:
+            copy.insert(0, _import(other, spaces))
+        served[f"{number}.xsd"] = etree.tostring(copy, encoding="utf-8")
+    for number, space in enumerate(spaces):
+        target = f' targetNamespace="{space}"' if space else ""
+        parts = [f"{index}.xsd" for index, source in enumerate(documents.schemas) if source.namespace == space]
+        includes = "".join(f'<xs:include schemaLocation="{part}"/>' for part in parts)
+        served[f"all{number}.xsd"] = f'<xs:schema xmlns:xs="{XSD[1:-1]}"{target}>{includes}</xs:schema>'.encode()
     parser = etree.XMLParser(no_network=True)
     parser.resolvers.add(_Resolver(served))
-    root = f'<xs:schema xmlns:xs="{XSD[1:-1]}">{imports}</xs:schema>'
-    return etree.XMLSchema(etree.fromstring(root.encode(), parser))
+    root = etree.fromstring(f'<xs:schema xmlns:xs="{XSD[1:-1]}"/>'.encode(), parser)
+    root.extend(_import(space, spaces) for space in spaces)
+    return etree.XMLSchema(root)
+
+
+def _import(space: str, spaces: list[str]) -> etree._Element:
+    node = etree.Element(XSD + "import", schemaLocation=f"all{spaces.index(space)}.xsd")
+    if space:
+        node.set("namespace", space)
+    return node
 
 
 class _Resolver(etree.Resolver):
@@ -82,9 +98,58 @@ def generator() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def strange() -> ModuleType:
+    """`strange.py` beside this file."""
+    return _module("strange")
+
+
+@pytest.fixture(scope="session")
+def rpc() -> ModuleType:
+    """`strange_rpc.py` beside this file."""
+    return _module("strange_rpc")
+
+
+@pytest.fixture(scope="session")
 def shapes() -> ModuleType:
     """`shapes.py` beside this file."""
     return _module("shapes")
+
+
+@pytest.fixture(scope="session")
+def real() -> ModuleType:
+    """`real.py` beside this file."""
+    return _module("real")
+
+
+@pytest.fixture(scope="session")
+def identity(real: ModuleType) -> tuple[str, str]:
+    """A certificate that is its own authority, and its RSA key, both as PEM texts."""
+    certificate, key = real.self_signed("figway", real.rsa_key())
+    return certificate, key
+
+
+@pytest.fixture(scope="session")
+def gsoap(real: ModuleType, identity: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Base URLs of two gSOAP servers: one for everybody, one that wants messages signed by `identity`."""
+    with real.gsoap(tmp_path_factory.mktemp("gsoap"), identity[0]) as urls:
+        yield urls
+
+
+@pytest.fixture
+async def documents(tmp_path: Path, identity: tuple[str, str]) -> AsyncIterator[Callable[..., SoapAdapter]]:
+    """Builds adapters of documents.wsdl on a base URL, and closes them."""
+    files = {"d.wsdl": (HERE / "documents" / "documents.wsdl").read_bytes(), "c.pem": identity[0].encode()}
+    adapters: list[SoapAdapter] = []
+
+    def build(url: str, soap: str = "1.1", **options: Any) -> SoapAdapter:
+        given = {"wsdl": "d.wsdl", "port": f"Port{soap.replace('.', '')}", "address": url, **options}
+        workspace = Workspace(files, tmp_path / "cache")
+        adapters.append(KIND.build("docs", KIND.config.model_validate(given), workspace))  # type: ignore[arg-type]
+        return adapters[-1]
+
+    yield build
+    for adapter in adapters:
+        await adapter.close()
 
 
 def _module(name: str) -> ModuleType:

@@ -36,6 +36,8 @@ def _of(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int) -
         return st.just(schema["const"])
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
+    if "pattern" in schema.get("properties", {}).get("@xsi:type", ()):
+        return st.just({"@xsi:type": "xsd:string", "#text": "of any type"})
     if schema.get("type") == "object":
         return _object(schema, definitions, depth)
     for word in ("oneOf", "anyOf"):
@@ -47,6 +49,8 @@ def _of(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int) -
 
 def _plain(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int) -> st.SearchStrategy[Any]:
     kind = schema.get("type")
+    if kind == "array" and schema.get("description", "").startswith(_ORDER):
+        return _ordered(schema, definitions, depth)
     if kind == "array":
         least = schema.get("minItems", 0)
         most = least if depth > _DEEP else min(schema.get("maxItems", 3), max(3, least))
@@ -63,6 +67,25 @@ def _plain(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int
     return _text(schema)
 
 
+_ORDER = "In the order "
+
+
+@st.composite
+def _ordered(draw: st.DrawFn, schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int) -> list[Any]:
+    """Elements one by one, in the order that the schema's description tells."""
+    items = schema["items"]
+    while "$ref" in items:
+        items = definitions[items["$ref"].rpartition("/")[2]]
+    names = list(items["properties"])
+    pattern = schema["description"].removeprefix(_ORDER).removesuffix(".")
+    for number, name in sorted(enumerate(names), key=lambda each: -len(each[1])):
+        pattern = re.sub(rf"(?<![^ (]){re.escape(name)}(?![^ ,)?*+{{])", chr(0xE000 + number), pattern)
+    pattern = re.sub(r"[&, ](?![0-9]*\})", "", pattern)
+    drawn = draw(st.from_regex(re.compile(pattern), fullmatch=True).filter(lambda text: len(text) < 12))
+    chosen = [names[ord(each) - 0xE000] for each in drawn]
+    return [{name: draw(_of(items["properties"][name], definitions, depth + 1))} for name in chosen]
+
+
 def _text(schema: Mapping[str, Any]) -> st.SearchStrategy[str]:
     if schema.get("format") in _FORMATS:
         return _FORMATS[schema["format"]]
@@ -70,13 +93,22 @@ def _text(schema: Mapping[str, Any]) -> st.SearchStrategy[str]:
         return st.just('<x:y xmlns:x="urn:other">text</x:y>')
     if schema.get("contentEncoding") == "base64":
         return st.sampled_from(["", "AA==", "c2lnbmVk", "/+8="])
-    if "pattern" in schema:
-        # libxml2 knows the name characters of XML 1.0's fourth edition, which are fewer than the fifth's.
-        return st.from_regex(re.compile(schema["pattern"], re.ASCII), fullmatch=True, alphabet=_LATIN)
+    patterns = [each["pattern"] for each in (schema, *schema.get("allOf", ())) if "pattern" in each]
+    if patterns:
+        return _matching(patterns, schema)
     least, most = schema.get("minLength", 0), schema.get("maxLength", 40)
     if least == 0 and most >= 20:
         return _WORDS.map(lambda text: text[:most].strip())
     return st.text(_XML, min_size=least, max_size=most)
+
+
+def _matching(patterns: list[str], schema: Mapping[str, Any]) -> st.SearchStrategy[str]:
+    # libxml2 knows the name characters of XML 1.0's fourth edition, which are fewer than the fifth's.
+    first, *rest = (re.compile(pattern, re.ASCII) for pattern in patterns)
+    least, most = schema.get("minLength", 0), schema.get("maxLength", 40)
+    return st.from_regex(first, fullmatch=True, alphabet=_LATIN).filter(
+        lambda text: least <= len(text) <= most and all(each.search(text) for each in rest)
+    )
 
 
 @st.composite
@@ -86,11 +118,23 @@ def _object(draw: st.DrawFn, schema: Mapping[str, Any], definitions: Mapping[str
         branches = rule.get("oneOf") or rule.get("anyOf") or [rule]
         _choose(draw, branches, required, absent)
     value = {}
+    if schema.get("maxProperties") == 1:
+        name = draw(st.sampled_from(list(schema["properties"])))
+        return {name: draw(_of(schema["properties"][name], definitions, depth + 1))}
     for name, inner in schema["properties"].items():
-        if name in absent:
+        # A type says its name only where it stands in for another.
+        if name in absent or (name == "@xsi:type" and name not in required):
             continue
-        if name in required or (depth <= _DEEP and draw(st.booleans())):
+        # An attribute with a default is never absent when it is read.
+        if (
+            name in required
+            or (name.startswith("@") and "default" in inner)
+            or (depth <= _DEEP and draw(st.booleans()))
+        ):
             value[name] = draw(_of(inner, definitions, depth + 1))
+    if not value and schema.get("minProperties"):
+        name, inner = next(iter(schema["properties"].items()))
+        value[name] = draw(_of(inner, definitions, depth + 1))
     return value
 
 

@@ -13,10 +13,11 @@ from lxml import etree
 from adapters.contract import Workspace
 from adapters.soap.compiler import form_of
 from adapters.soap.decode import Decoder
-from adapters.soap.form import Form, dump, load
+from adapters.soap.form import Form
 from adapters.soap.notes import Notes
 from adapters.soap.render import Renderer
 from adapters.soap.schema import input_schema, output_schema
+from adapters.soap.stored import dump, load
 
 _WSDL = """<w:definitions xmlns:w="http://schemas.xmlsoap.org/wsdl/" xmlns:s="http://schemas.xmlsoap.org/wsdl/soap/"
     xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:t="urn:t" targetNamespace="urn:t">

@@ -78,11 +78,10 @@ def test_an_import_by_address_is_found_beside_the_wsdl(workspace: Workspace) -> 
     assert "GetOrder" in _build(by_address).operations()
 
 
-def test_undefined_type(workspace: Workspace) -> None:
-    broken = _edited(workspace, lambda data: data.replace(b"o:Line", b"o:Nothing"))
-    where, message, file, _ = _problem(broken)
-    assert (where, file) == ("/wsdl", WSDL)
-    assert "Nothing" in message
+def test_an_undefined_type_leaves_out_what_needs_it(workspace: Workspace) -> None:
+    adapter = _build(_edited(workspace, lambda data: data.replace(b"o:Line", b"o:Nothing")))
+    assert list(adapter.operations()) == ["GetOrder", "PutOrder", "Notify"]
+    assert "Nothing, which isn't defined" in adapter.left_out["ListOrders"]
 
 
 def test_unknown_service_and_port(workspace: Workspace) -> None:
@@ -110,10 +109,10 @@ def test_no_usable_port(workspace: Workspace) -> None:
 
 
 def test_nothing_that_can_be_called(workspace: Workspace) -> None:
-    encoded = _edited(workspace, lambda data: data.replace(b'use="literal"', b'use="encoded"'))
-    where, message, file, _ = _problem(encoded)
+    untold = _edited(workspace, lambda data: data.replace(b'element="tns:', b'type="tns:'))
+    where, message, file, _ = _problem(untold)
     assert (where, file) == ("/wsdl", WSDL)
-    assert "GetOrder uses encoded messages" in message
+    assert "no operation of port 'Orders11Port' can be called: GetOrder uses" in message
 
 
 def test_soap_11_comes_first_without_a_choice(workspace: Workspace) -> None:

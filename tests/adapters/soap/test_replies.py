@@ -58,7 +58,7 @@ def _reply(status: int, body: bytes = b"", **headers: str) -> HttpReply:
         (_reply(200, b"<other/>"), READ, BadReply, "isn't SOAP"),
         (_reply(200, b"<e:Envelope xmlns:e='x"), READ, BadReply, "cut off"),
         (_reply(200, b"<e:Envelope><x></e:Envelope>"), READ, BadReply, "well-formed"),
-        (_reply(200, b"--x", content_type="multipart/related; boundary=x"), READ, BadReply, "attachments"),
+        (_reply(200, b"--x", content_type="multipart/related; boundary=x"), READ, BadReply, "isn't SOAP"),
         (_reply(200, f'<e:Envelope xmlns:e="{S11}"/>'.encode()), READ, BadReply, "without a body"),
         (_reply(202), WRITE, UnknownOutcome, "no answer"),
         (_reply(500, f'<e:Envelope xmlns:e="{S11}"><e:Body/></e:Envelope>'.encode()), READ, Retry, "isn't a fault"),

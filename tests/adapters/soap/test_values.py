@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, tzinfo
 from decimal import Decimal
+from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -184,3 +185,41 @@ def test_any_text_decodes_or_is_refused(text: str, kind: str) -> None:
 )
 def test_patterns_are_translated_or_left_out(pattern: str, translation: str | None) -> None:
     assert translated((pattern,)) == translation
+
+
+@pytest.mark.parametrize(
+    ("base", "facets", "good", "bad"),
+    [
+        ("string", '<xs:pattern value="\\p{Lu}[a-z-[aeiou]]+"/>', ["Xyz"], ["Xab", "xyz", "1y"]),
+        ("string", '<xs:pattern value="\\p{IsBasicLatin}*"/>', ["abc", ""], ["ä"]),
+        ("date", '<xs:minInclusive value="2000-01-01"/>', ["2000-01-01"], ["1999-12-31"]),
+        (
+            "dateTime",
+            '<xs:maxExclusive value="2000-01-01T00:00:00Z"/>',
+            ["1999-12-31T23:59:59Z"],
+            ["2000-01-01T00:00:00Z"],
+        ),
+        ("base64Binary", '<xs:maxLength value="2"/>', ["AAA=", ""], ["AAAA"]),
+        ("hexBinary", '<xs:length value="1"/>', ["AA=="], ["AAA="]),
+        ("decimal", '<xs:enumeration value="1.50"/><xs:enumeration value="2"/>', ["1.5", 2, "2.0"], ["1", "3"]),
+        ("int", '<xs:totalDigits value="3"/>', [999, -999], [1000]),
+        ("int", '<xs:pattern value="[0-9]{3}"/>', [123], [12, 1234]),
+        ("duration", '<xs:enumeration value="P1D"/>', ["P1D"], ["P2D"]),
+        ("double", '<xs:enumeration value="0.5"/>', [0.5], [0.25]),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "",
+)
+def test_rules_that_json_schema_cannot_say(
+    shapes: ModuleType, base: str, facets: str, good: list[Any], bad: list[Any]
+) -> None:
+    form = shapes.content(
+        '<xs:sequence><xs:element name="v" type="t:V"/></xs:sequence><xs:attribute name="a" type="t:V"/>',
+        f'<xs:simpleType name="V"><xs:restriction base="xs:{base}">{facets}</xs:restriction></xs:simpleType>',
+    )
+    for value in good:
+        assert shapes.render(form, {"v": value, "@a": value})
+    for value in bad:
+        for wrong in ({"v": value}, {"v": good[0], "@a": value}):
+            assert shapes.accepts(form, wrong)
+            with pytest.raises(BadValue, match="rule"):
+                shapes.render(form, wrong)

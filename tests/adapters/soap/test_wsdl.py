@@ -84,21 +84,22 @@ _EMPTY = '<xs:element name="In"><xs:complexType/></xs:element>'
 
 
 def test_what_is_left_out_says_why(shapes: ModuleType) -> None:
-    rpc = '<w:part name="x" type="xs:int"/>'
-    assert shapes.left_out(shapes.form(_EMPTY, parts=rpc, style="rpc", use="encoded")) == "rpc/encoded messages"
-    assert (
-        shapes.left_out(shapes.form(_EMPTY, parts=rpc))
-        == "a document message whose part names a type instead of an element"
+    dangling = '<w:part name="x" type="n:T" xmlns:n="urn:nowhere"/>'
+    assert "{urn:nowhere}T, which isn't defined" in shapes.left_out(shapes.form(_EMPTY, parts=dangling))
+    branch = '<xs:sequence><xs:element name="a" type="xs:{}"/><xs:element name="{}" type="xs:int"/></xs:sequence>'
+    twice = f"<xs:choice>{branch.format('int', 'b')}{branch.format('string', 'c')}</xs:choice>"
+    assert "'a' occurs with two types" in shapes.left_out(shapes.content(twice))
+    assert "SOAP header 'Gone'" in shapes.left_out(
+        shapes.form(_EMPTY, header='<s:header message="t:Head" part="Gone" use="literal"/>')
     )
-    header = '<s:header message="t:Head" part="Session" use="literal"/>'
-    assert shapes.left_out(shapes.form(_EMPTY, header=header)) == "the SOAP header Session"
-    twice = (
-        '<xs:sequence><xs:element name="a" type="xs:int"/><xs:element name="b" type="xs:int"/>'
-        '<xs:element name="a" type="xs:int"/></xs:sequence>'
-    )
-    assert "'a' occurs at two places" in shapes.left_out(shapes.content(twice))
-    wild = '<xs:choice maxOccurs="9"><xs:any namespace="##other"/><xs:element name="a" type="xs:int"/></xs:choice>'
-    assert "wildcard" in shapes.left_out(shapes.content(wild))
+    nothing = '<xs:element name="In" type="t:Missing"/>'
+    assert "{urn:t}Missing, which isn't defined" in shapes.left_out(shapes.form(nothing))
+
+
+def test_a_part_of_a_type_is_an_element_of_its_name(shapes: ModuleType) -> None:
+    form = shapes.form(_EMPTY, parts='<w:part name="x" type="xs:int"/>')
+    assert shapes.render(form, {"x": 5}) == "<x>5</x>"
+    assert shapes.decode(form, '<x xmlns="">5</x>') == {"x": 5}
 
 
 def test_included_schemas_take_the_includers_namespace(shapes: ModuleType) -> None:

@@ -48,6 +48,32 @@ def test_a_broken_one_is_1_with_a_sentence_each() -> None:
     assert result.stdout == ""
 
 
+_WSDL = """<w:definitions xmlns:w="http://schemas.xmlsoap.org/wsdl/" xmlns:s="http://schemas.xmlsoap.org/wsdl/soap/"
+  xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:t="urn:t" targetNamespace="urn:t"><w:types>
+  <xs:schema targetNamespace="urn:t"><xs:element name="A" type="xs:int"/><xs:element name="B" type="t:Gone"/>
+  </xs:schema></w:types><w:message name="A"><w:part name="p" element="t:A"/></w:message>
+  <w:message name="B"><w:part name="p" element="t:B"/></w:message><w:portType name="P">
+  <w:operation name="GetA"><w:input message="t:A"/></w:operation><w:operation name="GetB"><w:input message="t:B"/>
+  </w:operation></w:portType><w:binding name="B" type="t:P">
+  <s:binding transport="http://schemas.xmlsoap.org/soap/http"/><w:operation name="GetA"/><w:operation name="GetB"/>
+  </w:binding><w:service name="S"><w:port name="P" binding="t:B"><s:address location="http://127.0.0.1:9/"/></w:port>
+  </w:service></w:definitions>"""
+
+
+def test_verbose_lists_what_cannot_be_called(shop: Path) -> None:
+    (shop / "openapi/sources").mkdir()
+    (shop / "openapi/sources/crm.wsdl").write_text(_WSDL)
+    upstreams = (shop / "gateway.yaml").read_text()
+    crm = "upstreams: {crm: {kind: soap, wsdl: openapi/sources/crm.wsdl}, "
+    (shop / "gateway.yaml").write_text(upstreams.replace("upstreams: {", crm))
+    result = figway("check", "--verbose", "--workspace", str(shop))
+    assert (result.exit_code, result.stderr) == (0, "")
+    reason = "simpleType {urn:t}Gone, which isn't defined"
+    assert f"upstream crm: 1 operations, 1 left out\n  GetB: it uses {reason}\n" in result.stdout
+    found = json.loads(figway("check", "--verbose", "--json", "--workspace", str(shop)).stdout)
+    assert found["left_out"] == [{"upstream": "crm", "operations": 1, "left_out": {"GetB": reason}}]
+
+
 def test_findings_as_json() -> None:
     result = figway("check", "--json", "--workspace", str(BROKEN / "01-missing-wsdl"))
     assert result.exit_code == 1

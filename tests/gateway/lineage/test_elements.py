@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from adapters.odbc.elements import element as column
+from adapters.odbc.headers import read_query
 from adapters.odbc.model import Model
-from adapters.odbc.named import read_query
 from gateway.lineage.answer import told
 from gateway.lineage.snapshots import Mappings
 from gateway.routing.load import compile_workspace, read_workspace

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from adapters.contract import Adapter, Effect, Operation, SupportsTemplates, Workspace
+from adapters.capabilities import SupportsTemplates
+from adapters.contract import Adapter, Effect, Operation, Workspace
 from adapters.http import KIND as HTTP
 from gateway.routing.bindings import operation_of
 

@@ -1,0 +1,70 @@
+"""A file of any format as JSON lines, by the description that a dataset of it would have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import yaml
+from pydantic import ValidationError
+
+from adapters.errors import ConfigError
+from adapters.files.compile import compile_format
+from adapters.files.config import Dataset
+from adapters.files.copybook.output import JsonLines
+from adapters.files.decode import Summary, decode_file
+from adapters.files.formats import Bad, Format
+
+_LARGEST = 1024 * 1024
+_EVERY = 1000
+
+
+@dataclass(slots=True)
+class DatasetDecoding:
+    """A file ready to be decoded."""
+
+    file: Path
+    format: Format
+    ignored: list[str] = field(default_factory=list)
+
+    def run(self, target: BinaryIO, advance: Callable[[int], None]) -> Summary:
+        """Writes every record; raises OSError. `advance` hears how far in the file it is, in bytes."""
+        writer, summary = JsonLines(target), Summary()
+        for found in decode_file(self.file, self.format):
+            if isinstance(found, Bad):
+                summary.add(found)
+                continue
+            writer.write(found.value)
+            summary.records += 1
+            if summary.records % _EVERY == 0:
+                advance(found.end)
+        writer.close()
+        return summary
+
+
+def dataset_decoding(file: Path, description: Path) -> DatasetDecoding:
+    """`description`: YAML with `format` and what goes with it; raises `ValueError` with a sentence, and OSError."""
+    with description.open("rb") as source:
+        text = source.read(_LARGEST + 1)
+    if len(text) > _LARGEST:
+        raise ValueError(f"{description} is too long to describe a dataset")
+    try:
+        given = yaml.safe_load(text)
+        dataset = Dataset.model_validate({"match": "*", "key": "-", **given})
+        beside = {path.name: path.read_bytes() for path in _named(description, dataset)}
+        return DatasetDecoding(file, compile_format(dataset, None, beside, ""))
+    except (yaml.YAMLError, TypeError):
+        raise ValueError(f"{description} isn't YAML that describes a dataset") from None
+    except ValidationError as error:
+        said = [f"{'/'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        raise ValueError(f"{description}: {'; '.join(said)}") from None
+    except ConfigError as error:
+        said = [f"{problem.where.strip('/')}: {problem.message}" for problem in error.problems]
+        raise ValueError(f"{description}: {'; '.join(said)}") from None
+
+
+def _named(description: Path, dataset: Dataset) -> list[Path]:
+    """A copybook beside the description."""
+    return [] if dataset.copybook is None else [description.parent / Path(dataset.copybook).name]

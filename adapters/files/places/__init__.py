@@ -1,0 +1,1 @@
+"""Places that aren't folders of this machine: what each can do, and the mirror through which it is read."""

@@ -1,0 +1,119 @@
+"""The copy of a place in a folder of ours, through which it is read like any other folder.
+
+A file is fetched beside its name, given the time that it has at its place, and renamed; what is gone there goes here.
+A lock and a small file of state let all workers of a host share one mirror.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from adapters.errors import Unavailable
+from adapters.files.folder import Pattern
+from adapters.files.places.place import Place, There
+
+_STATE = ".state"
+_ERRAND = 500
+"""Files that are fetched at once."""
+
+
+class Mirror:
+    """Methods block. `patterns`: what is mirrored of the place, what belongs to these files included."""
+
+    def __init__(self, place: Place, root: Path, patterns: Sequence[Pattern], every: float, max_bytes: int) -> None:
+        self._place = place
+        self.root = root
+        self._patterns = patterns
+        self._every = every
+        self._max_bytes = max_bytes
+        self._ours: dict[str, int] = {}
+
+    def refresh(self, *, force: bool = False) -> None:
+        """Looks at the place where that is due, and fetches what is new; raises `Unavailable`."""
+        started = time.time()
+        try:
+            with self._alone():
+                state = self._state()
+                looked = state.get("looked", 0.0)
+                if looked >= started or (not force and 0 <= started - looked < self._every):
+                    return
+                self._looked(state)
+        except OSError as error:
+            raise Unavailable("the mirror of the place can't be written", detail=str(error)) from error
+
+    def write(self, path: str, data: bytes, *, over: bool) -> str:
+        """Writes a file at the place; answers its path."""
+        self._place.write(path, data, over=over)
+        self._ours[path] = len(data)
+        return path
+
+    def _looked(self, state: dict[str, Any]) -> None:
+        there = self._wanted(self._place.files(sorted({"/".join(each.folders) for each in self._patterns})))
+        if sum(each.size for each in there.values()) > self._max_bytes:
+            raise Unavailable(f"the place has more than the {self._max_bytes} bytes that may be mirrored")
+        listed = {path: [each.size, each.modified, each.tag] for path, each in there.items()}
+        before, have = state.get("listed", {}), state.get("have", {})
+        # What may still be growing must look the same twice; what we wrote was renamed.
+        ours, self._ours = self._ours, {}
+        sure = not self._place.settles
+        fit = {p: t for p, t in there.items() if sure or before.get(p) == listed[p] or ours.get(p) == t.size}
+        have = {path: version for path, version in have.items() if (self.root / path).exists()}
+        have |= self._fetched({path: each for path, each in fit.items() if have.get(path) != listed[path]}, listed)
+        for gone in have.keys() - there.keys():
+            (self.root / gone).unlink(missing_ok=True)
+        have = {path: version for path, version in have.items() if path in there}
+        self._keep({"looked": time.time(), "listed": listed, "have": have})
+
+    def _wanted(self, found: Mapping[str, There]) -> dict[str, There]:
+        def wanted(path: str) -> bool:
+            *folders, name = path.split("/")
+            return any(each.folders == tuple(folders) and each.wants(name) for each in self._patterns)
+
+        return {path: there for path, there in found.items() if wanted(path)}
+
+    def _fetched(self, new: Mapping[str, There], listed: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+        done: dict[str, list[Any]] = {}
+        paths = list(new)
+        for first in range(0, len(paths), _ERRAND):
+            some = paths[first : first + _ERRAND]
+            beside = {path: self._beside(path, number) for number, path in enumerate(some)}
+            try:
+                for path in self._place.fetch({path: (new[path], beside[path]) for path in some}):
+                    os.utime(beside[path], (new[path].modified, new[path].modified))
+                    os.replace(beside[path], self.root / path)
+                    done[path] = listed[path]
+            finally:
+                for path in some:
+                    beside[path].unlink(missing_ok=True)
+        return done
+
+    def _beside(self, path: str, number: int) -> Path:
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target.parent / f".fetched-{number}.tmp"
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _state(self) -> dict[str, Any]:
+        try:
+            found = json.loads((self.root / _STATE).read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _keep(self, state: Mapping[str, Any]) -> None:
+        temporary = self.root / f"{_STATE}.tmp"
+        temporary.write_text(json.dumps(state))
+        os.replace(temporary, self.root / _STATE)

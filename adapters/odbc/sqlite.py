@@ -1,0 +1,61 @@
+"""SQLite by sqliteodbc."""
+
+from __future__ import annotations
+
+from adapters.odbc.dialect import Dialect
+from adapters.odbc.failures import Codes, Failure
+
+# The driver itself rounds a double to 15 digits.
+_SQLITE_FLOAT = "CASE typeof({c}) WHEN 'real' THEN printf('%!.17g', {c}) ELSE {c} END"
+
+SQLITE = Dialect(
+    name="sqlite",
+    grammar="sqlite",
+    # NoCreat: a mistyped path is an error instead of a new, empty database. Timeout is the driver's own wait for a
+    # lock, on top of SQLite's (`deadline`, below).
+    options={"NoCreat": "1", "FKSupport": "1", "BigInt": "1", "Timeout": "1"},
+    encoding="utf-8",
+    session=("PRAGMA foreign_keys = ON", "PRAGMA query_only = ON"),
+    begin_write=("PRAGMA query_only = OFF",),
+    end_write=("PRAGMA query_only = ON",),
+    # The driver has SQLite wait twice.
+    deadline=("PRAGMA busy_timeout = {quarter}",),
+    # Columns hold what was stored, whatever they declare: read it as stored and judge it here.
+    read={
+        **dict.fromkeys(
+            ("integer", "decimal", "text", "char", "boolean", "date", "time", "timestamp", "timestamptz", "interval",
+             "uuid", "json"),
+            "CAST({c} AS TEXT)",
+        ),
+        "float": _SQLITE_FLOAT,
+    },
+    stored={"float": _SQLITE_FLOAT},
+    exact="CAST({c} AS TEXT) COLLATE BINARY",
+    bind={"decimal": "CAST(? AS NUMERIC)"},
+    ascending="{c} ASC NULLS LAST",
+    descending="{c} DESC NULLS FIRST",
+    limit="LIMIT ? OFFSET {skip}",
+    # Steps through the result; else the driver fetches all of it.
+    bulk={"StepAPI": "1"},
+    # A transaction that read what has changed since can't write.
+    lock=("", ""),
+    last_id="SELECT last_insert_rowid()",
+    digits=15,
+    rolls_back=True,
+    # A virtual table is its module's own affair.
+    undoes="SELECT 1 FROM sqlite_master WHERE COALESCE(?, '') IS NOT NULL AND name = ? COLLATE NOCASE "
+    "AND type IN ('table', 'view') AND sql NOT LIKE 'CREATE VIRTUAL%'",
+    codes=Codes(
+        messages=(
+            ("UNIQUE constraint failed", Failure.CONFLICT),
+            ("FOREIGN KEY constraint failed", Failure.CONFLICT),
+            ("constraint failed", Failure.INVALID),
+            ("no such table", Failure.ABSENT),
+            ("no such column", Failure.ABSENT),
+        ),
+        natives={
+            5: Failure.BUSY, 6: Failure.BUSY, 8: Failure.REFUSED, 9: Failure.TIMEOUT, 14: Failure.UNREACHABLE,
+            18: Failure.INVALID, 19: Failure.CONFLICT, 20: Failure.INVALID, 23: Failure.REFUSED,
+        },
+    ),
+)  # fmt: skip
