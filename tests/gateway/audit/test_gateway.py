@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -146,9 +146,9 @@ def test_no_acknowledged_write_is_missing_after_kills(running: ModuleType, works
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[bool]:
-    """A disk of 4 MB at `folder`; False: none can be mounted here."""
+    """A disk of 64 MB at `folder`; False: none can be mounted here."""
     folder.mkdir(parents=True, exist_ok=True)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m,mode=700", "tmpfs", str(folder)]
     mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
     try:
         yield mounted
@@ -163,11 +163,10 @@ def _fill(folder: Path, process: subprocess.Popen[bytes], mounted: bool) -> None
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
         return
     with (folder / "filler").open("wb", buffering=0) as filler:
-        try:
-            while True:
-                filler.write(b"x" * 512)
-        except OSError:
-            return
+        for size in (65_536, 512):
+            with suppress(OSError):
+                while True:
+                    filler.write(b"x" * size)
 
 
 def _empty(folder: Path, process: subprocess.Popen[bytes]) -> None:
