@@ -52,7 +52,8 @@ class Exchange(RequestResponseCycle):
         self._write(status, fields, body)
 
     def _write(self, status: int, fields: bytes, body: bytes) -> None:
-        if self.disconnected:
+        # A caller that has left may not be told of yet: its transport takes nothing more.
+        if self.disconnected or self.transport.is_closing():
             return
         self.response_started = self.response_complete = True
         ours = _block(self.default_headers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.audit.checkpoint import Claim
@@ -40,6 +40,7 @@ def test_a_checkpoint_says_what_it_claims() -> None:
 
 @settings(deadline=None, max_examples=150, database=None)
 @given(at=st.integers(0, 10_000), bit=st.integers(0, 7))
+@example(at=311, bit=0)  # base64's last digit has bits that stand for nothing
 def test_any_flipped_bit_of_a_note_makes_it_worthless(at: int, bit: int) -> None:
     note = bytearray(SIGNER.sign(CLAIM.text()))
     note[at % len(note)] ^= 1 << bit
