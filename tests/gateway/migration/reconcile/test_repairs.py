@@ -21,7 +21,7 @@ def seed(shops: tuple[Any, Any], fill: Callable[[int], Any]) -> None:
     new.kept["C-0003"] |= {"city": "Oslo", "limit": "99.00"}
 
 
-@pytest.mark.parametrize("writes", ["dual_legacy", "dual_new"])
+@pytest.mark.parametrize("writes", [pytest.param("dual_legacy", marks=pytest.mark.slow), "dual_new"])
 def test_repairs_make_the_other_side_as_the_one_with_the_last_word(
     moving: Serve, shops: tuple[Any, Any], fill: Callable[[int], Any], writes: str
 ) -> None:

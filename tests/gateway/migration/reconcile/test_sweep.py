@@ -47,8 +47,15 @@ def diverge(shops: tuple[Any, Any], fill: Callable[[int], Any], seed: int) -> di
     return expected
 
 
-@pytest.mark.parametrize("details", [True, False], ids=["details", "lists"])
-@pytest.mark.parametrize("backwards", [False, True], ids=["alike", "backwards"])
+@pytest.mark.parametrize(
+    ("backwards", "details"),
+    [
+        pytest.param(False, False, id="alike-lists"),
+        pytest.param(True, True, id="backwards-details"),
+        pytest.param(False, True, id="alike-details", marks=pytest.mark.slow),
+        pytest.param(True, False, id="backwards-lists", marks=pytest.mark.slow),
+    ],
+)
 def test_every_divergence_is_found_and_no_other(
     moving: Serve, shops: tuple[Any, Any], fill: Callable[[int], Any], details: bool, backwards: bool
 ) -> None:
@@ -176,6 +183,7 @@ def test_a_group_without_a_list_is_told_its_entities(
         assert document["sweep"]["same"] == {"match": 1, "neither has it": 1}
 
 
+@pytest.mark.slow  # half a minute of looking again
 def test_a_side_that_fails_is_unknown_and_never_clean(
     moving: Serve, shops: tuple[Any, Any], fill: Callable[[int], Any]
 ) -> None:
