@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any, BinaryIO, NamedTuple
 
 from adapters.contract import Json
-from adapters.errors import FieldError
-from adapters.files.columns import Column, integer, plain, schema, typed
+from adapters.files.columns import Column, integer, plain, typed
 from adapters.files.columns import decimal as decimal_text
 from adapters.files.csv_format import located
 from adapters.files.formats import Bad, FieldType, Record
 from adapters.files.options import DbfOptions
+from adapters.files.read_only import ReadOnlyColumns
 from adapters.files.undecodable import Undecodable
 
 _VERSIONS = frozenset((0x02, 0x03, 0x30, 0x31, 0x32, 0x43, 0x63, 0x83, 0x8B, 0x8E, 0xCB, 0xF5, 0xFB))
@@ -45,7 +45,7 @@ class Field(NamedTuple):
     null_bit: int
 
 
-class DbfFormat:
+class DbfFormat(ReadOnlyColumns):
     """Tables of one shape. `encoding`: None for what the table says."""
 
     def __init__(self, options: DbfOptions, encoding: str | None, key: str | None) -> None:
@@ -55,20 +55,11 @@ class DbfFormat:
         self._key = key
         self.fields: Mapping[str, FieldType] = {name: each.field for name, each in options.columns.items()}
 
-    def output_schema(self) -> dict[str, Any]:
-        return schema(self._columns, nullable=True)
-
-    def input_schema(self) -> dict[str, Any]:
-        return {**self.output_schema(), "required": [self._key]}
-
     def whole(self, size: int) -> bool:
         return size > 32
 
     def reader(self, file: BinaryIO, size: int) -> DbfReader:
         return DbfReader(self._options, self._encoding, file, size, self._key)
-
-    def encode(self, value: Mapping[str, Json]) -> tuple[bytes, list[FieldError]]:
-        return b"", [FieldError("", "can't be written in this format")]
 
 
 class DbfReader:

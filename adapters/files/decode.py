@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
@@ -46,6 +46,12 @@ class Wanted(NamedTuple):
     form: str
 
 
+class _Writer(Protocol):
+    def write(self, value: dict[str, Json]) -> None: ...
+
+    def close(self) -> None: ...
+
+
 @dataclass(slots=True)
 class Summary:
     """What became of a file: records written, those that couldn't be, values that are null as they're none."""
@@ -62,11 +68,17 @@ class Summary:
         if len(self.bad) < _KEPT:
             self.bad.append(bad)
 
-
-class _Writer(Protocol):
-    def write(self, value: dict[str, Json]) -> None: ...
-
-    def close(self) -> None: ...
+    def write(self, found: Iterable[Record | Bad], writer: _Writer, advance: Callable[[int], None]) -> None:
+        """Writes and counts all that is found; `advance` hears how far in the file that is, in bytes."""
+        for each in found:
+            if isinstance(each, Bad):
+                self.add(each)
+                continue
+            writer.write(each.value)
+            self.records += 1
+            if self.records % _EVERY == 0:
+                advance(each.end)
+        writer.close()
 
 
 @dataclass(slots=True)
@@ -91,15 +103,7 @@ class Decoding:
         summary = Summary()
         path = self.wanted.file
         with path.open("rb", buffering=_BUFFER) as file:
-            for found in self.records.scan(file, path.stat().st_size, str(path)):
-                if isinstance(found, Bad):
-                    summary.add(found)
-                    continue
-                writer.write(found.value)
-                summary.records += 1
-                if summary.records % _EVERY == 0:
-                    advance(found.end)
-        writer.close()
+            summary.write(self.records.scan(file, path.stat().st_size, str(path)), writer, advance)
         summary.wrong, summary.skipped = self.records.wrong, self.records.skipped
         return summary
 

@@ -15,10 +15,9 @@ from adapters.files.compile import compile_format
 from adapters.files.config import Dataset
 from adapters.files.copybook.output import JsonLines
 from adapters.files.decode import Summary, decode_file
-from adapters.files.formats import Bad, Format
+from adapters.files.formats import Format
 
 _LARGEST = 1024 * 1024
-_EVERY = 1000
 
 
 @dataclass(slots=True)
@@ -32,15 +31,7 @@ class DatasetDecoding:
     def run(self, target: BinaryIO, advance: Callable[[int], None]) -> Summary:
         """Writes every record; raises OSError. `advance` hears how far in the file it is, in bytes."""
         writer, summary = JsonLines(target), Summary()
-        for found in decode_file(self.file, self.format):
-            if isinstance(found, Bad):
-                summary.add(found)
-                continue
-            writer.write(found.value)
-            summary.records += 1
-            if summary.records % _EVERY == 0:
-                advance(found.end)
-        writer.close()
+        summary.write(decode_file(self.file, self.format), writer, advance)
         return summary
 
 

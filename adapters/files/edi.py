@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
 from adapters.contract import Json
-from adapters.errors import FieldError
 from adapters.files.copy import CopiedRecords, Placed
 from adapters.files.formats import Bad, FieldType, Record
+from adapters.files.read_only import ReadOnly
 from adapters.files.undecodable import Undecodable
 
 LONGEST_SEGMENT = 1 << 20
@@ -208,7 +208,7 @@ class Interchanges(Protocol):
     def __call__(self, source: Source, encoding: str | None) -> Iterator[Placed]: ...
 
 
-class EdiFormat:
+class EdiFormat(ReadOnly):
     """Files of interchanges. `encoding`: None for what the interchange says."""
 
     fields: Mapping[str, FieldType] = FIELDS
@@ -229,9 +229,6 @@ class EdiFormat:
 
     def reader(self, file: BinaryIO, size: int) -> EdiReader:
         return EdiReader(self._cut, self._types, self._encoding, size)
-
-    def encode(self, value: Mapping[str, Json]) -> tuple[bytes, list[FieldError]]:
-        return b"", [FieldError("", "can't be written in this format")]
 
 
 class EdiReader(CopiedRecords):

@@ -6,15 +6,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from adapters.contract import Json
-from adapters.errors import FieldError
-from adapters.files.columns import Column, plain, schema, spelt, typed, with_nulls
+from adapters.files.columns import Column, plain, spelt, typed, with_nulls
 from adapters.files.copy import CopiedRecords, Placed
 from adapters.files.csv_format import located
 from adapters.files.formats import Bad, FieldType, Record
 from adapters.files.options import ExcelOptions
+from adapters.files.read_only import ReadOnlyColumns
 from adapters.files.undecodable import Undecodable
 from adapters.files.xlsx import Cell, Fault, Merged, Workbook, place
 
@@ -22,7 +22,7 @@ _RANGE = re.compile(r"([A-Z]+)([0-9]+)(?::([A-Z]+)([0-9]+)?)?")
 _LAST_ROW, _LAST_COLUMN = 1_048_576, 16_384
 
 
-class ExcelFormat:
+class ExcelFormat(ReadOnlyColumns):
     """Workbooks of one shape."""
 
     def __init__(self, options: ExcelOptions, key: str | None) -> None:
@@ -34,20 +34,11 @@ class ExcelFormat:
     def fields(self) -> Mapping[str, FieldType] | None:
         return None if self._columns is None else {name: each.field for name, each in self._columns.items()}
 
-    def output_schema(self) -> dict[str, Any]:
-        return schema(self._columns, nullable=True)
-
-    def input_schema(self) -> dict[str, Any]:
-        return {**self.output_schema(), "required": [self._key]}
-
     def whole(self, size: int) -> bool:
         return size > 0
 
     def reader(self, file: BinaryIO, size: int) -> ExcelReader:
         return ExcelReader(self._options, self._columns, Sheet(file, self._options), size, self._key)
-
-    def encode(self, value: Mapping[str, Json]) -> tuple[bytes, list[FieldError]]:
-        return b"", [FieldError("", "can't be written in this format")]
 
 
 class Sheet:

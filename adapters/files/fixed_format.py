@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from adapters.contract import Json
-from adapters.errors import FieldError
 from adapters.files import lines
-from adapters.files.columns import Column, reading, schema, with_nulls
+from adapters.files.columns import Column, reading, with_nulls
 from adapters.files.formats import Bad, FieldType, Record
 from adapters.files.options import FixedOptions
+from adapters.files.read_only import ReadOnlyColumns
 from adapters.files.undecodable import Undecodable
 
-_READ_ONLY = [FieldError("", "can't be written in this format")]
 
-
-class FixedFormat:
+class FixedFormat(ReadOnlyColumns):
     """Files of one layout. Every column says where it stands."""
+
+    _nullable = False
+    _columns: Mapping[str, Column]
 
     def __init__(self, options: FixedOptions, encoding: str, key: str | None) -> None:
         self._options = options
@@ -26,21 +27,12 @@ class FixedFormat:
         self._columns = with_nulls(options.columns, options.nulls)
         self.fields: Mapping[str, FieldType] = {name: each.field for name, each in self._columns.items()}
 
-    def output_schema(self) -> dict[str, Any]:
-        return schema(self._columns)
-
-    def input_schema(self) -> dict[str, Any]:
-        return {**self.output_schema(), "required": [self._key]}
-
     def whole(self, size: int) -> bool:
         return self._options.length is None or size % self._options.length == 0
 
     def reader(self, file: BinaryIO, size: int) -> FixedReader:
         encoding, start = lines.without_bom(file, self._encoding)
         return FixedReader(self._options, self._columns, encoding, range(start, size), self._key)
-
-    def encode(self, value: Mapping[str, Json]) -> tuple[bytes, list[FieldError]]:
-        return b"", list(_READ_ONLY)
 
 
 class FixedReader:

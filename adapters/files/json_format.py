@@ -9,27 +9,23 @@ from decimal import Decimal
 from typing import Any, BinaryIO
 
 from adapters.contract import Json
-from adapters.errors import FieldError
-from adapters.files.columns import Column, schema, typed
+from adapters.files.columns import Column, typed
 from adapters.files.formats import Bad, FieldType, Record
 from adapters.files.json_scan import LONGEST, Scan
+from adapters.files.read_only import ReadOnlyColumns
 from adapters.files.undecodable import Undecodable
 
 
-class JsonFormat:
+class JsonFormat(ReadOnlyColumns):
     """`pointer`: the array's tokens; None for lines. The text is UTF-8, as RFC 8259 has it."""
+
+    _columns: Mapping[str, Column]
 
     def __init__(self, columns: Mapping[str, Column], pointer: str | None, key: str | None) -> None:
         self._columns = columns
         self._pointer = pointer
         self._key = key
         self.fields: Mapping[str, FieldType] = {name: each.field for name, each in columns.items() if each.compares}
-
-    def output_schema(self) -> dict[str, Any]:
-        return schema(self._columns, nullable=True)
-
-    def input_schema(self) -> dict[str, Any]:
-        return {**self.output_schema(), "required": [self._key]}
 
     def whole(self, size: int) -> bool:
         return True
@@ -39,9 +35,6 @@ class JsonFormat:
         start = 3 if file.read(3) == codecs.BOM_UTF8 else 0
         tokens = None if self._pointer is None else tuple_of(self._pointer)
         return JsonReader(self._columns, tokens, range(start, size), self._key)
-
-    def encode(self, value: Mapping[str, Json]) -> tuple[bytes, list[FieldError]]:
-        return b"", [FieldError("", "can't be written in this format")]
 
 
 class JsonReader:

@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any, BinaryIO
 
 from adapters.contract import Json
-from adapters.errors import FieldError
 from adapters.files import extras
-from adapters.files.columns import Column, schema, typed
+from adapters.files.columns import Column, typed
 from adapters.files.copy import CopiedRecords, Placed
 from adapters.files.csv_format import located
 from adapters.files.formats import Bad, FieldType, Record
+from adapters.files.read_only import ReadOnlyColumns
 from adapters.files.undecodable import Undecodable
 
 _ROWS = 256
@@ -22,28 +22,21 @@ _LARGEST_GROUP = 2 * 1024**3
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
-class ParquetFormat:
+class ParquetFormat(ReadOnlyColumns):
     """Files of one shape."""
+
+    _columns: Mapping[str, Column]
 
     def __init__(self, columns: Mapping[str, Column], key: str | None) -> None:
         self._columns = columns
         self._key = key
         self.fields: Mapping[str, FieldType] = {name: each.field for name, each in columns.items() if each.compares}
 
-    def output_schema(self) -> dict[str, Any]:
-        return schema(self._columns, nullable=True)
-
-    def input_schema(self) -> dict[str, Any]:
-        return {**self.output_schema(), "required": [self._key]}
-
     def whole(self, size: int) -> bool:
         return size >= 12
 
     def reader(self, file: BinaryIO, size: int) -> ParquetReader:
         return ParquetReader(self._columns, file, size, self._key)
-
-    def encode(self, value: Mapping[str, Json]) -> tuple[bytes, list[FieldError]]:
-        return b"", [FieldError("", "can't be written in this format")]
 
 
 class ParquetReader(CopiedRecords):

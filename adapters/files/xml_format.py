@@ -9,11 +9,11 @@ from typing import Any, BinaryIO, NamedTuple
 from lxml import etree
 
 from adapters.contract import Json
-from adapters.errors import FieldError
-from adapters.files.columns import Column, reading, schema, with_nulls
+from adapters.files.columns import Column, reading, with_nulls
 from adapters.files.copy import CopiedRecords, Placed
 from adapters.files.formats import Bad, FieldType, Record
 from adapters.files.options import XmlOptions
+from adapters.files.read_only import ReadOnlyColumns
 from adapters.files.undecodable import Undecodable
 
 MOST_ELEMENTS = 1_000_000
@@ -23,7 +23,7 @@ _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _STEP = re.compile(r"@?(?:[A-Za-z_][\w.-]*:)?[A-Za-z_][\w.-]*")
 
 
-class XmlFormat:
+class XmlFormat(ReadOnlyColumns):
     """Documents of one shape; raises `ValueError` where a path isn't one."""
 
     def __init__(self, options: XmlOptions, key: str | None) -> None:
@@ -42,20 +42,11 @@ class XmlFormat:
             for name, each in self._columns.items()
         ]
 
-    def output_schema(self) -> dict[str, Any]:
-        return schema(self._columns, nullable=True)
-
-    def input_schema(self) -> dict[str, Any]:
-        return {**self.output_schema(), "required": [self._key]}
-
     def whole(self, size: int) -> bool:
         return size > 0
 
     def reader(self, file: BinaryIO, size: int) -> XmlReader:
         return XmlReader(self._record, self._found, self.fields, size, self._key)
-
-    def encode(self, value: Mapping[str, Json]) -> tuple[bytes, list[FieldError]]:
-        return b"", [FieldError("", "can't be written in this format")]
 
 
 class _Found(NamedTuple):
