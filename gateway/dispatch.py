@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import quote
 
 from adapters.contract import Context, Effect, Json, Result, Rows, rows_of
@@ -14,6 +14,7 @@ from gateway.adapter_problems import problem_of
 from gateway.bulkhead import AGENT, BATCH, INTERACTIVE
 from gateway.call import Call, Principal, Reply, UpstreamCall
 from gateway.errors import BadUpstreamReply, InternalError, InvalidRequest, UnknownOutcome
+from gateway.invoker import Invoker
 from gateway.migration.trial import Trial
 from gateway.pipeline import Handler
 from gateway.routing.groups import Side
@@ -25,22 +26,6 @@ from gateway.telemetry import child_of
 # A value with more items than this is mapped on a thread when the mapping isn't a compiled one.
 _BIG = 200
 _NOBODY = Principal("")
-
-
-class Invoker(Protocol):
-    """An upstream, as the dispatcher sees it."""
-
-    def call(
-        self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context
-    ) -> Awaitable[Result]: ...
-
-    def resume(
-        self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context
-    ) -> Awaitable[Result]: ...
-
-    def look(
-        self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context
-    ) -> Awaitable[Result]: ...
 
 
 def dispatch(route: Route, upstreams: Mapping[str, Invoker]) -> Handler:

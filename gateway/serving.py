@@ -10,7 +10,7 @@ from adapters.contract import Effect
 from gateway.audit.arguments import Keeps
 from gateway.audit.log import AuditLog
 from gateway.compose import compose
-from gateway.dispatch import Invoker, bound, dispatch
+from gateway.dispatch import bound, dispatch
 from gateway.filters.authenticate import authenticate
 from gateway.filters.authorize import authorize, authorize_call
 from gateway.filters.dry_run import dry_run
@@ -26,6 +26,7 @@ from gateway.identity.bearer import CallerVerifier
 from gateway.identity.keyrings import Keyrings
 from gateway.identity.signing import Keyring
 from gateway.ingress.http import Endpoint
+from gateway.invoker import Invoker
 from gateway.limits.limiter import Limiter
 from gateway.migration.apply import Writable
 from gateway.migration.missing import stand_in

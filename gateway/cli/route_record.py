@@ -18,8 +18,9 @@ from gateway.cli.common import FINDING, USAGE, fail, json_option, print_json, wo
 from gateway.cli.key import sentences
 from gateway.cli.recording import note_change
 from gateway.cli.route_parity import show_verdicts
-from gateway.dispatch import Invoker, bound
+from gateway.dispatch import bound
 from gateway.identity.signing import Keyring
+from gateway.invoker import Invoker
 from gateway.migration.model import Side
 from gateway.migration.proofs import Proofs
 from gateway.migration.recording.collecting import Collector, NobodyRecords

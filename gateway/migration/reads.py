@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from adapters.contract import Context, Effect, Json, Result
 from gateway.call import Call, Reply
 from gateway.identity.keyrings import Keyrings
+from gateway.invoker import Invoker
 from gateway.migration.budget import RATE, Budget
 from gateway.migration.choose import BOTH, choose
 from gateway.migration.compare.comparer import Comparer, compile_parity
@@ -78,23 +79,7 @@ class Migrating:
         self.notes.close()
 
 
-class Asked(Protocol):
-    """What a binding calls (`gateway.dispatch.Invoker`)."""
-
-    def call(
-        self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context
-    ) -> Awaitable[Result]: ...
-
-    def resume(
-        self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context
-    ) -> Awaitable[Result]: ...
-
-    def look(
-        self, operation: str, input: Mapping[str, Json], *, effect: Effect, context: Context
-    ) -> Awaitable[Result]: ...
-
-
-SideHandler: TypeAlias = Callable[[Route, Served, Mapping[str, Asked]], Handler]
+SideHandler: TypeAlias = Callable[[Route, Served, Mapping[str, Invoker]], Handler]
 """Makes the handler of a route's one side, or of both where the replacement answers some fields only, with all that
 judges its reply, over the given upstreams."""
 
@@ -135,8 +120,8 @@ class Reads:
         assert isinstance(policy, Migration)
         self._rates = {name: rate.calls / rate.seconds for name, rate in policy.extra_calls.items()}
         self._shadows = Shadows(means.budget, means.notes)
-        self._aside: dict[str, Asked] = {name: _Once(each) for name, each in upstreams.items()}
-        self._reconciling: dict[str, Asked] = {name: _Once(each, "reconcile") for name, each in upstreams.items()}
+        self._aside: dict[str, Invoker] = {name: _Once(each) for name, each in upstreams.items()}
+        self._reconciling: dict[str, Invoker] = {name: _Once(each, "reconcile") for name, each in upstreams.items()}
         self._made: SideHandler | None = None
 
     def handler(
