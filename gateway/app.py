@@ -50,6 +50,7 @@ from gateway.ingress.http import HttpIngress, Scope
 from gateway.ingress.response import Send
 from gateway.limits.limiter import Limiter
 from gateway.lineage.snapshots import stored
+from gateway.means import Means
 from gateway.migration.apply import Applier
 from gateway.migration.autopilot import Autopilot
 from gateway.migration.controls import HostControls
@@ -64,7 +65,7 @@ from gateway.migration.writing import Gate
 from gateway.operations.service import Operations
 from gateway.routing.model import InvalidWorkspace
 from gateway.routing.stores import audit_url, given_keys, limits_url, state_url
-from gateway.runtime import Means, Runtime
+from gateway.runtime import Runtime
 from gateway.serving import Governance
 from gateway.settings import Settings
 from gateway.store.contract import StoreError

@@ -23,8 +23,6 @@ from gateway.store.contract import Moved, StoreError
 from gateway.store.leader import Leader
 from gateway.upstream import Limits, Upstream
 
-__all__ = ["Means", "Runtime"]
-
 logger = logging.getLogger("figway")
 
 _POLL = 0.02

@@ -10,7 +10,8 @@ from gateway.call import Principal
 from gateway.errors import Draining, Forbidden
 from gateway.filters.authenticate import Verifier, identify
 from gateway.ingress.framing import read_headers
-from gateway.runtime import Means, Runtime
+from gateway.means import Means
+from gateway.runtime import Runtime
 from gateway.serving import Serving
 
 

@@ -17,7 +17,7 @@ from gateway.call import Principal
 from gateway.errors import AuditUnavailable, Forbidden, InvalidRequest, NotFound, Overloaded
 from gateway.lineage.openlineage import run_event
 from gateway.lineage.snapshots import Mappings, call_of, explained
-from gateway.runtime import Means
+from gateway.means import Means
 from gateway.store.contract import StoreError
 
 _PERMISSION = "gateway:read_lineage"

@@ -87,12 +87,7 @@ class HostDesk:
         return self._made("apply", "workspace", made, about)
 
     def groups(self) -> list[Document]:
-        version = self._state.active()
-        if version is None:
-            raise DeskError("the store holds no snapshot: 'figway apply' makes the first one")
-        stored, files = self._state.snapshot(version)
-        compiled = self._run(self._compiled(files, None, stages_of(stored.stages)))
-        return [group_document(each) for each in compiled.groups.values()]
+        return [group_document(each) for each in self._active()[0].groups.values()]
 
     def parity(self, group: str) -> Document:
         trying = self._served(group)[0].groups[group].stage.writes == "dry_run"
@@ -163,12 +158,15 @@ class HostDesk:
         finally:
             await self._webhooks.flush(_TELLING)
 
-    def _served(self, group: str) -> tuple[Compiled, int]:
+    def _active(self) -> tuple[Compiled, int]:
         version = self._state.active()
         if version is None:
             raise DeskError("the store holds no snapshot: 'figway apply' makes the first one")
         stored, files = self._state.snapshot(version)
-        compiled = self._run(self._compiled(files, None, stages_of(stored.stages)))
+        return self._run(self._compiled(files, None, stages_of(stored.stages))), version
+
+    def _served(self, group: str) -> tuple[Compiled, int]:
+        compiled, version = self._active()
         if group not in compiled.groups:
             raise DeskError(f"there is no group '{group}': 'figway route list' shows them")
         return compiled, version

@@ -154,7 +154,6 @@ class Reconciling:
 
     async def lacking(self, compiled: Compiled, group: str, moved: int) -> tuple[str, ...]:
         """Why writes can't go to new_only yet (`proof.lacking`)."""
-
         known: Known = await self.kept.ask(partial(_known, self.kept.file, group, moved))
         return lacking(compiled, compiled.groups[group], known, time.time())
 
