@@ -85,7 +85,7 @@ HOUSE = {
         ("adapters/soap/__init__.py", "import adapters.odbc", "the kinds of adapter"),
         ("adapters/contract.py", "import adapters.registry", "the kinds of adapter"),
         ("adapters/http/server.py", "import fastapi", "adapters are usable with no web framework"),
-        ("adapters/odbc/pool.py", "import zeep.xsd", "zeep is at home"),
+        ("adapters/soap/loader.py", "import zeep.xsd", "zeep is the tests' judge"),
         ("gateway/upstream.py", "import pyodbc", "pyodbc is at home"),
         ("gateway/filters/authenticate.py", "from authlib import jose", "authlib is at home"),
         ("gateway/upstream.py", "from opentelemetry.sdk import trace", "opentelemetry is at home"),
