@@ -1,6 +1,7 @@
 """Certificates, as a configuration names them: a workspace file, or a reference to the text itself.
 
-A reference is read anew with the workspace, so that a renewed certificate takes a reload and no restart.
+A reference is read anew with the workspace, so that a renewed certificate takes a reload and no restart. What a
+reference `file:` names is read again by itself when it changes; `adapters.certificates` does so.
 """
 
 from __future__ import annotations
@@ -14,12 +15,26 @@ from adapters.errors import ConfigError, ConfigProblem
 from adapters.secret import Reference, Secret, kept
 
 
+class FileText(SecretStr):
+    """What a reference `file:` resolved to, and the `path` that it may be read from again."""
+
+    path: str = ""
+
+
 def _named(value: Any) -> Any:
-    return kept(value) if isinstance(value, Reference) else value
+    if not isinstance(value, Reference):
+        return value
+    text = kept(value)
+    if not value.ref.startswith("file:/"):
+        return text
+    file = FileText(text.get_secret_value())
+    file.path = value.ref.removeprefix("file:")
+    return file
 
 
 PemSource = Annotated[str | SecretStr, BeforeValidator(_named)]
 """A config field that names a PEM text: a workspace file's path, or a reference to the text."""
+_PemSecret = Annotated[Secret, BeforeValidator(_named)]
 
 
 class Tls(BaseModel):
@@ -33,7 +48,7 @@ class Tls(BaseModel):
     cert: PemSource | None = Field(
         default=None, description="The gateway's certificate chain (PEM): a workspace file or a reference."
     )
-    key: Secret | None = Field(
+    key: _PemSecret | None = Field(
         default=None, description="Reference to the certificate's unencrypted private key (PEM)."
     )
 
@@ -51,11 +66,12 @@ class Tls(BaseModel):
 
 
 class Texts(NamedTuple):
-    """PEM texts, as `ClientOptions` takes them."""
+    """PEM texts, as `ClientOptions` takes them, and the files that they may be read from again, or None each."""
 
     ca: str | None = None
     certificate: str | None = None
     key: str | None = None
+    paths: tuple[str | None, str | None, str | None] = (None, None, None)
 
 
 def texts(tls: Tls | None, files: Mapping[str, bytes]) -> Texts:
@@ -68,7 +84,12 @@ def texts(tls: Tls | None, files: Mapping[str, bytes]) -> Texts:
         raise ConfigError(problems)
     if tls.missing:
         return Texts()
-    return Texts(ca, cert, None if tls.key is None else tls.key.get_secret_value())
+    key = None if tls.key is None else tls.key.get_secret_value()
+    return Texts(ca, cert, key, (_path(tls.ca), _path(tls.cert), _path(tls.key)))
+
+
+def _path(source: str | SecretStr | None) -> str | None:
+    return source.path if isinstance(source, FileText) else None
 
 
 def pem(

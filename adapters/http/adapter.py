@@ -84,9 +84,9 @@ class HttpAdapter:
         start = time.monotonic()
         try:
             await self.open()
-            url = self._config.base_url + self._config.probe
             headers = {**self._headers, **await self._shown.own(context)}
-            reply = await self._client.send("GET", url, headers=headers, deadline=context.deadline)
+            url = self._url(self._config.probe)
+            reply = await self._client.send("GET", url, headers=headers, deadline=context.deadline, repeatable=True)
         except AdapterError as error:
             return Probe(False, error.message, time.monotonic() - start)
         ok = reply.status < 500 and reply.status not in (401, 403)
@@ -149,6 +149,7 @@ class HttpAdapter:
         request = known.request(input, self._shown.names)
         await self.open()
         headers = {**self._headers, **shown, **request.headers}
+        effect = context.effect or known.effect
         if dry_run:
             headers = {name: value for name, value in headers.items() if name.lower() != "prefer"}
             headers["Prefer"] = "dry-run"
@@ -156,14 +157,24 @@ class HttpAdapter:
             headers["Content-Type"] = "application/json"
         if context.traceparent is not None:
             headers["traceparent"] = context.traceparent
-        if context.idempotency_key is not None and (context.effect or known.effect) is not Effect.READ:
+        if context.idempotency_key is not None and effect is not Effect.READ:
             headers["Idempotency-Key"] = context.idempotency_key
-        url = self._config.base_url + request.target
-        send = partial(self._client.send, known.method, url, body=request.body, deadline=context.deadline)
+        send = partial(
+            self._client.send,
+            known.method,
+            self._url(request.target),
+            body=request.body,
+            deadline=context.deadline,
+            repeatable=effect is not Effect.WRITE,
+        )
         tokens = self._shown.tokens
         if tokens is None:
             return request, await send(headers=headers)
         return request, await tokens.send(context, lambda token: send(headers={**headers, "Authorization": token}))
+
+    def _url(self, target: str) -> str | tuple[str, ...]:
+        bases = self._config.base_url
+        return bases[0] + target if len(bases) == 1 else tuple(base + target for base in bases)
 
 
 class LookupHttpAdapter(HttpAdapter):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 from adapters.callers import CallerName
 from adapters.http.pages import Pages
@@ -14,6 +14,8 @@ from adapters.oauth import OAuth
 from adapters.secret import Reference, Secret
 from adapters.tls import Tls
 
+_MOST_URLS = 32
+_URLS = {"items": {"type": "string"}, "minItems": 1, "maxItems": _MOST_URLS}
 _HEADER = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 
 
@@ -71,6 +73,19 @@ class Caller(_Model):
         return header
 
 
+def _base_urls(value: Any) -> tuple[str, ...]:
+    """One address or several; () while a reference isn't set."""
+    values = value if isinstance(value, list) else [value]
+    if not 1 <= len(values) <= _MOST_URLS:
+        raise ValueError(f"base_url must be one address, or a list of at most {_MOST_URLS}")
+    found = [_base_url(each) for each in values]
+    if len(set(found)) != len(found):
+        raise ValueError("base_url names an address twice")
+    if len({urlsplit(each).scheme for each in found if each}) > 1:
+        raise ValueError("base_url mixes http and https: what one address protects another would give away")
+    return tuple(found) if all(found) else ()
+
+
 def _base_url(value: Any) -> str:
     if isinstance(value, Reference) and value.missing:
         return ""
@@ -90,8 +105,11 @@ def _base_url(value: Any) -> str:
 class Config(_Model):
     """An upstream of kind `http`."""
 
-    base_url: Annotated[str, BeforeValidator(_base_url)] = Field(
-        description="The API's address, http or https; paths of operations are appended to its own."
+    base_url: Annotated[
+        tuple[str, ...], BeforeValidator(_base_urls), WithJsonSchema({"type": ["string", "array"], **_URLS})
+    ] = Field(
+        description="The API's address, http or https; paths of operations are appended to its own. A list: several "
+        "that serve the same."
     )
     auth: Auth | None = Field(default=None, description="How the gateway shows who it is.")
     callers: dict[CallerName, Credential] | None = Field(

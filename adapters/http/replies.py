@@ -91,6 +91,9 @@ def applied(reply: HttpReply) -> bool:
 def failure_of(reply: HttpReply, effect: Effect) -> AdapterError:
     """The error for a reply that isn't 2xx; the table in README.md."""
     status, detail = reply.status, f"HTTP {reply.status}"
+    if reply.again and effect is Effect.IDEMPOTENT_WRITE and status in _DONE_BEFORE:
+        # Sent twice: it may be gone, or moved on, because the first one did it.
+        return UnknownOutcome("The connection broke, and the change may have been made before.", detail=detail)
     if status in (400, 422):
         return Invalid("The upstream refused the input.", detail=detail, errors=tuple(_field_errors(reply)))
     if status in _MEANINGS:
@@ -105,6 +108,7 @@ def failure_of(reply: HttpReply, effect: Effect) -> AdapterError:
     return DoNotRetry("The upstream refused the request.", detail=detail)
 
 
+_DONE_BEFORE = frozenset({404, 409, 410, 412})
 _MEANINGS: Mapping[int, tuple[type[AdapterError], str]] = {
     401: (Refused, "The upstream refused the gateway's credentials."),
     403: (Refused, "The upstream refused the gateway's rights."),

@@ -93,16 +93,19 @@ async def wire() -> AsyncIterator[Start]:
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(
-            answer: bytes | Callable[[Seen], Awaitable[bytes | None]] | None, ssl: SSLContext | None = None
+            answer: bytes | Callable[[Seen], Awaitable[bytes | None]] | None,
+            ssl: SSLContext | None = None,
+            host: str = "127.0.0.1",
+            port: int = 0,
         ) -> Wire:
             async def fixed(_: Seen) -> bytes | None:
                 assert not callable(answer)
                 return answer
 
             served = Wire(answer if callable(answer) else fixed)
-            server = await asyncio.start_server(served.serve, "127.0.0.1", 0, ssl=ssl)
+            server = await asyncio.start_server(served.serve, host, port, ssl=ssl)
             port = server.sockets[0].getsockname()[1]
-            served.url = f"{'https' if ssl else 'http'}://127.0.0.1:{port}"
+            served.url = f"{'https' if ssl else 'http'}://{host}:{port}"
             stack.push_async_callback(server.wait_closed)
             stack.callback(server.close)
             return served
