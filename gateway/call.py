@@ -119,7 +119,8 @@ class Call:
     header: dict[str, Json] = field(default_factory=dict)
     body: Json = None
     page: Mapping[str, Json] = field(default_factory=dict)
-    """A list's `{limit, after, sort, where}`, as `adapters.contract.ListRequest` reads it."""
+    """A list's `{limit, after, sort, where}`, as `adapters.contract.ListRequest` reads it; also `before`, where the
+    route's replies have `previous`."""
     principal: Principal | None = None
     decision: str = ""
     """What `authorize` decided: `allow` or `deny`, with the deciding policies."""
@@ -173,6 +174,10 @@ class Call:
     """It is a dry run (`Prefer: dry-run`): a write is to be tried, and changes nothing."""
     pinned: str = ""
     """The side that has had this write before, with an outcome that nobody knows; empty: it's new."""
+    fields: tuple[str, ...] = ()
+    """The members of entities that its caller wants; empty: all."""
+    partial: bool = False
+    """The upstream itself has left out what `fields` doesn't name."""
 
 
 @dataclass(slots=True)

@@ -13,14 +13,14 @@ from adapters.errors import AdapterError
 from gateway.adapter_problems import problem_of
 from gateway.bulkhead import AGENT, BATCH, INTERACTIVE
 from gateway.call import Call, Principal, Reply, UpstreamCall
-from gateway.errors import BadUpstreamReply, InternalError, InvalidRequest, UnknownOutcome
+from gateway.errors import BadUpstreamReply, InternalError, UnknownOutcome
+from gateway.inputs import input_builder, visible
 from gateway.invoker import Invoker
 from gateway.migration.trial import Trial
 from gateway.pipeline import Handler
 from gateway.routing.groups import Side
 from gateway.routing.model import Binding, Expression, MappingFailed, Route
 from gateway.routing.pointers import request_pointer
-from gateway.routing.scope import is_given, scope_builder
 from gateway.telemetry import child_of
 
 # A value with more items than this is mapped on a thread when the mapping isn't a compiled one.
@@ -88,19 +88,11 @@ async def _invoke(call: Call, route: Route, binding: Binding, upstream: Invoker,
     return result
 
 
-def _rows(call: Call, binding: Binding) -> list[list[list[Json]]] | None:
-    """The rows that the caller may see, by the upstream's names; None: all, or the upstream can't be narrowed."""
-    if call.grant is None or not call.grant.narrows or not binding.filters_rows:
-        return None
-    rows: list[list[list[Json]]] | None = call.grant.rows(None if binding.output is None else binding.fields)
-    return rows
-
-
 def _rows_to_write(call: Call, binding: Binding) -> Rows | None:
     """The rows that a write may touch; None: any."""
     if call.grant is None or not call.grant.narrows:
         return None
-    rows = _rows(call, binding)
+    rows = visible(call, binding)
     if rows is None:  # `figway check` has refused this: an upstream that can't be narrowed writes nothing
         raise InternalError("The change can't be held to what you may see.", note="@rows on a write that can't obey")
     return rows_of(rows)
@@ -137,72 +129,6 @@ def _mapped(output: Expression, value: Json, writes: bool) -> Json:
 def _is_big(value: Json) -> bool:
     members = value.values() if isinstance(value, dict) else [value]
     return any(isinstance(member, list) and len(member) > _BIG for member in members)
-
-
-# ── input ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def input_builder(route: Route, binding: Binding) -> Callable[[Call], Mapping[str, Json]]:
-    """A function from a call to the operation's input, as the binding says or, where it is silent, by default."""
-    if binding.input is None:
-        return _listed(binding) if route.is_list else _merged
-    names = frozenset().union(*(expression.names() for expression in binding.input.values()))
-    scope = scope_builder(names)
-    expressions = tuple(binding.input.items())
-
-    def build(call: Call) -> Mapping[str, Json]:
-        values = scope(call)
-        try:
-            mapped = [(name, expression, expression(values)) for name, expression in expressions]
-        except MappingFailed as error:
-            raise InternalError("The route's input mapping failed.", note=str(error)) from error
-        input: dict[str, Json] = {}
-        for name, expression, value in mapped:
-            # What the caller left out stays out: an absent value is not a null.
-            if value is not None or is_given(expression, values):
-                _put(input, name, value)
-        return input
-
-    return build
-
-
-def _put(input: dict[str, Json], name: str, value: Json) -> None:
-    """Sets a member; the name `Changes.Email` leads into a member's member."""
-    *parents, last = name.split(".")
-    for parent in parents:
-        input = input.setdefault(parent, {})
-    input[last] = value
-
-
-def _merged(call: Call) -> Mapping[str, Json]:
-    body = call.body if isinstance(call.body, dict) else {}
-    return {**body, **call.query, **call.path}
-
-
-def _listed(binding: Binding) -> Callable[[Call], Mapping[str, Json]]:
-    fields = binding.fields
-
-    def translated(name: str) -> str:
-        sign, plain = ("-", name[1:]) if name.startswith("-") else ("", name)
-        if fields and plain not in fields:
-            raise InvalidRequest(
-                f"The list can't be sorted by '{plain}'.",
-                errors=[{"pointer": "/query/sort", "detail": "unknown field"}],
-            )
-        return sign + fields.get(plain, plain)
-
-    def build(call: Call) -> Mapping[str, Json]:
-        page = call.page
-        path = [[fields.get(name, name), "eq", value] for name, value in call.path.items()]
-        where = [[fields.get(name, name), operator, value] for name, operator, value in page["where"]]
-        sort = [translated(name) for name in page["sort"]]
-        input = {"limit": page["limit"], "after": page["after"], "sort": sort, "where": path + where}
-        rows = _rows(call, binding)
-        if rows is not None:
-            input["rows"], call.rows_pushed = rows, True
-        return input
-
-    return build
 
 
 def _location(route: Route) -> Callable[[Json], bytes] | None:

@@ -20,6 +20,7 @@ from gateway.filters.paginate import paginate, side_of_cursor
 from gateway.filters.rate_limit import limited, limited_by_side
 from gateway.filters.redact import redact
 from gateway.filters.rows import visible_rows
+from gateway.filters.sparse import sparse
 from gateway.filters.sunset import sunset
 from gateway.filters.validate import validate_reply, validate_request
 from gateway.identity.bearer import CallerVerifier
@@ -193,7 +194,8 @@ def handlers(
     routes = {route.operation_id: route for route in compiled.routes}
     made: dict[str, Handler] = {}
     for name, route in routes.items():
-        filters = [*admission(route), validate_request(route), *keeping(route)]
+        wanting: list[Filter] = [sparse(route)] if route.sparse else []
+        filters = [*admission(route), validate_request(route), *wanting, *keeping(route)]
         switched = None if reads is None else reads.handler(route, one_side, side_of_cursor, by_side)
         if switched is not None:
             made[name] = chain(filters, switched)

@@ -25,6 +25,8 @@ from gateway.routing.model import Defaults, Route
 OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "in", "like", "null")
 _MARKS: Mapping[Served, str] = {"legacy": "", "replacement": "r.", "both": "b."}
 """What a side's cursors begin with; no key's id begins so."""
+_BACK = "p."
+"""What stands behind that where a cursor leads backwards."""
 _RESERVED = frozenset({"limit", "cursor", "sort", "fields", "expand"})
 
 
@@ -36,22 +38,39 @@ def paginate(route: Route, defaults: Defaults, keys: Keyring, side: Served = "le
     filters = {name: _field(name) for name in declared - _RESERVED}
     repeated = frozenset(each.name for each in route.parameters if each.where == "query" and each.explode)
 
+    # Where a side's pages can't go backwards, nothing is known to be before them.
+    both_ways = route.both_ways and side != "both"
+
     def before(call: Call) -> None:
         query = call.query
+        cursor = (query.get("cursor") or "").removeprefix(mark)
+        backwards = both_ways and cursor.startswith(_BACK)
         bound = _bound_to(route, call) + mark.encode()
-        call.page = {
+        position = opened(cursor, bound, keys) if cursor and not backwards else None
+        page: dict[str, Json] = {
             "limit": min(_limit(query.get("limit", defaults.page)), defaults.max_page),
-            "after": opened(query["cursor"].removeprefix(mark), bound, keys) if query.get("cursor") else None,
+            "after": position,
             "sort": _sort(query.get("sort")),
             "where": [[*filters[name], value] for name, value in query.items() if name in filters],
         }
+        if both_ways:
+            before = opened(cursor.removeprefix(_BACK), bound + _BACK.encode(), keys) if backwards else None
+            page["before"] = before
+        call.page = page
 
     def after(call: Call, reply: Reply) -> None:
-        if isinstance(reply.body, dict):
-            position = reply.body.get("next")
+        body = reply.body
+        if isinstance(body, dict):
             bound = _bound_to(route, call) + mark.encode()
-            cursor = None if position is None else sealed(position, bound, keys.current)
-            reply.body["next"] = None if cursor is None else _next(call, mark + cursor, repeated)
+            body["next"] = url(call, mark, body.get("next"), bound)
+            if route.both_ways:
+                position = body.get("previous") if both_ways else None
+                body["previous"] = url(call, mark + _BACK, position, bound + _BACK.encode())
+
+    def url(call: Call, mark: str, position: Json, bound: bytes) -> str | None:
+        if position is None:
+            return None
+        return _url(call, mark + sealed(position, bound, keys.current), repeated)
 
     return Stage(before, after)
 
@@ -94,8 +113,8 @@ def _bound_to(route: Route, call: Call) -> bytes:
     return orjson.dumps([route.operation_id, call.path, asked], option=orjson.OPT_SORT_KEYS)
 
 
-def _next(call: Call, cursor: str, repeated: frozenset[str]) -> str:
-    """The URL of the next page: the same question, relative to the host that was asked. Of a list, each item is a
+def _url(call: Call, cursor: str, repeated: frozenset[str]) -> str:
+    """The URL of another page: the same question, relative to the host that was asked. Of a list, each item is a
     parameter of its own where its name is in `repeated`; elsewhere commas join them."""
     asked: Mapping[str, Any] = {**call.query, "cursor": cursor}
     texts = {name: _written(value, name in repeated) for name, value in asked.items() if value is not None}

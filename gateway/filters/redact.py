@@ -19,6 +19,7 @@ from gateway.pipeline import Around, Handler
 from gateway.policy.grants import Grant
 from gateway.routing.model import Route
 from gateway.routing.paths import ITEM, at_member
+from gateway.routing.shown import SHOWN, claimed_by
 
 _PAGING = frozenset({"limit", "cursor"})
 _SAID: Mapping[type[Problem], str] = {
@@ -80,6 +81,8 @@ def _question(route: Route) -> Callable[[Call, Grant], None]:
     names = {each.name for each in route.parameters if each.where != "path"} - _PAGING - {"sort"}
     about = {name: _about(name, fields) for name in names}
     strict = route.effect is Effect.READ and route.compose is None
+    # What is shown of an entity asks nothing: what may not be seen is left out of that, too.
+    told = _PAGING | (SHOWN - claimed_by(route) if strict else set())
 
     def asks(call: Call, grant: Grant) -> None:
         unsafe = {path[0] for path in grant.unsafe}
@@ -89,7 +92,7 @@ def _question(route: Route) -> Callable[[Call, Grant], None]:
         if strict and isinstance(call.body, dict):
             given = [*given, *(("body", name) for name in call.body)]
         for where, name in given:
-            if where == "query" and name in _PAGING:
+            if where == "query" and name in told:
                 continue
             wanted = _sorted_by(call.query[name]) if name == "sort" else [about.get(name) or _about(name, fields)]
             if any(each in unsafe or (each is None and strict) for each in wanted):

@@ -95,10 +95,13 @@ class _Page:
         self._last: Reply | None = None
         self._items: list[Json] = []
         self._position: Json = None
+        self._previous: Json = None
 
     async def read(self) -> Reply:
-        after = self._asked["after"]
+        after, before = self._asked["after"], self._asked.get("before")
         self._position = None if after is None else self._sealer.opened(after)
+        if before is not None:
+            self._asked = {**self._asked, "before": self._sealer.opened(before)}
         wide = self._limit
         while await self._goes_on(wide):
             # Where little is visible, more is read at once.
@@ -138,6 +141,8 @@ class _Page:
             raise BadUpstreamReply("The answer isn't a list of items.")
         if self._grant.narrows and not self._route.composite and not call.rows_pushed:
             _forget_sources(call.upstream_calls[read:])
+        # Only an upstream that leaves out rows by itself knows what is visible before a page.
+        self._previous = body.get("previous") if call.rows_pushed or not self._grant.narrows else None
         return rows, body.get("next")
 
     def _merged(self, reply: Reply) -> Reply:
@@ -156,6 +161,9 @@ class _Page:
         others = {} if narrows else reply.body
         following = None if self._position is None else self._sealer.sealed(self._position)
         reply.body = {**others, "items": self._items, "next": following}
+        if "before" in self._asked:
+            previous = self._previous
+            reply.body["previous"] = None if previous is None else self._sealer.sealed(previous)
         reply.warnings = () if narrows else reply.warnings
         return reply
 

@@ -23,6 +23,7 @@ from gateway.filters.parameters import QueryReader, reader
 from gateway.filters.shape import trimmer
 from gateway.pipeline import Stage
 from gateway.routing.model import Body, Parameter, Route
+from gateway.routing.shown import partial_of
 
 _MOST_ERRORS = 20
 # The validator names members that nobody declared, which may be as long as the body.
@@ -163,14 +164,16 @@ def validate_reply(route: Route) -> Stage:
     """A filter that holds what comes back against the contract: `strict` refuses, `shape` trims what isn't declared."""
     assert route.reply is not None
     validator = compiled(route.reply)
+    partly = compiled(partial_of(route.reply, is_list=route.is_list)) if route.sparse else validator
     trim = trimmer(route.reply) if route.enforcement == "shape" else None
     writes = route.effect is not Effect.READ
 
     def after(call: Call, reply: Reply) -> None:
         if trim is not None:
             reply.body = trim(reply.body)
-        if not validator.is_valid(reply.body):
-            raise _broken(validator, reply.body, writes and not call.trying)
+        judge = partly if call.partial else validator
+        if not judge.is_valid(reply.body):
+            raise _broken(judge, reply.body, writes and not call.trying)
 
     return Stage(after=after)
 

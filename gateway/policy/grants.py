@@ -59,6 +59,9 @@ class Grant:
             and all(view.covers(path) for view in whole_views)
         )  # fmt: skip
         """The fields that may not be clear in some row, and so tell nothing by filters or sorting either."""
+        rows = [view.rows for view in self._views if view.rows is not None]
+        self.decides_by = frozenset(term.field[0] for each in rows for group in each.groups for term in group)
+        """The members of a row that say whether it is visible, and what of it is clear."""
 
     @property
     def redacts(self) -> bool:

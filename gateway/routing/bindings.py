@@ -8,12 +8,13 @@ from typing import Any
 
 from adapters.capabilities import SupportsDryRun, SupportsTemplates
 from adapters.contract import Adapter, JsonSchema, Operation
-from gateway.routing.mapping import BadExpression, Mapped, expression, literal, renames
+from gateway.routing.mapping import BadExpression, Mapped, expression, literal, parts, renames
 from gateway.routing.model import Binding, Body, Composite, Parameter, Step
 from gateway.routing.paths import declared, members, required, unknown
 from gateway.routing.report import Document, Place, Report
 from gateway.routing.schema import BindingModel, ComposeModel
 from gateway.routing.shapes import misfits
+from gateway.routing.shown import SHOWN, claimed, members_of, taken
 from gateway.routing.upstreams import Upstreams
 
 _ANY: JsonSchema = {}
@@ -70,9 +71,18 @@ class Compiler:
         output = self._output(model.output, operation.output if operation else _ANY, signature, (*place, "output"))
         if operation is not None:
             self._check_input(operation, model.input, signature, place)
-        fields = renames(output) if output is not None else {}
-        narrows = operation is not None and operation.filters_rows
-        return Binding(model.upstream, model.operation, given, output, fields, narrows, self._dry_run(model, place))
+        return Binding(
+            model.upstream,
+            model.operation,
+            given,
+            output,
+            fields=renames(output) if output is not None else {},
+            filters_rows=operation is not None and operation.filters_rows,
+            dry_run=self._dry_run(model, place),
+            takes=taken(operation),
+            claims=claimed(given, operation),
+            reads=_reads(output, operation, is_list=signature.is_list),
+        )
 
     def composite(
         self, model: ComposeModel, signature: Signature, routes: Mapping[str, Signature], place: Place
@@ -170,6 +180,8 @@ class Compiler:
             return
         at = place if inputs is None else (*place, "input")
         given = list(signature.accepts() if inputs is None else inputs)
+        if inputs is None:
+            given = [name for name in given if name not in SHOWN or name in declared(operation.input)]
         for name in given:
             self._check_name(operation, name, (*at, name) if inputs is not None else at)
         for name in sorted(required(operation.input) - {name.split(".")[0] for name in given}):
@@ -200,6 +212,13 @@ class Compiler:
 
     def _say(self, place: Place, sentence: str) -> None:
         self._report.add(self._document, place, sentence)
+
+
+def _reads(output: Mapped | None, operation: Operation | None, *, is_list: bool) -> Mapping[str, frozenset[str]] | None:
+    if output is not None:
+        return parts(output, is_list=is_list)
+    known = members_of(operation.output if operation is not None else None, is_list=is_list)
+    return {name: frozenset({name}) for name in known} or None
 
 
 def operation_of(adapter: Adapter, name: str) -> Operation | None:

@@ -9,11 +9,13 @@ from graphlib import CycleError, TopologicalSorter
 from adapters.contract import Effect, JsonSchema, Operation
 from gateway.routing.bindings import operation_of
 from gateway.routing.contracts import Exposed
+from gateway.routing.lint_shown import check_shown
 from gateway.routing.mapping import Mapped
 from gateway.routing.model import Binding, Expression, Route
 from gateway.routing.paths import declared
 from gateway.routing.report import Place, Report
 from gateway.routing.routes import Bound
+from gateway.routing.shown import SHOWN
 from gateway.routing.upstreams import Upstreams
 
 _OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "in", "like", "null")
@@ -41,6 +43,8 @@ class _Linter:
         self._check_location()
         if self._route.is_list:
             self._check_paging()
+        if self._whole:
+            check_shown(self._route, self._upstreams, self._say)
         for name, binding in (("legacy", self._route.legacy), ("replacement", self._route.replacement)):
             if binding is not None:
                 self._check_binding(binding, name)
@@ -95,6 +99,7 @@ class _Linter:
         if not self._whole:
             return
         own = {*_PAGING, "sort"} if self._route.is_list and any(chain[0] == "list" for chain in chains) else set()
+        own |= SHOWN  # looked at in `lint_shown`
         whole = {chain[0] for chain in chains if len(chain) == 1}
         read = {chain[:2] for chain in chains}
         for each in self._route.parameters:
@@ -104,7 +109,7 @@ class _Linter:
             if (each.where, each.name) not in read:
                 sentence = f"the {each.where} parameter '{each.name}' is used nowhere: read it or remove it"
                 self._say((side,), sentence)
-        if "sort" in {each.name for each in self._route.parameters} and own and ("list", "sort") not in read:
+        if "sort" in {each.name for each in self._route.parameters} & own and ("list", "sort") not in read:
             self._say((side,), "the list can't be sorted: pass list.sort on, or remove the parameter 'sort'")
         if self._route.body is not None and "body" not in whole:
             for name in declared(next(iter(self._route.body.media.values()), {})):
@@ -123,7 +128,7 @@ class _Linter:
             field, _, operator = name.rpartition(".")
             plain = field if operator in _OPERATORS and field else name
             upstream = binding.fields.get(plain, plain)
-            if name not in (*_PAGING, "sort") and upstream not in fields:
+            if name not in (*_PAGING, *SHOWN, "sort") and upstream not in fields:
                 sentence = f"the filter '{name}' leads to no field of '{operation.name}': rename it in output"
                 self._say((side,), f"{sentence}, or use one of {', '.join(sorted(fields))}")
 
@@ -131,7 +136,7 @@ class _Linter:
         """The same for an operation that says what it can be asked by."""
         known = operation.filters or frozenset()
         for each in self._route.parameters:
-            if each.where == "header" or each.name in _PAGING:
+            if each.where == "header" or each.name in _PAGING or each.name in SHOWN:
                 continue
             if each.name == "sort":
                 if not operation.sorts:

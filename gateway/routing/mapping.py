@@ -107,6 +107,35 @@ def renames(mapped: Expression) -> Mapping[str, str]:
     return {pair["value"]: pair["children"][0]["value"] for pair in pairs if pair["children"][0]["type"] == "field"}
 
 
+def parts(mapped: Mapped, *, is_list: bool) -> Mapping[str, frozenset[str]] | None:
+    """Public name → the upstream's members that it is made of, where the expression maps nothing but the members of an
+    object, or one by one those of a list's `items`; None where what it needs can't be told name by name."""
+    node: Node | None = mapped.node
+    if is_list:
+        node = _renaming_hash(mapped.node) if _takes_all(mapped.node) else None
+    if node is None or node["type"] != "multi_select_dict" or not mapped.compiled or _reads_itself(node):
+        return None
+    found = {pair["value"]: chains(pair["children"][0]) for pair in node["children"]}
+    return {name: frozenset(chain[0] for chain in each if chain) for name, each in found.items()}
+
+
+def _takes_all(node: Node) -> bool:
+    """Whether a list's expression maps all that stands in `items`, and makes nothing else of it."""
+    pairs = {pair["value"]: pair["children"][0] for pair in node["children"] if node["type"] == "multi_select_dict"}
+    items: Node | None = pairs.pop("items", None)
+    if any(chain[0] == "items" for each in pairs.values() for chain in chains(each) if chain):
+        return False
+    source = items["children"][0] if items is not None and items["type"] == "projection" else None
+    while source is not None and source["type"] == "flatten":
+        source = source["children"][0]
+    return source is not None and source["type"] == "field" and source["value"] == "items"
+
+
+def _reads_itself(node: Node) -> bool:
+    """Whether something is made of the whole value, such as `keys(@)` or `*`."""
+    return node["type"] in ("current", "value_projection") or any(map(_reads_itself, children_of(node)))
+
+
 def _renaming_hash(node: Node) -> Node | None:
     kind, children = node["type"], node["children"]
     if kind == "multi_select_dict":

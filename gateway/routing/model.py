@@ -77,6 +77,12 @@ class Binding:
     """The operation can be narrowed to rows (`adapters.contract.Operation.filters_rows`)."""
     dry_run: bool = False
     """The operation is a write that can be tried without effect."""
+    takes: frozenset[str] = frozenset()
+    """What the operation can do beside a plain read: `fields`, `expand`, `before`."""
+    claims: frozenset[str] = frozenset()
+    """Of `fields` and `expand`, those that the binding reads itself: they mean what its upstream takes them for."""
+    reads: Mapping[str, frozenset[str]] | None = None
+    """The route's members by name → the upstream's that each is made of; None: they can't be told apart."""
     owns: tuple[tuple[str, ...], ...] = ()
     """Of a replacement: the fields of the entity that it answers, as paths of members; none: all of them."""
 
@@ -125,6 +131,10 @@ class Route:
     enforcement: Literal["strict", "shape", "off"] = "strict"
     is_list: bool = False
     """The reply is `{"items": [...], "next": url | null}` and `limit`, `cursor`, `sort` and filters apply."""
+    both_ways: bool = False
+    """A list whose reply also has `previous`."""
+    sparse: bool = False
+    """It takes `fields`: the members that entities are to have."""
     location: str | None = None
     """A template over the reply's fields for the `Location` header, such as `/tasks/{id}`."""
     deadline: float | None = None

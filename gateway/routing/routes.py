@@ -14,6 +14,7 @@ from gateway.routing.model import Binding, Expression, Route
 from gateway.routing.paths import declared, path_of
 from gateway.routing.report import Document, Place, Report
 from gateway.routing.schema import CostModel, Extension, ReplacementModel
+from gateway.routing.shown import is_sparse
 from gateway.routing.upstreams import Upstreams
 
 
@@ -86,7 +87,7 @@ def _route(draft: _Draft, signatures: Mapping[str, Signature], upstreams: Upstre
     compose, cost = None, extension.cost
     if extension.compose is not None:
         compose = compiler.composite(extension.compose, signature, signatures, (*place, "compose"))
-    return Route(
+    route = Route(
         operation_id=operation.operation_id,
         method=operation.method,
         path=operation.path,
@@ -102,6 +103,7 @@ def _route(draft: _Draft, signatures: Mapping[str, Signature], upstreams: Upstre
         compose=compose,
         enforcement=extension.enforcement,
         is_list=signature.is_list,
+        both_ways=signature.is_list and "previous" in declared(signature.reply or {}),
         location=extension.location,
         deadline=extension.deadline,
         cost=cost.estimate if isinstance(cost, CostModel) else cost,
@@ -110,6 +112,7 @@ def _route(draft: _Draft, signatures: Mapping[str, Signature], upstreams: Upstre
         examples=draft.examples,
         where=f"{operation.document.file}:{operation.document.line(operation.place)}",
     )
+    return replace(route, sparse=is_sparse(route))
 
 
 def _replacement(model: ReplacementModel, signature: Signature, compiler: Compiler, place: Place) -> Binding | None:
