@@ -102,14 +102,21 @@ class _AiohttpClient:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise Unavailable("The deadline had passed before the upstream was called.")
-        now = Progress()
+        now = Progress(repeatable)
         progress.set(now)
-        call = Call(method, headers, body, spool, repeatable, deadline)
+        call = Call(method, headers, body, spool, deadline)
         try:
             async with asyncio.timeout(remaining):
-                if isinstance(url, str):
-                    return await self._to_url(call, now, _url(url))
-                return await self._to_any(call, now, [_url(each) for each in url])
+                if not isinstance(url, str):
+                    return await self._to_any(call, now, [_url(each) for each in url])
+                target = _url(url)
+                host = target.raw_host or ""
+                ips = self._names.now(host) or await self._names.of(host)
+                if len(ips) > 1:
+                    return await self._to_any(call, now, [target])
+                if ips[0] != host:
+                    now.ips = ips
+                return await self._attempted(call, now, target)
         except TimeoutError as error:
             if now.sent:
                 raise UnknownOutcome("The upstream didn't answer before the deadline.", detail=method) from error
@@ -118,15 +125,6 @@ class _AiohttpClient:
             raise _told(error, now.sent) from error
         except ValueError as error:
             raise Invalid("A header of the request can't be sent over HTTP.", detail=str(error)) from error
-
-    async def _to_url(self, call: Call, now: Progress, url: URL) -> HttpReply:
-        host = url.raw_host or ""
-        ips = self._names.now(host) or await self._names.of(host)
-        if len(ips) > 1:
-            return await self._to_any(call, now, [url])
-        if ips[0] != host:
-            now.ips = ips
-        return await self._attempted(call, now, url)
 
     async def _to_any(self, call: Call, now: Progress, urls: list[URL]) -> HttpReply:
         """To the best of several addresses; to the next URL when one can't be reached."""
@@ -184,7 +182,7 @@ class _AiohttpClient:
         try:
             return await self._wire.exchange(call, url, connect)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            if not (call.repeatable and now.sent) or now.fresh:
+            if not (now.repeatable and now.sent) or now.fresh:
                 raise
         now.only_fresh = True
         reply = await self._wire.exchange(call, url, connect)

@@ -24,17 +24,21 @@ if TYPE_CHECKING:
 # Anything to read, also the end, is more than an idle connection may have.
 _LEFT = select.POLLIN | select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
+_POLLED = "figway_polled"
+
 
 class Progress:
     """How far one request came: nothing is written before it has a connection, anything may be after.
 
-    `fresh`: its connection was made for it; `only_fresh`: no kept one will do; `ips`: the addresses that it may go to,
-    the chosen one first, or () where the host is an address itself; `ip`: the one that it went to.
+    `repeatable`: it may be sent twice; `fresh`: its connection was made for it; `only_fresh`: no kept one will do;
+    `ips`: the addresses that it may go to, the chosen one first, or () where the host is an address itself; `ip`: the
+    one that it went to.
     """
 
-    __slots__ = ("fresh", "ip", "ips", "only_fresh", "sent")
+    __slots__ = ("fresh", "ip", "ips", "only_fresh", "repeatable", "sent")
 
-    def __init__(self) -> None:
+    def __init__(self, repeatable: bool) -> None:
+        self.repeatable = repeatable
         self.sent = self.fresh = self.only_fresh = False
         self.ips: Sequence[str] = ()
         self.ip = ""
@@ -79,7 +83,7 @@ class Connector(aiohttp.TCPConnector):
         now.fresh = False
         while True:
             connection = await super().connect(req, traces, timeout)
-            if now.fresh or not (now.only_fresh or _left(connection)):
+            if now.fresh or not (now.only_fresh or _left(connection, now.repeatable)):
                 break
             connection.close()
         if now.ips:
@@ -92,17 +96,21 @@ class Connector(aiohttp.TCPConnector):
     ) -> ResponseHandler:
         made = await super()._create_connection(req, traces, timeout)
         progress.get().fresh = True
+        if made.transport is not None:
+            # Registered once: asking is then one system call and nothing else.
+            polled = select.poll()
+            polled.register(made.transport.get_extra_info("socket").fileno(), _LEFT)
+            setattr(made, _POLLED, polled.poll)
         return made
 
 
-def _left(connection: Connection) -> bool:
-    """Whether a kept connection can't be used: its peer has closed it, or has said something unasked."""
+def _left(connection: Connection, repeatable: bool) -> bool:
+    """Whether a kept connection can't be used: its peer has closed it, or has said something unasked. What the loop
+    hasn't noticed yet is asked of the system where a broken connection would cost more than a second attempt."""
     protocol = connection.protocol
-    if protocol is None or protocol.transport is None or protocol.should_close:
+    if protocol is None or protocol.should_close:
         return True
-    polled = select.poll()
-    polled.register(protocol.transport.get_extra_info("socket").fileno(), _LEFT)
-    return bool(polled.poll(0))
+    return not repeatable and bool(getattr(protocol, _POLLED)(0))
 
 
 def _went_to(connection: Connection, now: Progress) -> str:

@@ -54,7 +54,6 @@ class Call(NamedTuple):
     headers: Mapping[str, str]
     body: bytes | bodies.Pieces | None
     spool: str | None
-    repeatable: bool
     deadline: float
 
 

@@ -71,7 +71,7 @@ async def _senders(url: str) -> AsyncIterator[dict[str, Send]]:
 
     async with httpx.AsyncClient() as client, aiohttp.ClientSession() as session:
         yield {
-            "ours": lambda: ours.send("GET", url, headers=headers, deadline=time.monotonic() + 30),
+            "ours": lambda: ours.send("GET", url, headers=headers, deadline=time.monotonic() + 30, repeatable=True),
             "httpx": lambda: client.get(url, headers=headers),
             "aiohttp": bare,
         }
