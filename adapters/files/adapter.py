@@ -5,51 +5,31 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar
 
 from adapters.contract import Context, Json, Operation, Probe, Result, Source, Workspace
-from adapters.errors import (
-    AdapterError,
-    BadReply,
-    DoNotRetry,
-    NotFound,
-    NotTried,
-    Retry,
-    Unavailable,
-    UnknownOutcome,
-    parts_of,
-)
+from adapters.errors import AdapterError, DoNotRetry, NotTried, Unavailable, UnknownOutcome, parts_of
 from adapters.files.appending import decoded, prepared
 from adapters.files.bulk import PageOf, Pages, batches
-from adapters.files.calls import awaited, fields_of, key_of, request_of, with_value
+from adapters.files.calls import awaited
 from adapters.files.config import Config
-from adapters.files.content import Changed
 from adapters.files.dataset import Dataset, Description
 from adapters.files.drop import drop
 from adapters.files.elements import element
-from adapters.files.facts import absent, facts, late, warnings
+from adapters.files.facts import facts, warnings
 from adapters.files.folder import Folder
-from adapters.files.formats import Copied, at
-from adapters.files.generation import Found, Generation, oldest
+from adapters.files.formats import at
 from adapters.files.operations import operations
 from adapters.files.owner import Owners
 from adapters.files.places.opening import mirror_of
 from adapters.files.quarantine import Quarantine
-from adapters.files.query import Query
+from adapters.files.reads import Reads
 from adapters.files.replacing import whole_file
+from adapters.files.threads import Threads
 
-_T = TypeVar("_T")
 _Verb = Callable[[Dataset, Mapping[str, Json], Context], Awaitable[Result]]
-
-_THREADS = 4
-_LARGE = 8 * 1024
-"""Bytes of a record that is decoded on a thread, since decoding it takes more than a millisecond."""
-_GRACE = 0.25
-"""Seconds that a read waits for a new generation before the old one answers."""
 
 
 class FilesAdapter:
@@ -67,12 +47,11 @@ class FilesAdapter:
         self._operations = {
             operation.name: operation for description in found.values() for operation in operations(description)
         }
-        self._verbs: dict[str, _Verb] = {"get": self._get, "list": self._list}
-        self._verbs |= {"append": self._append, "replace": self._replace}
+        self._threads = Threads(name)
+        self._reads = reads = Reads(name, self._threads)
+        self._verbs: dict[str, _Verb] = {"get": reads.get, "list": reads.list, "aggregate": reads.aggregate}
+        self._verbs |= {"generations": reads.generations, "append": self._append, "replace": self._replace}
         self._owners = Owners(config.callers)
-        self._threads: ThreadPoolExecutor | None = None
-        self._looking: ThreadPoolExecutor | None = None
-        self._refreshing: dict[str, Future[Generation]] = {}
 
     @property
     def name(self) -> str:
@@ -83,26 +62,22 @@ class FilesAdapter:
 
     async def open(self) -> None:
         """Looks at every dataset once; raises `Unavailable` when the folder isn't there."""
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(_THREADS, f"files-{self._name}")
-            # Indexing a big file takes minutes; reads mustn't wait for a thread meanwhile.
-            self._looking = ThreadPoolExecutor(_THREADS, f"files-{self._name}-look")
+        self._threads.start()
         try:
             for dataset in self._datasets.values():
                 if self._mirror is None:
-                    await self._run(dataset.sweep)
-                await self._current(dataset)
+                    await self._threads.run(dataset.sweep)
+                await self._threads.current(dataset)
         except AdapterError:
             await self.close()
             raise
 
     async def close(self) -> None:
-        pools = (self._threads, self._looking)
-        self._threads = self._looking = None
-        self._refreshing.clear()
-        for threads in pools:
-            if threads is not None:
-                threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.stop()
+
+    async def _opened(self) -> None:
+        if not self._threads.open:
+            await self.open()
 
     async def invoke(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
         if operation not in self._operations:
@@ -110,8 +85,7 @@ class FilesAdapter:
         dataset, _, verb = operation.partition(".")
         try:
             async with asyncio.timeout(context.remaining()):
-                if self._threads is None:
-                    await self.open()
+                await self._opened()
                 return await self._verbs[verb](self._datasets[dataset], input, context)
         except TimeoutError:
             if verb in ("append", "replace"):  # what had begun would be an UnknownOutcome
@@ -128,9 +102,8 @@ class FilesAdapter:
         dataset = self._datasets[name]
 
         async def begun() -> tuple[Pages, PageOf]:
-            generation = await self._current(dataset)
-            pages = Pages(input, fields_of(dataset.description, generation), dataset.description.config.key)
-            return pages, lambda query: self._run(partial(self._page, dataset, generation, query, context.deadline))
+            await self._opened()
+            return await self._reads.pages(dataset, input, context)
 
         async with aclosing(batches(begun, name, context)) as found:
             async for batch in found:
@@ -148,7 +121,8 @@ class FilesAdapter:
         owner = self._owners.of(dataset.description, context)
         try:
             async with asyncio.timeout(context.remaining()):
-                _, data = prepared(dataset.description, await self._current(dataset), input, owner)
+                await self._opened()
+                _, data = prepared(dataset.description, await self._threads.current(dataset), input, owner)
         except TimeoutError:
             raise Unavailable(f"{name} didn't answer in time; nothing was written") from None
         value = decoded(dataset.description, data)
@@ -163,57 +137,18 @@ class FilesAdapter:
         started = time.monotonic()
         try:
             async with asyncio.timeout(context.remaining()):
+                await self._opened()
                 for dataset in self._datasets.values():
-                    await self._current(dataset, force=True)
+                    await self._threads.current(dataset, force=True)
         except (AdapterError, TimeoutError) as error:
             return Probe(False, str(error) or "the folder didn't answer in time", time.monotonic() - started)
         found = {name: facts(dataset) for name, dataset in self._datasets.items()}
         return Probe(True, "the folder can be read", time.monotonic() - started, found)
 
-    async def _get(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
-        description = dataset.description
-        key = key_of(description, input)
-        for last in (False, True):
-            generation = await self._current(dataset, force=last)
-            found, value = await self._found(generation, key)
-            bad = generation.lost if found is None else found.bad
-            if bad is not None:
-                raise BadReply(
-                    f"a record of {description.name} can't be decoded ({bad.where}): {bad.reason}",
-                    detail=found.part.path if found else "",
-                )
-            if found is None:
-                raise NotFound(absent(description.name, generation))
-            if value is None:
-                continue
-            return Result(value, found.part.as_of, (self._source(found, str(key)),), late(dataset))
-        raise Retry(f"a file of {description.name} is being rewritten", retry_after=1.0)
-
-    async def _list(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
-        request = request_of(input)
-        description = dataset.description
-        for last in (False, True):
-            generation = await self._current(dataset, force=last)
-            fields = fields_of(description, generation)
-            query = Query(request, fields, description.config.key)
-            try:
-                return await self._run(partial(self._page, dataset, generation, query, context.deadline))
-            except Changed:
-                continue
-        raise Retry(f"a file of {description.name} is being rewritten", retry_after=1.0)
-
-    def _page(self, dataset: Dataset, generation: Generation, query: Query, deadline: float) -> Result:
-        page = query.page(generation, deadline)
-        items = [found.part.value(found.ordinal) for found in page.found]
-        key = dataset.description.config.key
-        sources = tuple(self._source(found, str(at(item, key))) for found, item in zip(page.found, items, strict=True))
-        as_of = oldest([found.part for found in page.found], generation.as_of)
-        return Result({"items": items, "next": page.next}, as_of, sources, warnings(dataset, generation))
-
     async def _append(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
         owner = self._owners.of(dataset.description, context)
-        generation = await self._current(dataset)
-        name, data = await self._run(lambda: prepared(dataset.description, generation, input, owner))
+        generation = await self._threads.current(dataset)
+        name, data = await self._threads.run(lambda: prepared(dataset.description, generation, input, owner))
         template = dataset.description.template
         assert template is not None
         path = await self._written(dataset, lambda: self._put(template.folders, name, data, over=False), context)
@@ -223,7 +158,7 @@ class FilesAdapter:
     async def _replace(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
         template = dataset.description.replaced
         assert template is not None
-        data = await self._run(lambda: whole_file(dataset.description, input))
+        data = await self._threads.run(lambda: whole_file(dataset.description, input))
         put = partial(self._put, template.folders, template.name({}), data, over=True)
         path = await self._written(dataset, put, context)
         return self._wrote({"records": len(input["items"])}, path, None, len(data))
@@ -239,7 +174,7 @@ class FilesAdapter:
 
     async def _written(self, dataset: Dataset, write: Callable[[], str], context: Context) -> str:
         """The path that was written; the dataset is looked at again, as far as there is time."""
-        writing = self._submit(write)
+        writing = self._threads.submit(write)
         writing.add_done_callback(lambda _: dataset.expire())
         try:
             path = await asyncio.shield(awaited(writing))
@@ -249,52 +184,6 @@ class FilesAdapter:
                 raise
             raise UnknownOutcome(f"writing to {dataset.description.name} took too long") from None
         # It is written, whatever becomes of the look at it.
-        seen = awaited(self._look(dataset, force=True))
+        seen = awaited(self._threads.look(dataset, force=True))
         await asyncio.wait({seen}, timeout=context.remaining() / 2)
         return path
-
-    async def _current(self, dataset: Dataset, *, force: bool = False) -> Generation:
-        """The dataset's generation, after a look at the folder where one is due."""
-        if self._threads is None:
-            await self.open()
-        generation = dataset.generation
-        if generation is not None and not force and not dataset.due:
-            return generation
-        name = dataset.description.name
-        refreshing = self._refreshing.get(name)
-        if refreshing is None or refreshing.done() or force:
-            refreshing = self._refreshing[name] = self._look(dataset, force=force)
-        future = awaited(refreshing)
-        if generation is None or force:
-            return await asyncio.shield(future)
-        await asyncio.wait({future}, timeout=_GRACE)
-        return future.result() if future.done() else generation
-
-    async def _found(self, generation: Generation, key: Json) -> tuple[Found | None, Json]:
-        """Where the record of a key is, and its value; None while the file is being rewritten."""
-        if generation.blocking:
-            return await self._run(lambda: with_value(generation.find(key)))
-        found = generation.find(key)
-        if found is None or found.bad is not None:
-            return found, None
-        start, end = found.part.span(found.ordinal)
-        if found.part.content.blocking or end - start > _LARGE:
-            return await self._run(lambda: with_value(found))
-        return with_value(found)
-
-    def _look(self, dataset: Dataset, *, force: bool) -> Future[Generation]:
-        if self._looking is None:
-            raise Unavailable(f"{self._name} is closed")
-        return self._looking.submit(lambda: dataset.refresh(force=force))
-
-    def _submit(self, work: Callable[[], _T]) -> Future[_T]:
-        if self._threads is None:
-            raise Unavailable(f"{self._name} is closed")
-        return self._threads.submit(work)
-
-    async def _run(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.shield(awaited(self._submit(work)))
-
-    def _source(self, found: Found, key: str) -> Source:
-        span = None if isinstance(found.part.reader, Copied) else found.part.span(found.ordinal)
-        return Source(self._name, found.part.path, key, span, found.part.as_of)

@@ -159,6 +159,8 @@ def _key_problems(dataset: DatasetConfig, format: Format, where: str) -> list[Co
 def _template(dataset: DatasetConfig, format: Format, where: str) -> Template | None:
     if dataset.append is None:
         return None
+    if dataset.generations > 1:
+        raise _problem("each appended record would be a generation: say one or the other", f"{where}/generations")
     where = f"{where}/append"
     if dataset.record_format in ("V", "VB"):
         raise _problem("records are appended in record_format F or text only", where)

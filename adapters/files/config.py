@@ -126,6 +126,9 @@ class Dataset(BaseModel):
     replace: str | None = Field(
         default=None, description="Name of the file that is written as a whole, e.g. 'stock.csv'."
     )
+    generations: int = Field(
+        default=1, ge=1, le=100, description="How many generations can be read, the current one among them."
+    )
     owner: str | None = Field(
         default=None, description="The text field of an appended record that says who wrote it; the gateway fills it."
     )

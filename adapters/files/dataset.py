@@ -24,6 +24,7 @@ from adapters.files.folder import Folder, Outside, Pattern
 from adapters.files.formats import FieldType, Format
 from adapters.files.generation import Generation
 from adapters.files.index import Shape
+from adapters.files.kept import Entry, Kept
 from adapters.files.manifest import Manifest, Mismatch, manifest_of
 from adapters.files.overdue import overdue
 from adapters.files.part import Budget, Part, read
@@ -81,6 +82,9 @@ class Dataset:
         self._look = look
         self.description = description
         self._store = Store(cache / "indexes" / description.name, description.shape, description.digest)
+        self.kept = Kept(
+            cache / "generations" / description.name, folder, description.config.generations, description.key_type
+        )
         self._judged: dict[str, tuple[Version, bytes, str]] = {}
         self.refused: dict[str, str] = {}
         """Path → why the file that lies there isn't read."""
@@ -108,10 +112,17 @@ class Dataset:
             parts, waiting = self._parts(known)
             old = self.generation
             if old is None or old.waiting != waiting or [*map(id, parts)] != [*map(id, old.parts)]:
-                self.generation = Generation(tuple(parts), self.description.key_type, waiting)
+                generation = Generation(tuple(parts), self.description.key_type, waiting)
+                generation.name = self.kept.keep(generation)
+                self.generation = generation
             self._checked = time.monotonic()
             assert self.generation is not None
             return self.generation
+
+    def earlier(self, entry: Entry) -> Generation:
+        """A generation that is kept, without a look at the folder; raises `Unavailable`."""
+        left = [_CONTENT_BYTES, _ROWS_BYTES]
+        return self.kept.open(entry, lambda path, handle, size: self._read(path, handle, _budget(left, size)))
 
     @property
     def late(self) -> str | None:
@@ -185,8 +196,7 @@ class Dataset:
             return known, False
         try:
             manifest = self._manifest(path, handle, version)
-            content, rows = _spend(left, version.size)
-            part = self._read(path, os.dup(handle), Budget(content, rows, content or version.size < _SMALL))
+            part = self._read(path, os.dup(handle), _budget(left, version.size))
             if not part.version.same_bytes(version):
                 return known, False
             if manifest is not None:
@@ -226,6 +236,11 @@ class Dataset:
             return read(path, handle, self.description.format, config.key, budget, self._store, progress)
         finally:
             self.indexing = None
+
+
+def _budget(left: list[int], size: int) -> Budget:
+    content, rows = _spend(left, size)
+    return Budget(content, rows, content or size < _SMALL)
 
 
 def _spend(left: list[int], size: int) -> tuple[bool, bool]:

@@ -15,6 +15,11 @@ def pyarrow() -> Any:
     return _library("pyarrow", "Parquet and zstd need", "columnar")
 
 
+def numpy() -> Any:
+    """Raises `Missing`."""
+    return _library("numpy", "Columns need", "columnar")
+
+
 def parquet() -> Any:
     """pyarrow's Parquet; raises `Missing`."""
     pyarrow()

@@ -7,8 +7,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from adapters.contract import Json
+from adapters.files.columnar import Mask
+from adapters.files.extras import numpy
 from adapters.files.formats import Bad, FieldType
 from adapters.files.index import Order
 from adapters.files.part import Part
@@ -34,10 +37,14 @@ class Generation:
     parts: tuple[Part, ...]
     key_type: FieldType
     waiting: int = 0
+    name: str | None = None
+    """Its moment, where earlier generations are kept."""
     built: datetime = field(default_factory=lambda: datetime.now(UTC))
     _index: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     _ordered: list[tuple[bytes, int, int]] | None = None
     _big: list[int] = field(default_factory=list)
+    _flat: Any = None
+    """The number of each of the ordered records among those of all small files."""
 
     def __post_init__(self) -> None:
         # Later entries replace earlier ones: within a file the later record, within a pattern the later
@@ -76,9 +83,17 @@ class Generation:
             return Found(part, ordinal, part.index.bad(ordinal))
         return Found(part, ordinal) if ordinal >= 0 else Found(part, ordinal, part.bad[-1 - ordinal])
 
-    def walk(self, after: bytes | None, *, descending: bool, equal: Mapping[str, bytes]) -> Iterator[Found]:
-        """The decodable records behind a key, in its order. `equal`, values of fields, may leave out others."""
-        small = self._small(after, descending=descending)
+    def walk(
+        self,
+        after: bytes | None,
+        *,
+        descending: bool,
+        equal: Mapping[str, bytes],
+        masks: Sequence[Mask | None] | None = None,
+    ) -> Iterator[Found]:
+        """The decodable records behind a key, in its order. `equal`, values of fields, may leave out others; `masks`
+        say which records of small files are wanted."""
+        small = self._small(after, masks, descending=descending)
         if not self._big:
             yield from (self._found(number, ordinal) for _, number, ordinal in small)
             return
@@ -114,15 +129,31 @@ class Generation:
         for values, ordinal in index.walk(order, after, equal):
             yield values, number, ordinal
 
-    def _small(self, after: bytes | None, *, descending: bool) -> Iterator[tuple[bytes, int, int]]:
+    def _small(
+        self, after: bytes | None, masks: Sequence[Mask | None] | None, *, descending: bool
+    ) -> Iterator[tuple[bytes, int, int]]:
         ordered = self.ordered()
         low, high = 0, len(ordered)
         if after is not None and descending:
             high = bisect_left(ordered, after, key=lambda entry: entry[0])
         elif after is not None:
             low = bisect_right(ordered, after, key=lambda entry: entry[0])
-        places = range(high - 1, low - 1, -1) if descending else range(low, high)
-        return (ordered[place] for place in places)
+        places: Sequence[int] = range(low, high) if masks is None else self._wanted(masks, low, high)
+        return (ordered[place] for place in (reversed(places) if descending else places))
+
+    def _wanted(self, masks: Sequence[Mask | None], low: int, high: int) -> list[int]:
+        """Which of the sorted records [low, high) the masks let through."""
+        np = numpy()
+        if self._flat is None:
+            starts = [0]
+            for part in self.parts:
+                starts.append(starts[-1] + len(part.keys))
+            count = len(self.ordered())
+            self._flat = np.fromiter((starts[part] + at for _, part, at in self.ordered()), dtype="int64", count=count)
+        none = np.zeros(0, dtype=bool)
+        every = np.concatenate([none, *(none if mask is None else mask for mask in masks)])
+        found: list[int] = (np.flatnonzero(every[self._flat[low:high]]) + low).tolist()
+        return found
 
     def ordered(self) -> list[tuple[bytes, int, int]]:
         """(key, part, ordinal) of every decodable record of the small files, ascending; made on first use."""
@@ -130,16 +161,28 @@ class Generation:
             self._ordered = sorted((key, part, ordinal) for key, (part, ordinal) in self._index.items() if ordinal >= 0)
         return self._ordered
 
-    def rows(self) -> Iterator[tuple[Found, dict[str, Json]]]:
-        """Every decodable record of the small files, in no order, to look at only; raises `Changed`."""
+    def rows(self, masks: Sequence[Mask | None] | None = None) -> Iterator[tuple[Found, dict[str, Json]]]:
+        """Every decodable record of the small files that the masks let through, in no order, to look at only; raises
+        `Changed`."""
         compare = stored(self.key_type)
         for number, part in enumerate(self.parts):
-            for ordinal, row in enumerate(part.all_rows()):
-                key = compare(part.keys[ordinal])
-                if self._index.get(key) == (number, ordinal) and (
-                    not self._big or self._place(key) == (number, ordinal)
-                ):
+            for ordinal, row in part.rows_of(None if masks is None else masks[number]):
+                if self._place(compare(part.keys[ordinal])) == (number, ordinal):
                     yield Found(part, ordinal), row
+
+    def winners(self, number: int) -> Mask:
+        """Which records of a small file count for their keys, where no file has its index on disk."""
+        found = numpy().zeros(len(self.parts[number].keys), dtype=bool)
+        found[[ordinal for part, ordinal in self._index.values() if part == number and ordinal >= 0]] = True
+        return found
+
+    def every(self) -> Iterator[dict[str, Json]]:
+        """Every decodable record, in no order, to look at only; raises `Changed`."""
+        yield from (row for _, row in self.rows())
+        for number in self._big:
+            for key, ordinal, row in self.parts[number].indexed_rows():
+                if self._place(key) == (number, ordinal):
+                    yield row
 
     def unsorted(self, fields: Sequence[str]) -> str | None:
         """The first of these fields that a big file can't be put in order by."""

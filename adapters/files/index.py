@@ -165,6 +165,11 @@ class Index:
         rows = self._all("SELECT start, stop, reason, place FROM bad ORDER BY rowid LIMIT ?", (limit,))
         return [_bad(row) for row in rows]
 
+    def places(self) -> Iterator[tuple[bytes, int, int, int]]:
+        """(key, ordinal, start, end) of every decodable record, in the file's order."""
+        rows = self._all("SELECT key, rowid, start, stop FROM record WHERE bad IS NULL ORDER BY rowid", ())
+        yield from ((key, ordinal, start, stop) for key, ordinal, start, stop in rows)
+
     def _bad(self, place: int) -> Bad | None:
         row = self._one("SELECT start, stop, reason, place FROM bad WHERE rowid = ?", place)
         return None if row is None else _bad(row)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from adapters.contract import Effect, Operation
+from adapters.files.aggregate_schema import aggregating
 from adapters.files.dataset import Description
 from adapters.files.owner import without
 from adapters.files.query import MAX_LIMIT
@@ -25,7 +27,9 @@ def key_name(description: Description) -> str:
 def operations(description: Description) -> list[Operation]:
     """The operations of one dataset."""
     name, record = description.name, description.format.output_schema()
-    found = [_get(description, record), _list(name, record)]
+    found = [_get(description, record), _list(name, record), aggregating(description, record)]
+    if description.config.generations > 1:
+        found = [*map(_of_a_moment, found), _generations(name)]
     if description.template is not None:
         found.append(
             Operation(
@@ -40,6 +44,33 @@ def operations(description: Description) -> list[Operation]:
     if description.replaced is not None:
         found.append(_replace(name, description.format.input_schema()))
     return found
+
+
+def _of_a_moment(operation: Operation) -> Operation:
+    """The same with `as_of`, as earlier generations can be read, too."""
+    about = "A date, or an instant: the newest generation not later than it; left out, the current one."
+    moment = {"type": ["string", "null"], "description": about}
+    properties = {**operation.input["properties"], "as_of": moment}
+    return replace(operation, input={**operation.input, "properties": properties})
+
+
+def _generations(name: str) -> Operation:
+    item = {
+        "type": "object",
+        "properties": {
+            "generation": {"type": "string", "format": "date-time", "description": "Its moment; as_of takes it."},
+            "files": {"type": "integer"},
+            "bytes": {"type": "integer"},
+            "current": {"type": "boolean"},
+        },
+        "required": ["generation", "files", "bytes", "current"],
+        "additionalProperties": False,
+    }
+    given = {"type": "object", "properties": {}, "additionalProperties": False}
+    items = {"type": "object", "properties": {"items": {"type": "array", "items": item}}, "required": ["items"]}
+    return Operation(
+        f"{name}.generations", Effect.READ, given, items, f"The generations of {name} that are kept, newest first."
+    )
 
 
 def _replace(name: str, record: dict[str, Any]) -> Operation:

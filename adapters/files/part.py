@@ -6,15 +6,17 @@ import io
 import os
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import BinaryIO
 
 from adapters.contract import Json
+from adapters.files.columnar import Column, Columns, Mask
 from adapters.files.content import Changed, Content, InMemory, OnDisk, Version
-from adapters.files.formats import Bad, Copied, Format, Reader, Record, at
+from adapters.files.copy import Copy
+from adapters.files.formats import Bad, Copied, FieldType, Format, Reader, Record, at
 from adapters.files.index import KEPT_BAD, Index
 from adapters.files.store import Store
 from adapters.files.undecodable import Undecodable
@@ -44,6 +46,7 @@ class Part:
     """The first bytes in which any record may be."""
     undecodable: int = 0
     index: Index | None = None
+    columns: Columns = field(default_factory=Columns)
 
     @property
     def found(self) -> int:
@@ -77,13 +80,43 @@ class Part:
         if self.rows is not None:
             yield from self.rows
             return
+        read = self._reading()
+        for start, stop in zip(self.starts, self.ends, strict=True):
+            yield self._decoded(read(start, stop))
+
+    def _reading(self) -> Callable[[int, int], bytes]:
+        """What gives bytes that are asked for in ascending order, read in big pieces."""
         begin = end = 0
         data = b""
-        for start, stop in zip(self.starts, self.ends, strict=True):
-            if stop > end:
-                begin, end = start, max(stop, min(start + _BUFFER, self.version.size))
+        last = self.content.size if isinstance(self.content, Copy) else self.version.size
+
+        def read(start: int, stop: int) -> bytes:
+            nonlocal begin, end, data
+            if stop > end or start < begin:
+                begin, end = start, max(stop, min(start + _BUFFER, last))
                 data = self.content.read(begin, end)
-            yield self._decoded(data[start - begin : stop - begin])
+            return data[start - begin : stop - begin]
+
+        return read
+
+    def rows_of(self, mask: Mask | None) -> Iterator[tuple[int, dict[str, Json]]]:
+        """(ordinal, record) of the records that a mask lets through, of all where there is none; raises `Changed`."""
+        if mask is None:
+            return enumerate(self.all_rows())
+        return ((ordinal, self.row(ordinal)) for ordinal in mask.nonzero()[0].tolist())
+
+    def indexed_rows(self) -> Iterator[tuple[bytes, int, dict[str, Json]]]:
+        """(key as its index has it, ordinal, record) of every decodable one of a big file, in the file's order, read in
+        big pieces; raises `Changed`."""
+        assert self.index is not None
+        read = self._reading()
+        for key, ordinal, start, stop in self.index.places():
+            yield key, ordinal, self._decoded(read(start, stop))
+
+    def columns_of(self, fields: Mapping[str, FieldType]) -> dict[str, Column] | None:
+        """These fields of all records, of a file whose index is in memory; None: they can't be had. Raises
+        `Changed`."""
+        return self.columns.of(fields, self.all_rows())
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +128,9 @@ class Budget:
     index: bool = True
     """And the places of its records; else these go to the disk."""
 
+
+ReadFile = Callable[[str, int, int], Part]
+"""Reads the file of a path by its handle, which it takes over, and its size; raises `Changed`."""
 
 Progress = Callable[[int, int], None]
 """Called now and then while a file is indexed, with how many of how many bytes are done."""

@@ -58,13 +58,29 @@ async def _measure(folder: Path) -> list[dict[str, Any]]:
             "WHERE region = 'R07' AND amount > 9000 ORDER BY id LIMIT 101",
         ),
     ]
+    cases = [(name, operation, given, f"SELECT * FROM {table} {where}") for name, operation, given, where in cases]
+    summed = "SELECT region, count(*), sum(amount), avg(amount), max(day)"
+    cases.append(
+        (
+            "sums by region",
+            "sales.aggregate",
+            {
+                "group": ["region"],
+                "sum": ["amount"],
+                "avg": ["amount"],
+                "max": ["day"],
+                "where": [["amount", "gt", "50"]],
+            },
+            f"{summed} FROM {table} WHERE amount > 50 GROUP BY region ORDER BY region",
+        )
+    )
     figures = []
-    for name, operation, given, where in cases:
+    for name, operation, given, query in cases:
         ours, theirs = [], []
         for _ in range(5):
             ours.append(await _seconds(lambda o=operation, g=given: _asked(adapter, o, g)))  # type: ignore[misc]
             begun = time.perf_counter()
-            database.execute(f"SELECT * FROM {table} {where}").fetchall()
+            database.execute(query).fetchall()
             theirs.append(time.perf_counter() - begun)
         figures.append(_figure(f"files: CSV, {name}", median(ours) * 1e3, "ms", median(theirs) / median(ours)))
     await adapter.close()

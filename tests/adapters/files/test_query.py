@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.contract import Condition, ListRequest
+from adapters.files.conditions import like
 from adapters.files.content import InMemory, Version
 from adapters.files.formats import FieldType
 from adapters.files.generation import Generation
 from adapters.files.part import Part
-from adapters.files.query import Query, _like
+from adapters.files.query import Query
 
 FIELDS: dict[str, FieldType] = {"k": "integer", "a": "text", "d": "decimal"}
 
@@ -71,10 +72,10 @@ def test_pages_put_together_are_the_list(rows: Any, sort: Any, limit: int, where
 
 @settings(deadline=None, max_examples=500, database=None)
 @given(st.text("ab%_.", max_size=7), st.text("ab.\n", max_size=9))
-def test_like(pattern: str, text: str) -> None:
+def testlike(pattern: str, text: str) -> None:
     expression = "".join({"%": ".*", "_": "."}.get(character, re.escape(character)) for character in pattern)
-    assert _like(pattern)(text) == (re.fullmatch(expression, text, re.DOTALL) is not None)
+    assert like(pattern)(text) == (re.fullmatch(expression, text, re.DOTALL) is not None)
 
 
 def test_like_does_not_backtrack() -> None:
-    assert not _like("%a" * 40 + "b")("a" * 20_000)
+    assert not like("%a" * 40 + "b")("a" * 20_000)
