@@ -8,6 +8,9 @@ from adapters.files.copybook.layout import Group, Node, own_names
 from adapters.files.copybook_format import CopybookFormat
 from adapters.files.dataset import Description
 
+_WITHIN = {"list": 1, "aggregate": 2}
+"""Names above a field in what a verb answers."""
+
 
 def element(datasets: Mapping[str, Description], operation: str, parts: list[str]) -> str | None:
     """`invoices.customer_id (CUSTOMER-ID at byte 12, 8 bytes)`: the place is that within the record, of a table that
@@ -15,11 +18,14 @@ def element(datasets: Mapping[str, Description], operation: str, parts: list[str
     name, _, verb = operation.partition(".")
     description = datasets.get(name)
     names = [part for part in parts if part != "*" and not part.isdecimal()]
-    if verb == "list":
-        if names[:1] != ["items"]:
+    if verb in _WITHIN:
+        above = _WITHIN[verb]
+        if names[:1] != ["items"] or len(names) < above:
             return None
-        names = names[1:]
-    if description is None:
+        names = names[above:]
+    if verb == "aggregate":
+        names = [part for each in names for part in each.split(".")]
+    if description is None or verb == "generations":
         return None
     path = ".".join([name, *names])
     if not isinstance(description.format, CopybookFormat) or not names:

@@ -193,6 +193,8 @@ async def test_a_dataset_is_summed_up(build: Build, drop_folder: Path, context: 
     operation = adapter.operations()["sales.aggregate"]
     jsonschema_rs.validator_for(operation.output).validate(result.value)
     jsonschema_rs.validator_for(operation.input).validate(input)
+    assert adapter.element("sales.aggregate", "/items/*/sum/amount") == "sales.amount"
+    assert adapter.element("sales.aggregate", "/items/*/count") == "sales"
 
 
 async def test_a_big_file_is_summed_up_record_by_record(

@@ -122,7 +122,7 @@ async def test_an_unset_root_builds_and_is_unavailable(
     config = Config.model_validate({"root": Reference("", "env:DROP_DIR", missing=True), "datasets": {}} | {
         "datasets": {"s": {"match": "*.csv", "format": "csv", "key": "a"}}})  # fmt: skip
     adapter = KIND.build("work", config, Workspace({}, tmp_path))
-    assert set(adapter.operations()) == {"s.get", "s.list"}
+    assert set(adapter.operations()) == {"s.get", "s.list", "s.aggregate"}
     with pytest.raises(Unavailable):
         await adapter.open()
     with pytest.raises(Unavailable):
@@ -135,6 +135,7 @@ async def test_operations(build: Build, tasks: dict[str, Any], context: Contexts
     assert {name: operation.effect for name, operation in found.items()} == {
         "tasks.get": Effect.READ,
         "tasks.list": Effect.READ,
+        "tasks.aggregate": Effect.READ,
         "tasks.append": Effect.WRITE,
     }
     assert [name for name, operation in found.items() if operation.is_list] == ["tasks.list"]
