@@ -5,7 +5,7 @@ The stored form is looked for first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from adapters.errors import ConfigError, ConfigProblem
 from adapters.soap import cache
 from adapters.soap.bundle import located, opened
 from adapters.soap.complex_types import Types
-from adapters.soap.content import arranged, members
+from adapters.soap.content import arranged, elements, members, spelt_apart
 from adapters.soap.form import (
     BUILTIN,
     Complex,
@@ -73,7 +73,7 @@ class _Compiler:
             try:
                 operations.append(self._operation(operation))
             except CannotExpress as error:
-                left_out[operation.name] = str(error)
+                left_out[operation.name] = str(error.at(operation.place))
         names = tuple(each.name for each in operations)
         return PortForm(port.service, port.name, port.soap, port.address, tuple(operations), left_out, names)
 
@@ -95,8 +95,8 @@ class _Compiler:
         return form
 
     def _message(self, operation: LoadedOperation, message: LoadedMessage, wrapper: str) -> Message:
-        parts = tuple(self._part(part) for part in message.parts)
-        headers = tuple(replace(self._part(each.part), least=int(each.required)) for each in message.headers)
+        parts = _spelt(self._part(part) for part in message.parts)
+        headers = _spelt(replace(self._part(each.part), least=int(each.required)) for each in message.headers)
         for part in (*parts, *headers):
             self.types.need(part.type)
         if operation.rpc:
@@ -150,7 +150,7 @@ class _Compiler:
             seen.add(current)
             self.types.need(current)
             if current in self.types.broken:
-                raise CannotExpress(self.types.broken[current])
+                raise self.types.broken[current].at("")
             waiting.extend(reached(self.types.types, current))
 
 
@@ -178,6 +178,11 @@ def _key(name: str | None) -> str:
     """The key of the type or element called "{namespace}name"."""
     name = name or ""
     return BUILTIN + name.removeprefix(XSD) if name.startswith(XSD) else plain_type(name)
+
+
+def _spelt(parts: Iterable[Element]) -> tuple[Element, ...]:
+    """Elements side by side, those that share a name spelt with their namespaces."""
+    return tuple(elements(spelt_apart(Group("sequence", tuple(parts)))))
 
 
 def _wrapper(message: LoadedMessage, name: str, parts: tuple[Element, ...]) -> Complex:

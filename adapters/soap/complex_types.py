@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from lxml import etree
 
+from adapters.soap.alike import alike
 from adapters.soap.attributes import Attributes
 from adapters.soap.content import arranged, elements
 from adapters.soap.encoded import ARRAYS, array_of, item_type
@@ -34,6 +35,7 @@ from adapters.soap.xsd import (
     flag,
     local,
     occurs,
+    place,
     qualified,
     type_key,
 )
@@ -48,14 +50,17 @@ class Types:
     def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas
         self.types: dict[str, Type] = {}
-        self.broken: dict[str, str] = {}
+        self.broken: dict[str, CannotExpress] = {}
         self._simple = SimpleTypes(schemas, self.types)
         self._attributes = Attributes(schemas, self._type_of)
+        self._alike = alike(self.types)
         self._models: dict[str, Group] = {}
         """Each complex type's content as its schema has it, which types derived from it go on from."""
         self._anonymous: dict[etree._Element, str] = {}
         self._waiting: list[str] = []
         self._open: list[str] = []
+        self._groups: list[str] = []
+        """What is being compiled: types, each within the one before, and the groups within the last of them."""
 
     def need(self, key: str) -> None:
         """Compiles the type called `key` and all that it reaches."""
@@ -76,7 +81,11 @@ class Types:
         try:
             self._compile(key)
         except CannotExpress as error:
-            self.broken[key] = str(error)
+            self.broken[key] = error.at(self._place(key))
+
+    def _place(self, key: str) -> str:
+        found = self._schemas.find("complexType", key) or self._schemas.find("simpleType", key)
+        return "" if found is None else place(found.source.path, found.node)
 
     def _compile(self, key: str) -> Simple | Complex:
         known = builtin(key) if key.startswith(BUILTIN) else self.types.get(key)
@@ -94,6 +103,8 @@ class Types:
         if key in self._open or len(self._open) > _DEPTH:
             raise CannotExpress(f"type {key}, which is derived from itself or nested too deep")
         self._open.append(key)
+        # A group may be met again within a type of an element of its own.
+        outer, self._groups = self._groups, []
         try:
             compiled = replace(
                 self._body(node, key, source),
@@ -105,6 +116,7 @@ class Types:
             )
         finally:
             self._open.pop()
+            self._groups = outer
         self.types[key] = compiled
         self._waiting.extend(compiled.derived)
         return compiled
@@ -144,7 +156,7 @@ class Types:
         content, order = None, None
         if parts:
             self._models[key] = Group("sequence", parts)
-            content, order = arranged(self._models[key], key)
+            content, order = arranged(self._models[key], key, self._alike)
         attributes = self._attributes.of(node, base.attributes, key, source)
         opened = base.open or self._attributes.open(node, source)
         return replace(base, content=content, order=order, attributes=attributes, open=opened)
@@ -153,16 +165,16 @@ class Types:
         """An array of SOAP encoding, restricted to items of one type."""
         model = child(node, *_MODELS)
         listed = () if model is None else tuple(elements(self._particle(model, key, source)))
-        item, depth = item_type(node, source)
+        item, levels = item_type(node, source)
         if not item:
             item = listed[0].type if listed else ANY_TYPE
         self._waiting.append(item)
         name = listed[0].name if listed else "item"
-        for level in range(depth - 1):
-            inner = f"{key}/{'[]' * (level + 1)}"
-            self.types[inner] = array_of(item, name)
+        for level, dimensions in enumerate(levels[:-1], 1):
+            inner = f"{key}/{'[]' * level}"
+            self.types[inner] = array_of(item, name, dimensions)
             item = inner
-        return array_of(item, name)
+        return array_of(item, name, levels[-1])
 
     def _simple_content(self, node: etree._Element, key: str, source: SchemaSource) -> Complex:
         derivation = child(node, "extension", "restriction")
@@ -207,14 +219,13 @@ class Types:
         name = qualified(node.get("ref", ""), node, source)
         component = self._schemas.get("group", name)
         model = child(component.node, *_MODELS)
-        mark = f"group {name}"
-        if model is None or mark in self._open or len(self._open) > _DEPTH:
+        if model is None or name in self._groups or len(self._groups) > _DEPTH:
             raise CannotExpress(f"group {name}, which is empty or contains itself")
-        self._open.append(mark)
+        self._groups.append(name)
         try:
             content = self._particle(model, key, component.source)
         finally:
-            self._open.pop()
+            self._groups.pop()
         least, most = occurs(node)
         return content if (least, most) == (1, 1) else Group("sequence", (content,), least, most)
 

@@ -3,15 +3,20 @@ names checked for clashes."""
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TypeAlias
 
 from adapters.soap.form import ITEMS, WILD, Element, Group, Particle, Wildcard
 from adapters.soap.xsd import CannotExpress
 
+_Alike: TypeAlias = Callable[[str, str], bool]
+"""Whether two keys mean one type."""
 
-def arranged(group: Group, owner: str) -> tuple[Group, Group | None]:
+
+def arranged(group: Group, owner: str, alike: _Alike = operator.eq) -> tuple[Group, Group | None]:
     """`group`, the whole content of type `owner`, ready for JSON. Where one name stands at two places, or a wildcard in
     a repeated group, an object can't tell the places: then all elements stand one by one under `#items`, and the
     second value is the model that their order must follow. Raises `CannotExpress`."""
@@ -20,8 +25,8 @@ def arranged(group: Group, owner: str) -> tuple[Group, Group | None]:
     if _repeats(top):
         top = Group("sequence", (top,))
     keyed = _keyed(top, iter(_keys()))
-    if any(_wild_within(each) for each in members(keyed)) or _clashes(keyed) or _shares_tags(keyed):
-        return _one_by_one(top, owner), top
+    if any(_wild_within(each) for each in members(keyed)) or _clashes(keyed, alike) or _shares_tags(keyed):
+        return _one_by_one(top, owner, alike), top
     return keyed, None
 
 
@@ -55,11 +60,11 @@ def elements(particle: Particle) -> Iterator[Element]:
             yield from elements(item)
 
 
-def _one_by_one(model: Group, owner: str) -> Group:
+def _one_by_one(model: Group, owner: str, alike: _Alike) -> Group:
     branches: dict[str, Element] = {}
     for each in elements(model):
         other = branches.setdefault(each.tag, replace(each, least=1, most=1))
-        if other.type != each.type:
+        if not alike(other.type, each.type):
             raise CannotExpress(f"type {owner}, where '{each.name}' occurs with two types")
         if each.nillable:
             branches[each.tag] = replace(other, nillable=True)
@@ -198,9 +203,9 @@ def _keyed(group: Group, keys: Iterator[str]) -> Group:
     return replace(group, items=tuple(items))
 
 
-def _clashes(group: Group) -> bool:
+def _clashes(group: Group, alike: _Alike) -> bool:
     try:
-        _names(group)
+        _names(group, alike)
     except _Clash:
         return True
     return False
@@ -222,26 +227,27 @@ class _Clash(Exception):
     """Two properties that may occur together share a name."""
 
 
-def _names(group: Group) -> dict[str, Particle]:
+def _names(group: Group, alike: _Alike) -> dict[str, Particle]:
     """The properties of `group` by name; raises `_Clash`."""
     found: dict[str, Particle] = {}
     for item in group.items:
         if isinstance(item, Group):
-            inner = _names(item)
+            inner = _names(item, alike)
             own: dict[str, Particle] = {item.key: item} if item.key else inner
         else:
             own = {item.label if isinstance(item, Element) else WILD: item}
         for name, member in own.items():
             other = found.get(name)
-            if other is not None and (group.order != "choice" or not _same(other, member)):
+            if other is not None and (group.order != "choice" or not _same(other, member, alike)):
                 raise _Clash
         found.update(own)
     return found
 
 
-def _same(one: Particle, other: Particle) -> bool:
+def _same(one: Particle, other: Particle, alike: _Alike) -> bool:
     if isinstance(one, Wildcard) and isinstance(other, Wildcard):
         return True
     if not isinstance(one, Element) or not isinstance(other, Element):
         return False
-    return (one.tag, one.type, one.repeated, one.nillable) == (other.tag, other.type, other.repeated, other.nillable)
+    plain = (one.tag, one.repeated, one.nillable) == (other.tag, other.repeated, other.nillable)
+    return plain and alike(one.type, other.type)

@@ -16,26 +16,30 @@ from typing import TypeAlias
 from lxml import etree
 
 from adapters.contract import Json
+from adapters.soap.arrays import placed
+from adapters.soap.compound import codec
 from adapters.soap.content import always_arrays, members, required_names, wild
 from adapters.soap.encoded import resolved
 from adapters.soap.form import ANY_TYPE, HEADERS, TEXT, TYPE, WILD, Complex, Element, Form, Group, Message, Simple
+from adapters.soap.marked import attributes_reader, null_reader
+from adapters.soap.names import holds_names, named
 from adapters.soap.notes import Notes
 from adapters.soap.readers import (
-    MARKS,
     NIL,
     TRUE,
     XSI_TYPE,
     Object,
     Read,
     ReadChildren,
+    ReadNull,
     Repeated,
     anything,
     attached,
-    decoded,
     defaulted,
     defaults_of,
     encoded_text,
     local,
+    name_reader,
     nothing,
     qualified,
     read_each,
@@ -45,13 +49,13 @@ from adapters.soap.readers import (
     within_text,
 )
 from adapters.soap.repetition import places, repeated_groups
-from adapters.soap.scalars import codec
 from adapters.soap.schema import type_names
 from adapters.soap.values import BadValue, Decode
-from adapters.soap.xml_text import inner_xml, outer_xml, spelt_name
+from adapters.soap.xml_text import inner_xml, outer_xml
 
-_Slot: TypeAlias = tuple[str, Decode | None, Read, bool]
-"""Where a child element's value goes, how its text is decoded (None: `Read` reads it), and whether it is repeated."""
+_Slot: TypeAlias = tuple[str, Decode | None, Read, bool, ReadNull | None]
+"""Where a child element's value goes, how its text is decoded (None: `Read` reads it), whether it is repeated, and what
+reads it when it is null and may have attributes."""
 
 
 class Decoder:
@@ -82,7 +86,7 @@ class Decoder:
             part, read = self._parts.get(node.tag, (None, None))
             if part is None or read is None:
                 raise BadValue(f"has <{local(node)}> where its WSDL says {self._expected()}")
-            value[part.name] = within(part.name, read, node, notes)
+            value[part.label] = within(part.label, read, node, notes)
         return value
 
     def _unwrapped(self, nodes: list[etree._Element], notes: Notes) -> Json:
@@ -100,7 +104,7 @@ class Decoder:
         for block in (block for part in envelope if local(part) == "Header" for block in part):
             part, read = self._headers.get(block.tag, (None, None))
             if part is not None and read is not None:
-                found[part.name] = within(part.name, read, block, notes)
+                found[part.label] = within(part.label, read, block, notes)
         return found
 
     def _expected(self) -> str:
@@ -115,13 +119,14 @@ class Decoder:
     def _compile(self, key: str) -> Read:
         found = self._form.type(key)
         if isinstance(found, Simple):
-            return scalar(codec(self._form, key, self._zone).decode)
+            decode = codec(self._form, key, self._zone).decode
+            return name_reader(decode) if holds_names(self._form, key) else scalar(decode)
         if key == ANY_TYPE:
             return anything
         if found.array:
             return self._array(found)
         own = self._complex(found)
-        return self._family(key, found, own) if found.derived else own
+        return self._family(key, found, own) if found.stands_in else own
 
     def _family(self, key: str, base: Complex, own: Read) -> Read:
         """A type that others may stand in for: xsi:type says which."""
@@ -159,30 +164,19 @@ class Decoder:
                 except BadValue as error:
                     error.path.insert(1, len(items))
                     raise
-            return {name: items}
+            return {name: placed(items, node, found.dimensions)}
 
         return read
 
     def _complex(self, found: Complex) -> Read:
-        given = found.attributes
-        attributes = {each.tag: (each.label, codec(self._form, each.type, self._zone).decode) for each in given}
-        filled = defaults_of(found, self._form, self._zone)
+        attributes = attributes_reader(self._form, found, self._zone)
         content = self._body(found)
-        if not attributes and not found.open:
+        if attributes is None:
             return content
+        filled = defaults_of(found, self._form, self._zone)
 
         def read(node: etree._Element, notes: Notes) -> Json:
-            value: Object = dict(filled)
-            for tag, text in node.attrib.items():
-                known = attributes.get(str(tag))
-                if known is not None:
-                    value[known[0]] = decoded(known[0], known[1], str(text))
-                elif str(tag)[1:].partition("}")[0] in MARKS:
-                    continue
-                elif found.open:
-                    value["@" + spelt_name(str(tag))] = str(text)
-                else:
-                    notes.unknown["@" + str(tag).rpartition("}")[2]] = None
+            value: Object = {**filled, **attributes(node, notes)}
             value.update(content(node, notes))
             return value
 
@@ -191,6 +185,8 @@ class Decoder:
     def _body(self, found: Complex) -> Callable[[etree._Element, Notes], Object]:
         if found.text is not None:
             decode = codec(self._form, found.text, self._zone).decode
+            if holds_names(self._form, found.text):
+                return lambda node, notes: {TEXT: within_text(node, lambda text: decode(named(text, node)), notes)}
             return lambda node, notes: {TEXT: within_text(node, decode, notes)}
         if found.mixed:
             return lambda node, notes: {TEXT: inner_xml(node)}
@@ -216,10 +212,10 @@ class Decoder:
                     if slot is None:
                         strangers.append(child)
                         continue
-                    name, decode, read_child, repeated = slot
+                    name, decode, read_child, repeated, null = slot
                     text = child.text
                     if (text is None or decode is None) and child.get(NIL) in TRUE:
-                        item = None
+                        item = None if null is None else null(child, notes)
                     elif decode is None:
                         item = read_child(child, notes)
                     else:
@@ -291,7 +287,10 @@ class Decoder:
         read = self._type(element.type)
         default = element.fixed if element.default is None else element.default
         simple = isinstance(self._form.type(element.type), Simple)
-        decode = codec(self._form, element.type, self._zone).decode if simple and default is None else None
+        plain = simple and default is None and not holds_names(self._form, element.type)
+        decode = codec(self._form, element.type, self._zone).decode if plain else None
         if decode is str and self._message.encoded:
-            return element.label, None, encoded_text, element.repeated
-        return element.label, decode, read if default is None else defaulted(read, default), element.repeated
+            decode, read = None, encoded_text
+        elif default is not None:
+            read = defaulted(read, default)
+        return element.label, decode, read, element.repeated, null_reader(self._form, element, self._zone)

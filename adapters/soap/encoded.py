@@ -11,38 +11,40 @@ from lxml import etree
 from adapters.soap.form import Complex, Element, Group
 from adapters.soap.resolver import WSDL, SchemaSource
 from adapters.soap.values import BadValue
-from adapters.soap.xsd import ENCODINGS, CannotExpress, children, local, type_key
+from adapters.soap.xsd import ENCODINGS, CannotExpress, children, local, place, type_key
 
 ARRAYS = frozenset(f"{{{namespace}}}Array" for namespace in ENCODINGS)
 ARRAY_TYPE = "arrayType"
 _ITEM = re.compile(r"(.*?)((?:\[[0-9, ]*\])+)\s*")
 _REFERENCES = ("href", *(f"{{{namespace}}}ref" for namespace in ENCODINGS))
 _IDS = ("id", *(f"{{{namespace}}}id" for namespace in ENCODINGS))
+_MOST_DIMENSIONS = 8
 _MOST_ELEMENTS = 200_000
 _MOST_CHARACTERS = 32 * 2**20
 """What references may add to one reply."""
 
 
-def array_of(item: str, name: str) -> Complex:
+def array_of(item: str, name: str, dimensions: int = 1) -> Complex:
     """The type of an array whose items are of the type called `item`; a reply's may be called anything."""
     content = Group("sequence", (Element(name, "", item, 0, None, nillable=True),))
-    return Complex("", "", content=content, array=item)
+    return Complex("", "", content=content, array=item, dimensions=dimensions)
 
 
-def item_type(node: etree._Element, source: SchemaSource) -> tuple[str, int]:
-    """The key of the items' type that `wsdl:arrayType` below `node` names, "" when nothing does, and how many arrays
-    stand around it; raises `CannotExpress` for an array of several dimensions."""
+def item_type(node: etree._Element, source: SchemaSource) -> tuple[str, list[int]]:
+    """The key of the innermost items' type that `wsdl:arrayType` below `node` names, "" when nothing does, and the
+    dimensions of the arrays around it, the innermost first (SOAP 1.1, section 5.4.2)."""
     for each in children(node):
         text = each.get(WSDL + ARRAY_TYPE)
         if local(each) != "attribute" or text is None:
             continue
         match = _ITEM.fullmatch(text.strip())
         if match is None:
-            return type_key(text, each, source), 1
-        if "," in match[2]:
-            raise CannotExpress("an array of several dimensions")
-        return type_key(match[1], each, source), match[2].count("[")
-    return "", 1
+            return type_key(text, each, source), [1]
+        found = [rank.count(",") + 1 for rank in match[2].split("[")[1:]]
+        if max(found) > _MOST_DIMENSIONS:
+            raise CannotExpress(f"an array of more than {_MOST_DIMENSIONS} dimensions", place(source.path, each))
+        return type_key(match[1], each, source), found
+    return "", [1]
 
 
 def resolved(nodes: list[etree._Element]) -> list[etree._Element]:

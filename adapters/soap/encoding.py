@@ -43,7 +43,7 @@ class Encoded:
         array = f' xsi:type="{self._name("Array", encoding)}"'
         item, dimensions = found.array, ""
         while isinstance(inner := self._form.type(item), Complex) and inner.array:
-            item, dimensions = inner.array, dimensions + "[]"
+            item, dimensions = inner.array, f"[{',' * (inner.dimensions - 1)}]{dimensions}"
         if self._soap == "1.1":
             return f'{array} {self._name(ARRAY_TYPE, encoding)}="{self._qname(item)}{dimensions}[{{}}]"'
         kind = self._name("Array", encoding) if dimensions else self._qname(item)

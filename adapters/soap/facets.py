@@ -4,46 +4,33 @@ section 4.3)."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC
 from functools import lru_cache
 from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
-from adapters.contract import Json
-from adapters.soap.form import Form, Simple
+from adapters.soap.decimals import DECIMAL_NUMBER, INTEGER_TEXT
+from adapters.soap.form import Simple
+from adapters.soap.names import QNAME
 from adapters.soap.patterns import translated
-from adapters.soap.scalars import FLOATS, INTEGERS, TEXT_PATTERNS, codec
-from adapters.soap.values import BadValue, Encode
+from adapters.soap.scalars import FLOATS, INTEGERS, TEXT_PATTERNS
+from adapters.soap.values import BadValue
 
 _BOUNDS = ("minInclusive", "maxInclusive", "minExclusive", "maxExclusive")
 _LENGTHS = ("length", "minLength", "maxLength")
 _MOMENTS = frozenset({"dateTime", "date", *TEXT_PATTERNS})
 _BINARY = frozenset({"base64Binary", "hexBinary"})
+# What libxml2 has no type for, or needs more than the text to judge.
+_OURS = frozenset({DECIMAL_NUMBER, INTEGER_TEXT, QNAME})
 # Types of one spelling, whose lists of values JSON Schema checks itself.
 _SPELT_BY_JSON = frozenset({"boolean", "decimal", *_MOMENTS, *_BINARY, *FLOATS})
-
-
-def encoder(form: Form, key: str) -> Encode:
-    """From JSON to the text of the simple type called `key`, after every check; raises `BadValue`."""
-    encode, simple = codec(form, key, UTC).encode, form.type(key)
-    check = checker(simple) if isinstance(simple, Simple) and simple.variety == "atomic" else None
-    if check is None:
-        return encode
-
-    def checked(value: Json) -> str:
-        text = encode(value)
-        check(text)
-        return text
-
-    return checked
 
 
 def checker(simple: Simple) -> Callable[[str], None] | None:
     """Raises `BadValue` for text that breaks a rule of `simple` which its JSON Schema can't say; None when it says all
     of them."""
     facets = _unsaid(simple)
-    schema = _compiled(simple.primitive, facets) if facets else None
+    schema = _compiled(simple.primitive, facets) if facets and simple.primitive not in _OURS else None
     if schema is None:
         return None
 
@@ -54,6 +41,23 @@ def checker(simple: Simple) -> Callable[[str], None] | None:
             raise BadValue("breaks a rule of its type")
 
     return check
+
+
+def fits(simple: Simple) -> Callable[[str], bool]:
+    """Whether a text keeps to all facets of an atomic type; what libxml2 can't judge does."""
+    found: list[tuple[str, tuple[str, ...]]] = [("pattern", step) for step in simple.patterns]
+    found += [("enumeration", simple.enumeration)] if simple.enumeration else []
+    found += [(name, (value,)) for name, value in simple.facets.items() if name != "whiteSpace"]
+    schema = _compiled(simple.primitive, tuple(found)) if found and simple.primitive not in _OURS else None
+    if schema is None:
+        return lambda text: True
+
+    def accepts(text: str) -> bool:
+        node = etree.Element("v")
+        node.text = text
+        return bool(schema.validate(node))
+
+    return accepts
 
 
 def _unsaid(simple: Simple) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -12,19 +12,21 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-FORM_VERSION = 3
+FORM_VERSION = 4
 """Goes up whenever the form or its compiler changes: stored forms of another version are rebuilt."""
 
 BUILTIN = "xsd:"
 ANY_TYPE = BUILTIN + "anyType"
 
 TYPE = "@xsi:type"
+NILLED = "@xsi:nil"
 TEXT = "#text"
 WILD = "#any"
 ITEMS = "#items"
 HEADERS = "#headers"
-"""Properties of JSON objects that aren't elements or attributes: a standing-in type, text beside attributes, XML text
-of elements that the schema doesn't name, repetitions of a group, header blocks of the message."""
+"""Properties of JSON objects that aren't elements or attributes: a standing-in type, that an element is null though it
+has attributes, text beside attributes, XML text of elements that the schema doesn't name, repetitions of a group,
+header blocks of the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +145,19 @@ class Complex:
     """The model that elements must follow, where `content` lists them one by one under `#items`."""
     array: str = ""
     """The key of the items' type, when it is an array of SOAP encoding (SOAP 1.1, section 5.4.2)."""
+    dimensions: int = 1
+    """Of such an array."""
     mixed: bool = False
     abstract: bool = False
     derived: tuple[str, ...] = ()
     """Keys of the named types that may stand in for it by xsi:type, near and far."""
     documentation: str = ""
     kind: Literal["complex"] = "complex"
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether values may have to say by xsi:type of which type they are."""
+        return self.abstract or bool(self.derived)
 
 
 Type: TypeAlias = Annotated[Simple | Complex, Field(discriminator="kind")]

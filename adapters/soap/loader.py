@@ -16,7 +16,7 @@ from lxml import etree
 from adapters.errors import ConfigError, ConfigProblem
 from adapters.soap.addressing import action_of
 from adapters.soap.resolver import WSDL, Documents, line_of
-from adapters.soap.xsd import CannotExpress
+from adapters.soap.xsd import CannotExpress, place
 
 _SOAP: dict[str, Literal["1.1", "1.2"]] = {
     "{http://schemas.xmlsoap.org/wsdl/soap/}": "1.1",
@@ -71,6 +71,8 @@ class LoadedOperation:
     documentation: str
     addressed: str
     """The action of WS-Addressing."""
+    place: str
+    """`file:line` where the binding names it."""
     problem: str = ""
 
 
@@ -132,7 +134,8 @@ class _Reader:
         address = _soap_child(port, "address")
         operations = tuple(self._operations(binding, port_type, said.get("style", "document")))
         location = "" if address is None else address.get("location", "").strip()
-        yield LoadedPort(service, port.get("name", ""), _version(said), location, operations)
+        version = _SOAP[str(said.tag).rpartition("}")[0] + "}"]
+        yield LoadedPort(service, port.get("name", ""), version, location, operations)
 
     def _find(self, kind: str, node: etree._Element, attribute: str) -> _Node | None:
         """The `kind` that `attribute` of `node` names; by its local name alone where that leaves no doubt."""
@@ -152,22 +155,29 @@ class _Reader:
             name = node.get("name", "").strip()
             abstract = _abstract(port_type.node, node, overloaded=count[name] > 1)
             seen[name] += 1
-            if abstract is None or abstract.find(WSDL + "input") is None:
-                continue
             shown = name if seen[name] == 1 else _overload(name, node, seen[name])
-            yield self._operation(shown, node, abstract, binding.namespace, style, port_type)
+            yield self._operation(shown, node, abstract, binding, style, port_type)
 
     def _operation(
-        self, name: str, node: etree._Element, abstract: etree._Element, namespace: str, style: str, port_type: _Node
+        self,
+        name: str,
+        node: etree._Element,
+        known: etree._Element | None,
+        binding: _Node,
+        style: str,
+        port_type: _Node,
     ) -> LoadedOperation:
         soap = _soap_child(node, "operation")
         said = etree.Element("none") if soap is None else soap
+        abstract = node if known is None else known
         problem, output = "", None
-        input = LoadedMessage((), "literal", namespace)
+        input = LoadedMessage((), "literal", binding.namespace)
         try:
-            input = self._message(abstract, node, "input", namespace)
-            if abstract.find(WSDL + "output") is not None:
-                output = self._message(abstract, node, "output", namespace)
+            if known is None:
+                raise CannotExpress("an operation of the binding that isn't in the portType")
+            input = self._message(known, node, "input", binding.namespace)
+            if known.find(WSDL + "output") is not None:
+                output = self._message(known, node, "output", binding.namespace)
         except CannotExpress as error:
             problem = str(error)
         text = abstract.findtext(WSDL + "documentation", "") or node.findtext(WSDL + "documentation", "")
@@ -183,12 +193,15 @@ class _Reader:
             addressed=action_of(
                 abstract, said.get("soapAction", ""), port_type.namespace, port_type.node.get("name", "")
             ),
+            place=place(binding.path, node),
             problem=problem,
         )
 
     def _message(self, abstract: etree._Element, node: etree._Element, direction: str, namespace: str) -> LoadedMessage:
         said = abstract.find(WSDL + direction)
-        message = None if said is None else self._find("message", said, "message")
+        if said is None:
+            raise CannotExpress("a message of the service's own accord: it has no input")
+        message = self._find("message", said, "message")
         if message is None:
             raise CannotExpress(f"an {direction} message that isn't defined")
         bound = node.find(WSDL + direction)
@@ -279,10 +292,6 @@ def _soap_child(node: etree._Element, name: str, *, deep: bool = False) -> etree
 def _soap_headers(node: etree._Element) -> Iterator[etree._Element]:
     for namespace in _SOAP:
         yield from node.iter(namespace + "header")
-
-
-def _version(node: etree._Element) -> Literal["1.1", "1.2"]:
-    return _SOAP[str(node.tag).rpartition("}")[0] + "}"]
 
 
 def _problem(message: str, node: etree._Element, path: str) -> ConfigError:

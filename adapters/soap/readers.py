@@ -12,10 +12,12 @@ from typing import Any, TypeAlias
 from lxml import etree
 
 from adapters.contract import Json
+from adapters.soap.compound import codec
 from adapters.soap.form import TEXT, TYPE, Complex, Form
+from adapters.soap.names import named
 from adapters.soap.notes import Notes
 from adapters.soap.repetition import Place, split
-from adapters.soap.scalars import BASE64, codec
+from adapters.soap.scalars import BASE64
 from adapters.soap.values import BadValue, Decode
 from adapters.soap.xml_text import XSI, inner_xml, spelt_name
 from adapters.soap.xsd import ENCODINGS
@@ -36,6 +38,8 @@ MARKS = frozenset(
 
 Object: TypeAlias = dict[str, Any]
 Read: TypeAlias = Callable[[etree._Element, Notes], Json]
+ReadNull: TypeAlias = Callable[[etree._Element, Notes], Any]
+"""Reads attributes, which may be all that an element has."""
 ReadChildren: TypeAlias = Callable[[Iterable[etree._Element], Notes], Object]
 
 
@@ -86,6 +90,11 @@ def scalar(decode: Decode) -> Read:
         return decode(node.text or "") if not len(node) else attached(node, decode, notes)
 
     return read
+
+
+def name_reader(decode: Decode) -> Read:
+    """Reads an element that holds qualified names."""
+    return lambda node, notes: scalar(lambda text: decode(named(text, node)))(node, notes)
 
 
 def attached(node: etree._Element, decode: Decode, notes: Notes) -> Json:

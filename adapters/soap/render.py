@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from adapters.contract import Json
+from adapters.soap.arrays import flattened
 from adapters.soap.attachments import Outgoing
+from adapters.soap.compound import encoder
 from adapters.soap.content import labels, members
 from adapters.soap.encoding import Encoded
-from adapters.soap.facets import encoder
 from adapters.soap.form import (
     ANY_TYPE,
     HEADERS,
+    NILLED,
     TEXT,
     TYPE,
     Complex,
@@ -27,11 +29,13 @@ from adapters.soap.form import (
     Simple,
     Wildcard,
 )
+from adapters.soap.marked import attributes_writer
+from adapters.soap.names import holds_names, prefixed
 from adapters.soap.scalars import BASE64
 from adapters.soap.schema import type_names
 from adapters.soap.values import BadValue, escape, escape_attribute
-from adapters.soap.writers import Content, Object, Write, any_type, at, attached, ordered, wildcards
-from adapters.soap.xml_text import XSI, fragment, other_attributes
+from adapters.soap.writers import Content, Object, Write, any_type, at, attached, names_writer, ordered, wildcards
+from adapters.soap.xml_text import XSI, fragment
 
 
 class Renderer:
@@ -39,6 +43,7 @@ class Renderer:
 
     def __init__(self, form: Form, message: Message, soap: str = "1.1") -> None:
         self._form = form
+        self._soap = soap
         self._encoded = Encoded(form, self._name, soap) if message.encoded else None
         self._prefixes: dict[str, str] = {XSI: "xsi"}
         self._types: dict[str, Write] = {}
@@ -80,16 +85,29 @@ class Renderer:
         start, end, nil = f"<{name}", f"</{name}>", f'<{name} xsi:nil="true"/>'
         if self._encoded is not None:
             start += self._encoded.style if wrapper else self._encoded.mark(element.type)
-        write = self._type(element.type)
+        fixed = element.fixed is not None and isinstance(self._form.type(element.type), Simple)
+        write = self._simple(element.type, element.fixed) if fixed else self._type(element.type)
+        null = self._null(element)
 
         def occurrence(value: Json, out: list[str]) -> None:
             if value is None:
                 out.append(nil)
+            elif null is not None and NILLED in value:
+                out.append(start)
+                null(value, out)
+                out.append(' xsi:nil="true"/>')
             else:
                 out.append(start)
                 write(value, out, end)
 
         return occurrence
+
+    def _null(self, element: Element) -> Content | None:
+        """Writes the attributes of an element that is null."""
+        found = self._form.type(element.type)
+        if not element.nillable or not isinstance(found, Complex) or not (found.attributes or found.open):
+            return None
+        return attributes_writer(self._form, found, self._name)
 
     def _type(self, key: str) -> Write:
         """The writer of the type called `key`; types reach each other through the table, so they may recur."""
@@ -106,12 +124,14 @@ class Renderer:
             return any_type
         if found.array:
             return self._array(found)
-        if not found.derived:
+        if not found.stands_in:
             return self._complex(found)
         return self._family(key, found)
 
-    def _simple(self, key: str) -> Write:
-        encode = encoder(self._form, key)
+    def _simple(self, key: str, fixed: str | None = None) -> Write:
+        encode = encoder(self._form, key, fixed)
+        if holds_names(self._form, key):
+            return names_writer(encode)
         if encode is BASE64.encode:
             return lambda value, out, end: out.append(f">{attached(value, out)}{end}")
         if encode is str:
@@ -143,46 +163,34 @@ class Renderer:
         name = item.label if isinstance(item, Element) else ""
 
         def write(value: Json, out: list[str], end: str) -> None:
-            out.append(mark.format(len(value.get(name, ()))))
+            items, size = at(name, lambda given: flattened(given, found.dimensions), value.get(name, []))
+            out.append(mark.format((" " if self._soap == "1.2" else ",").join(map(str, size))))
             out.append(">")
-            content(value, out)
+            content({name: items}, out)
             out.append(end)
 
         return write
 
     def _complex(self, found: Complex) -> Write:
-        attributes = self._attributes(found)
+        attributes = attributes_writer(self._form, found, self._name)
         content = self._body(found)
-        known = frozenset((TYPE, *(key for key, _, _ in attributes)))
+        names = found.text is not None and holds_names(self._form, found.text)
 
         def write(value: Json, out: list[str], end: str) -> None:
-            for key, start, encode in attributes:
-                if key in value:
-                    out.append(f'{start}"{at(key, encode, value[key])}"')
-            if found.open:
-                out.append(other_attributes(value, known))
+            attributes(value, out)
+            if names:
+                out.append(prefixed(value[TEXT], "q")[0])
             out.append(">")
             content(value, out)
             out.append(end)
 
         return write
 
-    def _attributes(self, found: Complex) -> list[tuple[str, str, Callable[[Json], str]]]:
-        attributes = []
-        for attribute in found.attributes:
-            xml = "http://www.w3.org/XML/1998/namespace"
-            local = f"xml:{attribute.name}" if attribute.namespace == xml else None
-            name = local or self._name(attribute.name, attribute.namespace)
-            attributes.append((attribute.label, f" {name}=", self._attribute(attribute.type)))
-        return attributes
-
-    def _attribute(self, key: str) -> Callable[[Json], str]:
-        encode = encoder(self._form, key)
-        return lambda value: escape_attribute(encode(value))
-
     def _body(self, found: Complex) -> Content:
         if found.text is not None:
             encode = encoder(self._form, found.text)
+            if holds_names(self._form, found.text):
+                return lambda value, out: out.append(at(TEXT, lambda text: prefixed(encode(text), "q")[1], value[TEXT]))
             if encode is BASE64.encode:
                 return lambda value, out: out.append(at(TEXT, lambda text: attached(text, out), value[TEXT]))
             return lambda value, out: out.append(at(TEXT, lambda text: escape(encode(text)), value[TEXT]))

@@ -18,13 +18,14 @@ class Place:
     branch: int
     rank: int
     owner: int
-    repeats: bool
+    most: int | None
+    """How often it may stand in one repetition."""
 
-    def continues(self, last: Place) -> bool:
-        """Whether it may stand behind `last` in the same repetition."""
+    def continues(self, last: Place, count: int) -> bool:
+        """Whether it may stand behind `last`, which `count` of its own kind end with, in the same repetition."""
         if self.branch != last.branch or self.rank < last.rank:
             return False
-        return self.rank > last.rank or (self.owner == last.owner and self.repeats)
+        return self.rank > last.rank or (self.owner == last.owner and (self.most is None or count < self.most))
 
 
 def tags(group: Group) -> Iterator[str]:
@@ -53,11 +54,13 @@ def split(nodes: list[etree._Element], known: Mapping[str, Place]) -> Iterator[l
     """`nodes`, all of them in `known`, as one list a repetition."""
     current: list[etree._Element] = []
     last: Place | None = None
+    count = 0
     for node in nodes:
         place = known[node.tag]
-        if last is not None and not place.continues(last):
+        if last is not None and not place.continues(last, count):
             yield current
-            current = []
+            current, last = [], None
+        count = count + 1 if last is not None and last.owner == place.owner else 1
         current.append(node)
         last = place
     if current:
@@ -67,13 +70,13 @@ def split(nodes: list[etree._Element], known: Mapping[str, Place]) -> Iterator[l
 def _place(item: Particle, branch: int, rank: int, found: dict[str, Place]) -> int:
     """Notes the places in `item`, which begins at `rank`; the rank behind it."""
     if isinstance(item, Element):
-        found[item.tag] = Place(branch, rank, len(found), item.repeated)
+        found[item.tag] = Place(branch, rank, len(found), item.most)
         return rank + 1
     if not isinstance(item, Group):
         return rank
     if item.key:
         owner = len(found)
-        found.update((tag, Place(branch, rank, owner, True)) for tag in tags(item))
+        found.update((tag, Place(branch, rank, owner, None)) for tag in tags(item))
         return rank + 1
     if item.order == "choice":
         return max((_place(each, branch, rank, found) for each in item.items), default=rank)

@@ -23,8 +23,9 @@ from adapters.soap.decimals import (
     decode_number,
     long_encoder,
 )
-from adapters.soap.form import Form, Simple
+from adapters.soap.form import Simple
 from adapters.soap.moments import ZONE, decode_date, decode_date_time, encode_date, encode_date_time
+from adapters.soap.names import NAME, QNAME
 from adapters.soap.values import BadValue, Codec
 
 INTEGERS: Mapping[str, tuple[int | None, int | None]] = {
@@ -72,19 +73,8 @@ _SPACES = re.compile(r"[ \t\r\n]+")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
-def codec(form: Form, key: str, zone: tzinfo) -> Codec:
-    """The codec of the simple type called `key`; `zone` is that of a dateTime that names none."""
-    simple = form.type(key)
-    if not isinstance(simple, Simple):
-        raise TypeError(f"{key} isn't a simple type")
-    if simple.variety == "list":
-        return _list(codec(form, simple.members[0], zone))
-    if simple.variety == "union":
-        return _union([_member(form, member, zone) for member in simple.members])
-    return _atomic(simple, zone)
-
-
-def _atomic(simple: Simple, zone: tzinfo) -> Codec:
+def atomic(simple: Simple, zone: tzinfo) -> Codec:
+    """The codec of an atomic type; `zone` is that of a dateTime that names none."""
     kind = simple.primitive
     if kind in INTEGERS:
         return Codec(_decode_integer, _encode_integer)
@@ -188,38 +178,6 @@ def _encode_hex(value: Json) -> str:
     return binascii.hexlify(_bytes(value)).decode().upper()
 
 
-def _list(item: Codec) -> Codec:
-    return Codec(
-        lambda text: [item.decode(each) for each in text.split()],
-        lambda value: " ".join(item.encode(each) for each in value),
-    )
-
-
-def _member(form: Form, key: str, zone: tzinfo) -> tuple[Codec, frozenset[str]]:
-    simple = form.type(key)
-    return codec(form, key, zone), frozenset(simple.enumeration if isinstance(simple, Simple) else ())
-
-
-def _union(members: list[tuple[Codec, frozenset[str]]]) -> Codec:
-    def decode(text: str) -> Json:
-        for member, enumeration in members:
-            try:
-                value = member.decode(text)
-            except BadValue:
-                continue
-            if not enumeration or text.strip() in enumeration:
-                return value
-        raise BadValue("is of none of its union's types")
-
-    def encode(value: Json) -> str:
-        # bool is an int in Python: the text of a value is what JSON shows, whichever member it belongs to.
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        return value if isinstance(value, str) else repr(value)
-
-    return Codec(decode, encode)
-
-
 BASE64 = Codec(_base64, _base64)
 
 _CODECS: Mapping[str, Codec] = {
@@ -229,4 +187,5 @@ _CODECS: Mapping[str, Codec] = {
     "date": Codec(decode_date, encode_date),
     "base64Binary": BASE64,
     "hexBinary": Codec(_decode_hex, _encode_hex),
+    QNAME: NAME,
 }

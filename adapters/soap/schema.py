@@ -19,6 +19,7 @@ from adapters.soap.form import (
     BUILTIN,
     HEADERS,
     ITEMS,
+    NILLED,
     TEXT,
     TYPE,
     WILD,
@@ -70,7 +71,7 @@ class _Schemas:
         if message.unwrapped:
             key = message.parts[0].type
             found = self._complex(key)
-            root = {"type": "object", **self._family(key, found)} if found.derived else self._object(found)
+            root = {"type": "object", **self._family(key, found)} if found.stands_in else self._object(found)
         else:
             root = self._object(Complex("", "", content=Group("sequence", message.parts)))
         if message.headers:
@@ -91,7 +92,7 @@ class _Schemas:
         found = self._form.type(key)
         if key.startswith(BUILTIN):
             return self._type(key)
-        if isinstance(found, Complex) and found.derived:
+        if isinstance(found, Complex) and found.stands_in:
             return self._family(key, found)
         return self._define(key)
 
@@ -121,7 +122,9 @@ class _Schemas:
             self._definitions[name] = {}
             names = type_names(self._form, (key, *base.derived))
             concrete = [each for each in names if not self._complex(each).abstract]
-            self._definitions[name] = {"oneOf": [self._member(each, names[each], each == key) for each in concrete]}
+            members = [self._member(each, names[each], each == key) for each in concrete]
+            # All may be abstract: then no value is of this type.
+            self._definitions[name] = {"oneOf": members} if members else {"not": {}}
         return {"$ref": f"#/$defs/{name}"}
 
     def _member(self, key: str, name: str, own: bool) -> _Schema:
@@ -147,6 +150,8 @@ class _Schemas:
             properties[TEXT] = dict(XML_TEXT) if found.text is None else self._reference(found.text)
             required.append(TEXT)
         rules: list[_Schema] = []
+        if found.array:
+            return self._array(found)
         if found.content is not None and not found.mixed:
             properties.update(self._properties(found.content))
             if found.order is not None:
@@ -168,6 +173,16 @@ class _Schemas:
             schema["allOf"] = rules
         return schema
 
+    def _array(self, found: Complex) -> _Schema:
+        """An array of SOAP encoding, of as many levels as it has dimensions."""
+        properties = self._properties(found.content or Group("sequence", ()))
+        for name, schema in properties.items():
+            for _ in range(found.dimensions - 1):
+                schema = {"type": "array", "items": schema}
+            properties[name] = schema
+        schema = {"type": "object", "properties": properties, "additionalProperties": False}
+        return {**schema, "required": list(properties)} if self._output else schema
+
     def _properties(self, content: Group) -> _Schema:
         found: _Schema = {}
         for member in members(content):
@@ -182,14 +197,26 @@ class _Schemas:
     def _element(self, element: Element) -> _Schema:
         schema = self._reference(element.type)
         found = self._form.type(element.type)
-        schema |= spelt("const", found, element.fixed) | spelt("default", found, element.default)
+        schema |= spelt("const", self._form, found, element.fixed) | spelt(
+            "default", self._form, found, element.default
+        )
         if element.nillable:
-            schema = {"anyOf": [schema, {"type": "null"}]}
+            schema = {"anyOf": [schema, *self._nulls(found)]}
         if element.repeated:
             schema = {"type": "array", "items": schema, **_span(element)}
         if element.documentation:
             schema = {**schema, "description": element.documentation}
         return schema
+
+    def _nulls(self, found: Simple | Complex) -> Iterator[_Schema]:
+        """What stands for null: nothing, or the attributes of an element that is null."""
+        attributes = found.attributes if isinstance(found, Complex) else ()
+        if self._output or not any(each.required for each in attributes):
+            yield {"type": "null"}
+        if isinstance(found, Complex) and (attributes or found.open):
+            shell = self._object(Complex("", "", attributes=attributes, open=found.open))
+            properties = {NILLED: {"const": True}, **shell["properties"]}
+            yield {**shell, "properties": properties, "required": [NILLED, *shell.get("required", ())]}
 
     def _items(self, group: Group) -> _Schema:
         """A repeated group: an array of objects, one a repetition."""
@@ -203,7 +230,9 @@ class _Schemas:
     def _attribute(self, attribute: Attribute) -> _Schema:
         schema = self._reference(attribute.type)
         found = self._form.type(attribute.type)
-        schema |= spelt("const", found, attribute.fixed) | spelt("default", found, attribute.default)
+        schema |= spelt("const", self._form, found, attribute.fixed) | spelt(
+            "default", self._form, found, attribute.default
+        )
         return {**schema, "description": attribute.documentation} if attribute.documentation else schema
 
     def _required(self, content: Group) -> list[str]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC
 from typing import Any, TypeAlias
 
+from adapters.soap.compound import codec_of
 from adapters.soap.decimals import DECIMAL_NUMBER, DECIMAL_PATTERN, INTEGER_TEXT
 from adapters.soap.form import Complex, Form, Simple
+from adapters.soap.names import QNAME, QNAME_PATTERN
 from adapters.soap.patterns import NAMES, anchored, translated
 from adapters.soap.scalars import FLOATS, INTEGERS, SPECIAL_FLOATS, TEXT_PATTERNS
+from adapters.soap.values import BadValue
 
 _Schema: TypeAlias = dict[str, Any]
 
@@ -40,7 +45,7 @@ def simple_schema(form: Form, simple: Simple, *, output: bool) -> _Schema:
     """The schema of `simple`. `output` has one spelling of each value, input takes numbers for decimals too."""
     schema = _bare(form, simple, output=output)
     if simple.enumeration:
-        schema.update(_enumeration(simple))
+        schema.update(_enumeration(form, simple))
     if simple.documentation:
         schema["description"] = simple.documentation
     return schema
@@ -79,6 +84,8 @@ def _text(simple: Simple) -> _Schema:
         return {"type": "string", "format": "date"}
     if kind in ("base64Binary", "hexBinary"):
         return {"type": "string", "contentEncoding": "base64"}
+    if kind == QNAME:
+        return {"type": "string", "pattern": anchored(QNAME_PATTERN)}
     if kind in TEXT_PATTERNS:
         return {"type": "string", "pattern": anchored(TEXT_PATTERNS[kind])}
     return {"type": "string", **_named(simple, _LENGTHS), **_patterns(simple)}
@@ -120,22 +127,36 @@ def _patterns(simple: Simple) -> _Schema:
     return {"allOf": [{"pattern": pattern} for pattern in steps]} if steps else {}
 
 
-def spelt(keyword: str, found: Simple | Complex, text: str | None) -> _Schema:
-    """`{keyword: text}`, for a default or fixed value whose text has one spelling in JSON; otherwise nothing."""
-    if text is None or not isinstance(found, Simple) or found.variety != "atomic":
+def spelt(keyword: str, form: Form, found: Simple | Complex, text: str | None) -> _Schema:
+    """`{keyword: value}` of a default or fixed value; one that JSON may spell otherwise, too, is an example."""
+    if text is None or not isinstance(found, Simple):
         return {}
-    if found.primitive in INTEGERS:
-        return {keyword: int(text)} if text.strip().lstrip("+-").isdecimal() else {}
-    return {keyword: text} if _textual(found) else {}
+    try:
+        value = codec_of(form, found, UTC).decode(text)
+    except BadValue:
+        return {}
+    if keyword == "const" and (found.variety != "atomic" or not _one_spelling(found)):
+        return {"examples": [value]}
+    return {keyword: value}
 
 
-def _enumeration(simple: Simple) -> _Schema:
+def _one_spelling(simple: Simple) -> bool:
+    return (
+        simple.primitive in INTEGERS or simple.primitive in FLOATS or simple.primitive == "boolean" or _textual(simple)
+    )
+
+
+def _enumeration(form: Form, simple: Simple) -> _Schema:
     if simple.variety == "atomic" and simple.primitive in INTEGERS:
         return {"enum": [int(value) for value in simple.enumeration]}
     if simple.variety == "atomic" and _textual(simple):
         return {"enum": list(simple.enumeration)}
     # One value has several spellings there, so that a list of texts would refuse right ones.
-    return {"examples": list(simple.enumeration)}
+    values = []
+    for text in simple.enumeration:
+        with suppress(BadValue):
+            values.append(codec_of(form, simple, UTC).decode(text))
+    return {"examples": values}
 
 
 def _textual(simple: Simple) -> bool:

@@ -8,8 +8,10 @@ from decimal import Decimal, InvalidOperation
 from lxml import etree
 
 from adapters.soap.form import BUILTIN, Complex, Simple, Type, builtin
+from adapters.soap.names import QNAME, named
 from adapters.soap.resolver import SchemaSource
 from adapters.soap.scalars import FLOATS, INTEGERS
+from adapters.soap.values import BadValue
 from adapters.soap.xsd import CannotExpress, Schemas, child, children, documentation, local, type_key
 
 _COUNTS = frozenset({"length", "minLength", "maxLength", "totalDigits", "fractionDigits"})
@@ -57,7 +59,7 @@ class SimpleTypes:
         for facet in children(node):
             value = facet.get("value", "")
             if local(facet) == "enumeration":
-                enumeration.append(_number(facet, value) if base.primitive in INTEGERS else value)
+                enumeration.append(_listed(base, facet, value))
             elif local(facet) == "pattern":
                 patterns.append(value)
             elif local(facet) in _BOUNDS and base.primitive in (*INTEGERS, *FLOATS, "decimal"):
@@ -99,6 +101,15 @@ class SimpleTypes:
         key = type_key(text, node, source)
         self.named(key)
         return key
+
+
+def _listed(base: Simple, facet: etree._Element, value: str) -> str:
+    if base.variety == "atomic" and base.primitive == QNAME:
+        try:
+            return named(value, facet)
+        except BadValue as error:
+            raise CannotExpress(f"the value '{value[:40]}', which {error.message}") from None
+    return _number(facet, value) if base.primitive in INTEGERS else value
 
 
 def _number(facet: etree._Element, value: str, *, whole: bool = True) -> str:

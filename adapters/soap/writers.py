@@ -8,9 +8,10 @@ from typing import TypeAlias, TypeVar
 from adapters.contract import Json
 from adapters.soap.attachments import Outgoing, text_of
 from adapters.soap.form import ITEMS, TEXT, TYPE, WILD, Group
+from adapters.soap.names import prefixed
 from adapters.soap.order import follows
 from adapters.soap.scalars import BASE64
-from adapters.soap.values import BadValue, escape_attribute
+from adapters.soap.values import BadValue, Encode, escape_attribute
 from adapters.soap.xml_text import fragment, read_name
 
 T = TypeVar("T")
@@ -25,6 +26,16 @@ def attached(value: Json, out: list[str]) -> str:
     """Base64 content, or what stands for it where it travels beside the message."""
     included = out.included(value) if isinstance(out, Outgoing) else None
     return BASE64.encode(text_of(value)) if included is None else included
+
+
+def names_writer(encode: Encode) -> Write:
+    """Writes qualified names, and what their prefixes mean."""
+
+    def write(value: Json, out: list[str], end: str) -> None:
+        declared, text = prefixed(encode(value), "q")
+        out.append(f"{declared}>{text}{end}")
+
+    return write
 
 
 def any_type(value: Json, out: list[str], end: str) -> None:

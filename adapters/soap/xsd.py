@@ -11,7 +11,7 @@ from lxml import etree
 
 from adapters.soap.form import BUILTIN
 from adapters.soap.redefine import OLD
-from adapters.soap.resolver import CATALOGUE, XML_NAMESPACE, XSD, Documents, SchemaSource
+from adapters.soap.resolver import CATALOGUE, XML_NAMESPACE, XSD, Documents, SchemaSource, line_of
 
 ENCODINGS = ("http://schemas.xmlsoap.org/soap/encoding/", "http://www.w3.org/2003/05/soap-encoding")
 """The namespaces of SOAP encoding, 1.1 and 1.2, whose simple types are those of XML Schema with an id."""
@@ -23,7 +23,25 @@ _DOCUMENTATION_CHARACTERS = 2000
 
 
 class CannotExpress(Exception):
-    """A schema construct that the form has no words for; the text says which, and completes "… uses"."""
+    """A construct that the form has no words for. The text says which, completes "… uses", and ends with the place:
+    file and line of what is nearest to it."""
+
+    def __init__(self, construct: str, place: str = "") -> None:
+        super().__init__(construct)
+        self._construct, self._place = construct, place
+
+    def at(self, place: str) -> CannotExpress:
+        """The same, found at `place` where no nearer one is known."""
+        return CannotExpress(self._construct, self._place or place)
+
+    def __str__(self) -> str:
+        return f"{self._construct} ({self._place})" if self._place else self._construct
+
+
+def place(path: str, node: etree._Element) -> str:
+    """`file:line` of a node, the line left out where it isn't known."""
+    line = line_of(node)
+    return path if line is None else f"{path}:{line}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def _judge(documents: Documents) -> etree.XMLSchema:
             node.getparent().replace(node, etree.Element(XSD + "any", processContents="skip"))
         for node in copy.iter(XSD + "any"):  # What an instance puts there has no declaration.
             node.set("processContents", "skip")
-        others = (other for other in spaces if other != source.namespace)
+        others = (each for each in spaces if each != source.namespace and (each or copy.get("targetNamespace")))
         for other in others:
             copy.insert(0, _import(other, spaces))
         served[f"{number}.xsd"] = etree.tostring(copy, encoding="utf-8")
@@ -71,7 +71,7 @@ def _judge(documents: Documents) -> etree.XMLSchema:
         served[f"all{number}.xsd"] = f'<xs:schema xmlns:xs="{XSD[1:-1]}"{target}>{includes}</xs:schema>'.encode()
     parser = etree.XMLParser(no_network=True)
     parser.resolvers.add(_Resolver(served))
-    root = etree.fromstring(f'<xs:schema xmlns:xs="{XSD[1:-1]}"/>'.encode(), parser)
+    root = etree.fromstring(f'<xs:schema xmlns:xs="{XSD[1:-1]}" targetNamespace="urn:judge"/>'.encode(), parser)
     root.extend(_import(space, spaces) for space in spaces)
     return etree.XMLSchema(root)
 
@@ -95,6 +95,12 @@ class _Resolver(etree.Resolver):
 def generator() -> ModuleType:
     """`instances.py` beside this file."""
     return _module("instances")
+
+
+@pytest.fixture(scope="session")
+def trips() -> ModuleType:
+    """`trips.py` beside this file."""
+    return _module("trips")
 
 
 @pytest.fixture(scope="session")

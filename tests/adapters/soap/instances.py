@@ -34,6 +34,8 @@ def _of(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int) -
         return st.deferred(lambda: _of(target, definitions, depth + 1))
     if "const" in schema:
         return st.just(schema["const"])
+    if "examples" in schema and not {"anyOf", "oneOf"} & schema.keys():
+        return st.sampled_from(schema["examples"])
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     if "pattern" in schema.get("properties", {}).get("@xsi:type", ()):
@@ -104,6 +106,8 @@ def _text(schema: Mapping[str, Any]) -> st.SearchStrategy[str]:
 
 def _matching(patterns: list[str], schema: Mapping[str, Any]) -> st.SearchStrategy[str]:
     # libxml2 knows the name characters of XML 1.0's fourth edition, which are fewer than the fifth's.
+    if patterns[0].startswith("^(?:(?:\\{"):  # A qualified name, whose namespace is an address.
+        return st.sampled_from(["plain", "{urn:q:x}of.urn", "{http://q/?a=b&c#d}of-http", "xsd:int"])
     first, *rest = (re.compile(pattern, re.ASCII) for pattern in patterns)
     least, most = schema.get("minLength", 0), schema.get("maxLength", 40)
     return st.from_regex(first, fullmatch=True, alphabet=_LATIN).filter(
@@ -122,6 +126,8 @@ def _object(draw: st.DrawFn, schema: Mapping[str, Any], definitions: Mapping[str
         name = draw(st.sampled_from(list(schema["properties"])))
         return {name: draw(_of(schema["properties"][name], definitions, depth + 1))}
     for name, inner in schema["properties"].items():
+        if _impossible(inner, definitions) and name not in required:
+            continue
         # A type says its name only where it stands in for another.
         if name in absent or (name == "@xsi:type" and name not in required):
             continue
@@ -136,6 +142,13 @@ def _object(draw: st.DrawFn, schema: Mapping[str, Any], definitions: Mapping[str
         name, inner = next(iter(schema["properties"].items()))
         value[name] = draw(_of(inner, definitions, depth + 1))
     return value
+
+
+def _impossible(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> bool:
+    """Whether no value is of this type: it is abstract, and nothing stands in for it."""
+    while "$ref" in schema:
+        schema = definitions[schema["$ref"].rpartition("/")[2]]
+    return "not" in schema
 
 
 def _rules(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:

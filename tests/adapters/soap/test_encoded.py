@@ -139,12 +139,6 @@ def test_namespaces_of_encoded_elements_do_not_matter(shapes: ModuleType) -> Non
         assert _decode(form, f"<r:x><p><{name}>A</{name}></p></r:x>") == {"p": {"name": "A"}}
 
 
-def test_arrays_of_several_dimensions_are_left_out(shapes: ModuleType) -> None:
-    types = _TYPES.replace("xs:int[][]", "xs:int[,]")
-    form = shapes.form(types, parts=_PARTS, style="rpc", use="encoded")
-    assert shapes.left_out(form) == "an array of several dimensions"
-
-
 def test_simple_types_of_soap_encoding_are_those_of_xml_schema(shapes: ModuleType) -> None:
     types = (
         '<xs:import namespace="http://schemas.xmlsoap.org/soap/encoding/"/><xs:element name="In"><xs:complexType>'

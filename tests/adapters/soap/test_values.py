@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from adapters.soap.compound import codec
 from adapters.soap.form import Form, Simple
 from adapters.soap.patterns import translated
-from adapters.soap.scalars import Codec, codec
-from adapters.soap.values import BadValue, escape, escape_attribute
+from adapters.soap.values import BadValue, Codec, escape, escape_attribute
 
 STABLE = settings(deadline=None, database=None, derandomize=True, max_examples=200)
 BERLIN = ZoneInfo("Europe/Berlin")
