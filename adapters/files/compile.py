@@ -11,6 +11,7 @@ from adapters.files import owner, tabular
 from adapters.files.compressed import CompressedFormat
 from adapters.files.config import Config
 from adapters.files.config import Dataset as DatasetConfig
+from adapters.files.control_spelling import controlled
 from adapters.files.copybook.code_pages import CodePage
 from adapters.files.copybook.copying import Copies
 from adapters.files.copybook.options import CopybookOptions
@@ -68,8 +69,10 @@ def _description(name: str, dataset: DatasetConfig, files: Mapping[str, bytes]) 
 def _digest(dataset: DatasetConfig, files: Mapping[str, bytes]) -> str:
     """What the meaning of a file's bytes depends on: the configuration, the copybook and its neighbours."""
     digest = hashlib.sha256(dataset.model_dump_json().encode())
-    if dataset.copybook is not None:
-        folder = PurePosixPath(dataset.copybook).parent
+    control = dataset.control
+    records = () if control is None else (control.header, control.trailer)
+    named = {dataset.copybook, *(each.copybook for each in records if each is not None)}
+    for folder in sorted({PurePosixPath(path).parent for path in named if path is not None}):
         for path in sorted(path for path in files if PurePosixPath(path).parent == folder):
             digest.update(hashlib.sha256(path.encode()).digest() + hashlib.sha256(files[path]).digest())
     return digest.hexdigest()
@@ -77,9 +80,17 @@ def _digest(dataset: DatasetConfig, files: Mapping[str, bytes]) -> str:
 
 def compile_format(dataset: DatasetConfig, key: str | None, files: Mapping[str, bytes], where: str) -> Format:
     """A dataset's format; raises `ConfigError`, its pointers below `where`."""
+
+    def compile(other: DatasetConfig, key: str | None) -> Format:
+        return _plain(other, key, files, f"{where}/control")
+
+    return _packed(dataset, controlled(dataset, key, _plain(dataset, key, files, where), compile, where), where)
+
+
+def _plain(dataset: DatasetConfig, key: str | None, files: Mapping[str, bytes], where: str) -> Format:
     if dataset.format != "copybook":
-        return _packed(dataset, tabular.format(dataset, key, where), where)
-    return _packed(dataset, _copybook(dataset, key, files, where), where)
+        return tabular.format(dataset, key, where)
+    return _copybook(dataset, key, files, where)
 
 
 def _packed(dataset: DatasetConfig, format: Format, where: str) -> Format:

@@ -99,6 +99,36 @@ class CsvOptions(BaseModel):
     )
 
 
+class ControlRecord(BaseModel):
+    """A first or last record that says what the file holds."""
+
+    model_config = _FROZEN
+
+    starts: str = Field(min_length=1, max_length=100, description="The text that it begins with, such as TRL.")
+    copybook: str | None = Field(None, description="Path of its copybook; else that of the dataset.")
+    record: str | None = Field(None, description="Which 01 record of the copybook it is.")
+    columns: Columns | None = Field(None, description="Its fields in CSV (in order behind the first) and fixed width.")
+    count: str | None = Field(None, description="Its field with the number of records between.")
+    sums: dict[str, str] = Field(
+        default_factory=dict, max_length=20, description="Field of the records → its field with their sum."
+    )
+
+
+class Control(BaseModel):
+    """The control records of each file."""
+
+    model_config = _FROZEN
+
+    header: ControlRecord | None = None
+    trailer: ControlRecord | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> Control:
+        if self.header is None and self.trailer is None:
+            raise ValueError("name header or trailer")
+        return self
+
+
 class Dataset(BaseModel):
     """Files of one shape that together are one set of records with a key."""
 
@@ -133,6 +163,7 @@ class Dataset(BaseModel):
         default=None, description="The text field of an appended record that says who wrote it; the gateway fills it."
     )
     arrival: Arrival = Arrival()
+    control: Control | None = Field(default=None, description="Records that say what each file holds.")
     options: dict[str, Any] = Field(default_factory=dict, description="Choices of the format; see README.")
 
     @property

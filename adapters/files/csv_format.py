@@ -33,14 +33,7 @@ class CsvFormat:
         self._encoding = lines.encoding(encoding)
         self._key = key
         self._columns = None if options.columns is None else with_nulls(options.columns, options.nulls)
-        self._dialect: dict[str, Any] = {
-            "delimiter": options.delimiter,
-            "quotechar": options.quotechar,
-            "quoting": csv.QUOTE_NONE if options.quotechar is None else csv.QUOTE_MINIMAL,
-            "doublequote": options.doublequote,
-            "escapechar": options.escapechar,
-            "skipinitialspace": options.skipinitialspace,
-        }
+        self._dialect = dialect(options)
 
     @property
     def fields(self) -> Mapping[str, FieldType] | None:
@@ -57,8 +50,8 @@ class CsvFormat:
 
     def reader(self, file: BinaryIO, size: int) -> CsvReader:
         encoding, start = lines.without_bom(file, self._encoding)
-        dialect = Dialect(self._options, self._dialect, encoding, self._columns, self._key)
-        return CsvReader(dialect, range(start, size), file)
+        given = Dialect(self._options, self._dialect, encoding, self._columns, self._key)
+        return CsvReader(given, range(start, size), file)
 
     def encode(self, value: Mapping[str, Json]) -> tuple[bytes, list[FieldError]]:
         """A header line, if the dialect has one, and one record."""
@@ -78,6 +71,18 @@ class CsvFormat:
             return out.getvalue().encode(self._encoding), faults
         except (csv.Error, UnicodeEncodeError) as error:
             return b"", [*faults, FieldError("", f"can't be written as CSV: {error}")]
+
+
+def dialect(options: CsvOptions) -> dict[str, Any]:
+    """The options as the csv module takes them."""
+    return {
+        "delimiter": options.delimiter,
+        "quotechar": options.quotechar,
+        "quoting": csv.QUOTE_NONE if options.quotechar is None else csv.QUOTE_MINIMAL,
+        "doublequote": options.doublequote,
+        "escapechar": options.escapechar,
+        "skipinitialspace": options.skipinitialspace,
+    }
 
 
 class Dialect:

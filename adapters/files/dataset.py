@@ -21,7 +21,7 @@ from adapters.files.config import Dataset as DatasetConfig
 from adapters.files.content import Changed, Version
 from adapters.files.drop import TEMPORARY, Template
 from adapters.files.folder import Folder, Outside, Pattern
-from adapters.files.formats import FieldType, Format
+from adapters.files.formats import Bad, FieldType, Format
 from adapters.files.generation import Generation
 from adapters.files.index import Shape
 from adapters.files.kept import Entry, Kept
@@ -133,6 +133,15 @@ class Dataset:
         newest = max((part.as_of for part in self.generation.parts), default=None)
         return overdue(self.description.name, due, newest, datetime.now(UTC))
 
+    @property
+    def unserved(self) -> str | None:
+        """The sentence about files that were read, and aren't what their manifests or control records say."""
+        count = len(self.refused.keys() & self._judged.keys())
+        if not count:
+            return None
+        some = "1 file" if count == 1 else f"{count} files"
+        return f"{some} of {self.description.name} can't be served: not what the sender says; listed by the probe"
+
     def expire(self) -> None:
         """Makes a look at the folder due, since something was written there."""
         self._checked = -math.inf
@@ -195,6 +204,7 @@ class Dataset:
         if not arrived(self._folder, path, handle, self.description.format, config.arrival):
             return known, False
         try:
+            self._known_fault(path, version)
             manifest = self._manifest(path, handle, version)
             part = self._read(path, os.dup(handle), _budget(left, version.size))
             if not part.version.same_bytes(version):
@@ -202,13 +212,27 @@ class Dataset:
             if manifest is not None:
                 manifest.check_records(part.found)
         except Mismatch as error:
-            self.refused[path] = f"{path} {error}"
+            self._refuse(path, version, str(error))
             return known, False
         except Changed:
             return known, False
         self.refused.pop(path, None)
         self._quarantine.add(self.description.name, path, part.bad)
         return part, True
+
+    def _refuse(self, path: str, version: Version, reason: str) -> None:
+        """Tells why a file isn't served; one whose control records are wrong stays so, until it is another version."""
+        if self.description.config.control is not None and path not in self._judged:
+            self._judged[path] = (version, b"", reason)
+            self._quarantine.add(self.description.name, path, [Bad(0, version.size, f"the file {reason}", lost=True)])
+        self.refused[path] = f"{path} {reason}"
+
+    def _known_fault(self, path: str, version: Version) -> None:
+        """A big file isn't read at every look; raises `Mismatch`."""
+        if self.description.config.arrival.manifest is None and self._judged.get(path, (None,))[0] == version:
+            raise Mismatch(self._judged[path][2])
+        if self.description.config.arrival.manifest is None:
+            self._judged.pop(path, None)
 
     def _manifest(self, path: str, handle: int, version: Version) -> Manifest | None:
         """What the file is said to be, where a manifest must say so; raises `Mismatch`."""

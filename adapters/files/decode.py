@@ -13,6 +13,7 @@ from adapters.files.copybook.output import Csv, JsonLines
 from adapters.files.copybook.records import Records
 from adapters.files.copybook.table import columns
 from adapters.files.formats import Bad, Format, Record
+from adapters.files.manifest import Mismatch
 from adapters.files.text import copybook_text
 from adapters.files.undecodable import Undecodable
 
@@ -30,11 +31,11 @@ def decode_file(path: Path, format: Format) -> Iterator[Record | Bad]:
     size = path.stat().st_size
     with path.open("rb") as file:
         try:
-            reader = format.reader(file, size)
+            yield from format.reader(file, size).scan(file)
         except Undecodable as error:
             yield Bad(0, size, str(error), lost=True)
-            return
-        yield from reader.scan(file)
+        except Mismatch as error:
+            yield Bad(0, size, f"the file {error}", lost=True)
 
 
 class Wanted(NamedTuple):

@@ -57,5 +57,8 @@ def dataset_decoding(file: Path, description: Path) -> DatasetDecoding:
 
 
 def _named(description: Path, dataset: Dataset) -> list[Path]:
-    """A copybook beside the description."""
-    return [] if dataset.copybook is None else [description.parent / Path(dataset.copybook).name]
+    """The copybooks beside the description."""
+    control = dataset.control
+    records = () if control is None else (control.header, control.trailer)
+    named = {dataset.copybook, *(each.copybook for each in records if each is not None)}
+    return [description.parent / Path(path).name for path in sorted(filter(None, named))]

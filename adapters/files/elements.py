@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from adapters.files.control import Controlled
 from adapters.files.copybook.layout import Group, Node, own_names
 from adapters.files.copybook_format import CopybookFormat
 from adapters.files.dataset import Description
@@ -28,9 +29,10 @@ def element(datasets: Mapping[str, Description], operation: str, parts: list[str
     if description is None or verb == "generations":
         return None
     path = ".".join([name, *names])
-    if not isinstance(description.format, CopybookFormat) or not names:
+    format = description.format.inner if isinstance(description.format, Controlled) else description.format
+    if not isinstance(format, CopybookFormat) or not names:
         return path
-    found = _find(description.format.layout.root, names, 0)
+    found = _find(format.layout.root, names, 0)
     if found is None:
         return None
     node, offset = found

@@ -24,7 +24,7 @@ def warnings(dataset: Dataset, generation: Generation | None) -> tuple[str, ...]
 
 def late(dataset: Dataset) -> tuple[str, ...]:
     """What whoever reads a record must know, too."""
-    return () if dataset.late is None else (dataset.late,)
+    return tuple(filter(None, (dataset.late, dataset.unserved)))
 
 
 def absent(name: str, generation: Generation) -> str:

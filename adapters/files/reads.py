@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from functools import partial
 
 from adapters.contract import Context, Json, Result, Source
-from adapters.errors import BadReply, NotFound, Retry
+from adapters.errors import AdapterError, BadReply, NotFound, Retry
 from adapters.files.aggregates import Asked, aggregate
 from adapters.files.bulk import PageOf, Pages
 from adapters.files.calls import awaited, fields_of, key_of, request_of
@@ -43,7 +43,7 @@ class Reads:
                     detail=found.part.path if found else "",
                 )
             if found is None:
-                raise NotFound(absent(description.name, generation))
+                raise _nothing(dataset, generation)
             if value is None:
                 continue
             sources = (self.source(generation, found, str(key)),)
@@ -141,6 +141,14 @@ class Reads:
         """Where a record stands."""
         span = None if isinstance(found.part.reader, Copied) else found.part.span(found.ordinal)
         return Source(self._name, _file(generation, found.part.path), key, span, found.part.as_of)
+
+
+def _nothing(dataset: Dataset, generation: Generation) -> AdapterError:
+    """There is no record; or there may be one, in files of which none can be served."""
+    name, unserved = dataset.description.name, dataset.unserved
+    if unserved is not None and not generation.parts:
+        return BadReply(unserved)
+    return NotFound("; ".join(filter(None, (absent(name, generation), unserved))))
 
 
 def _file(generation: Generation, path: str) -> str:

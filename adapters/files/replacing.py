@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 
 from adapters.contract import Json
 from adapters.errors import FieldError, Invalid, pointer
 from adapters.files.appending import controls
+from adapters.files.control import Controlled
 from adapters.files.dataset import Description
 from adapters.files.formats import Record, at
+from adapters.files.manifest import Mismatch
 from adapters.files.undecodable import Undecodable
 from adapters.files.values import stored
 
@@ -26,6 +29,8 @@ def whole_file(description: Description, input: Mapping[str, Json]) -> bytes:
     faults: list[FieldError] = []
     pieces: list[bytes] = []
     seen: set[bytes] = set()
+    control = description.format if isinstance(description.format, Controlled) else None
+    description, whole = (description if control is None else replace(description, format=control.plain)), description
     for number, item in enumerate(items):
         data, found = _one(description, item, seen)
         faults += [FieldError(f"/items/{number}{fault.pointer}", fault.message) for fault in found]
@@ -36,7 +41,16 @@ def whole_file(description: Description, input: Mapping[str, Json]) -> bytes:
     if faults:
         raise Invalid("the dataset can't be replaced", errors=faults)
     data = b"".join(pieces)
-    _check(description, data, len(items))
+    if control is not None:
+        data = _controlled(control, data)
+    _check(whole, data, len(items))
+    return data
+
+
+def _controlled(control: Controlled, data: bytes) -> bytes:
+    data, faults = control.wrapped(data)
+    if faults:
+        raise Invalid("the control records can't be written", errors=faults)
     return data
 
 
@@ -64,7 +78,7 @@ def _records(description: Description, data: bytes) -> list[Record]:
     file = io.BytesIO(data)
     try:
         return [found for found in description.format.reader(file, len(data)).scan(file) if isinstance(found, Record)]
-    except Undecodable:
+    except (Undecodable, Mismatch):
         return []
 
 
