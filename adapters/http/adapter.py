@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,12 +21,16 @@ from adapters.errors import (
     Unacknowledged,
     Unavailable,
     UnknownOutcome,
+    pointer,
 )
 from adapters.http.config import Config
-from adapters.http.pages import Page, Pages, list_operation, read
+from adapters.http.described import Catalogue, heavy
+from adapters.http.document import opened
+from adapters.http.media import JSON_ONLY
+from adapters.http.pages import Page, Pages, list_operation, read, unknown
 from adapters.http.replies import applied, as_of, value_of
 from adapters.http.shown import Shown
-from adapters.http.template import Request, Template, template
+from adapters.http.template import Known, Request, template
 from adapters.tls import Texts, texts
 
 _NO_PROOF = "The upstream was asked to change nothing, and doesn't say that it did so: the change may have been made."
@@ -33,30 +38,44 @@ _UNSURE = "The upstream was asked to change nothing and gave no answer: where it
 
 
 class HttpAdapter:
-    """A REST API. Operations are named by the bindings, "GET /v2/customers/{id}": see `accepts`."""
+    """A REST API. Operations are those of its document, or, without one, named by the bindings: see `accepts`."""
 
-    def __init__(self, name: str, config: Config, client: HttpClient, shown: Shown) -> None:
+    def __init__(
+        self, name: str, config: Config, client: HttpClient, shown: Shown, catalogue: Catalogue | None = None
+    ) -> None:
         self._name = name
         self._config = config
         self._client = client
         self._shown = shown
-        self._headers = {"Accept": "application/json, application/problem+json"}
+        self._catalogue = catalogue
 
     @property
     def name(self) -> str:
         return self._name
 
     def operations(self) -> Mapping[str, Operation]:
-        """None are known offline; every well-formed name is accepted."""
-        return {}
+        """Those of the document; without one none are known offline, and every well-formed name is accepted."""
+        return {} if self._catalogue is None else self._catalogue
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Operation of the document → what it uses that can't be expressed."""
+        return {} if self._catalogue is None else self._catalogue.left_out
 
     def accepts(self, name: str) -> Operation | None:
-        """The operation called `name`, "METHOD /path/{parameter}"; None when it isn't well-formed."""
-        known = template(name)
+        """The operation called `name`, "METHOD /path/{parameter}", or by its operationId in the document; None when it
+        isn't well-formed, or the document has none."""
+        known = self._known(name)
         if known is None:
             return None
-        pages = self._config.lists.get(name)
+        pages = self._config.lists.get(known.template)
         return known.operation() if pages is None else list_operation(known, pages)
+
+    def _known(self, name: str) -> Known | None:
+        """Look-ups needn't be described: they are the gateway's own."""
+        if self._catalogue is None or name == self._config.lookup:
+            return template(name)
+        return self._catalogue.of(name)
 
     def element(self, operation: str, pointer: str) -> str | None:
         """The pointer into the response's body itself; see `SupportsElements`."""
@@ -73,10 +92,10 @@ class HttpAdapter:
 
     async def invoke(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
         """One request. Raises what README.md's table says."""
-        known = template(operation)
+        known = self._known(operation)
         if known is None:
-            raise DoNotRetry("The route is bound to an operation that isn't METHOD /path.", detail=operation)
-        pages = self._config.lists.get(operation)
+            raise DoNotRetry("The route is bound to an operation that the upstream doesn't have.", detail=operation)
+        pages = self._config.lists.get(known.template)
         return await (self._call(known, input, context) if pages is None else self._list(known, pages, input, context))
 
     async def probe(self, context: Context) -> Probe:
@@ -84,7 +103,7 @@ class HttpAdapter:
         start = time.monotonic()
         try:
             await self.open()
-            headers = {**self._headers, **await self._shown.own(context)}
+            headers = {"Accept": JSON_ONLY.accept, **await self._shown.own(context)}
             url = self._url(self._config.probe)
             reply = await self._client.send("GET", url, headers=headers, deadline=context.deadline, repeatable=True)
         except AdapterError as error:
@@ -94,13 +113,13 @@ class HttpAdapter:
 
     def tries(self, operation: str) -> bool | None:
         """Only a binding knows whether the API takes dry runs (`Prefer: dry-run`); a read is none."""
-        known = template(operation)
+        known = self._known(operation)
         return False if known is None or known.effect is Effect.READ else None
 
     async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
         """One request with `Prefer: dry-run` (RFC 7240), and no idempotency key. What succeeds counts only when the
         reply says `Preference-Applied: dry-run`; else it raises `Unacknowledged`, as the change may have been made."""
-        known = template(operation)
+        known = self._known(operation)
         if known is None:
             raise NotTried(f"there is no dry run of {operation}")
         context = context._replace(idempotency_key=None)
@@ -110,11 +129,11 @@ class HttpAdapter:
             raise Unacknowledged(_UNSURE, detail=error.detail, answered=False) from error
         return await self._result(known, request, reply, context, acknowledged=applied(reply))
 
-    async def _call(self, known: Template, input: Mapping[str, Json], context: Context) -> Result:
+    async def _call(self, known: Known, input: Mapping[str, Json], context: Context) -> Result:
         request, reply = await self._sent(known, input, context)
         return await self._result(known, request, reply, context)
 
-    async def _list(self, known: Template, pages: Pages, input: Mapping[str, Json], context: Context) -> Result:
+    async def _list(self, known: Known, pages: Pages, input: Mapping[str, Json], context: Context) -> Result:
         """A page of a list, by as many requests as that takes; as old as the oldest of them."""
         times: list[datetime] = []
 
@@ -129,12 +148,12 @@ class HttpAdapter:
         return Result(value, at, (Source(self._name, known.name, as_of=at),))
 
     async def _result(
-        self, known: Template, request: Request, reply: HttpReply, context: Context, *, acknowledged: bool = True
+        self, known: Known, request: Request, reply: HttpReply, context: Context, *, acknowledged: bool = True
     ) -> Result:
         if not acknowledged and 200 <= reply.status < 300:
             raise Unacknowledged(_NO_PROOF, detail=f"HTTP {reply.status}", answered=True)
         try:
-            value = await value_of(reply, context.effect or known.effect)
+            value = await value_of(reply, context.effect or known.effect, known.outcome, context.inline)
         except UnknownOutcome as error:
             if acknowledged:
                 raise
@@ -143,18 +162,21 @@ class HttpAdapter:
         return Result(value, at, (Source(self._name, known.name, request.key, as_of=at),))
 
     async def _sent(
-        self, known: Template, input: Mapping[str, Json], context: Context, *, dry_run: bool = False
+        self, known: Known, input: Mapping[str, Json], context: Context, *, dry_run: bool = False
     ) -> tuple[Request, HttpReply]:
         shown = self._shown.headers(context)
-        request = known.request(input, self._shown.names)
+        if heavy(input):
+            request = await asyncio.to_thread(known.request, input, self._shown.names)
+        else:
+            request = known.request(input, self._shown.names)
         await self.open()
-        headers = {**self._headers, **shown, **request.headers}
+        headers = {"Accept": known.outcome.accept, **shown, **request.headers}
         effect = context.effect or known.effect
         if dry_run:
             headers = {name: value for name, value in headers.items() if name.lower() != "prefer"}
             headers["Prefer"] = "dry-run"
         if request.body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = request.media
         if context.traceparent is not None:
             headers["traceparent"] = context.traceparent
         if context.idempotency_key is not None and effect is not Effect.READ:
@@ -165,6 +187,7 @@ class HttpAdapter:
             self._url(request.target),
             body=request.body,
             deadline=context.deadline,
+            spool="" if known.outcome.bytes else None,
             repeatable=effect is not Effect.WRITE,
         )
         tokens = self._shown.tokens
@@ -199,8 +222,25 @@ def build(name: str, config: Config, workspace: Workspace) -> HttpAdapter:
     shown = Shown(config, tls.ca)
     if not shown.printable:
         problems.append(ConfigProblem("a secret holds a line break or another control character", "/auth"))
+    catalogue = _catalogue(config, workspace, problems)
     if problems:
         raise ConfigError(problems)
     client = http_client(ClientOptions(config.concurrency, config.keep_alive, config.max_body, *tls))
     kind = HttpAdapter if config.lookup is None else LookupHttpAdapter
-    return kind(name, config, client, shown)
+    return kind(name, config, client, shown, catalogue)
+
+
+def _catalogue(config: Config, workspace: Workspace, problems: list[ConfigProblem]) -> Catalogue | None:
+    """What the document describes, if there is one; what is wrong is added to `problems`."""
+    if config.openapi is None:
+        return None
+    try:
+        catalogue = Catalogue(opened(config.openapi, workspace.files), config.lists)
+    except ConfigError as error:
+        problems.extend(error.problems)
+        return None
+    for name, pages in config.lists.items():
+        problems.extend(
+            ConfigProblem(message, pointer("lists", name)) for message in unknown(catalogue.of(name), pages)
+        )
+    return catalogue

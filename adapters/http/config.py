@@ -131,6 +131,12 @@ class Config(_Model):
         max_length=1000,
         description='Operations that are lists, such as "GET /v2/customers", and how each of them pages.',
     )
+    openapi: str | None = Field(
+        default=None,
+        pattern=r"^openapi/[^/]+/.+$",
+        description="The API's own OpenAPI document (3.0 or 3.1): a workspace file such as "
+        "openapi/sources/NAME/api.yaml. Only what it describes can be called then.",
+    )
     keep_alive: bool = Field(True, description="Keep connections open between calls.")
     max_body: int = Field(16 * 2**20, ge=1024, le=2**30, description="Largest reply in bytes, after decompression.")
     concurrency: int = Field(8, ge=1, le=1000, description="Connections at most.")

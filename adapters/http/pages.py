@@ -7,7 +7,7 @@ how many it was asked for. So a page that is larger than what is wanted is read 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Self, TypeAlias
 from urllib.parse import parse_qs, urlsplit
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from adapters.contract import Condition, Effect, Json, ListRequest, Operation
 from adapters.errors import BadReply, FieldError, Invalid
-from adapters.http.template import Template
+from adapters.http.template import Followed, Known
 
 _MOST = 50
 """Requests for one page, at most: one that isn't full by then is answered as it is, with its `next`."""
@@ -86,7 +86,7 @@ class Page(NamedTuple):
 Fetch: TypeAlias = Callable[[Mapping[str, Json]], Awaitable[Page]]
 
 
-def list_operation(known: Template, pages: Pages) -> Operation:
+def list_operation(known: Known, pages: Pages) -> Operation:
     """The operation as the contract describes it: a list."""
     plain = known.operation()
     filters = frozenset({*pages.filters, *known.names})
@@ -102,7 +102,19 @@ def list_operation(known: Template, pages: Pages) -> Operation:
     )
 
 
-async def read(pages: Pages, known: Template, input: Mapping[str, Json], fetch: Fetch) -> dict[str, Json]:
+def unknown(described: Known | None, pages: Pages) -> Iterator[str]:
+    """What the API's document doesn't say of an operation that is to be a list, in sentences."""
+    if described is None:
+        yield "the API's document has no such operation, or it is left out"
+        return
+    names = described.operation().input.get("properties", {}).get("query", {}).get("properties", {})
+    named = {"limit": pages.limit, "position": pages.position, "sort": pages.sort, **pages.filters}
+    for key, name in named.items():
+        if name is not None and name not in names and name not in described.names:
+            yield f"{key}: the API's document has no query parameter '{name}' there"
+
+
+async def read(pages: Pages, known: Known, input: Mapping[str, Json], fetch: Fetch) -> dict[str, Json]:
     """One page of `ListRequest.limit` items, `{items, next}`, by as many requests as that takes."""
     request = ListRequest.of(input)
     asked = {name: value for name, value in input.items() if name not in _OWN}
@@ -141,7 +153,7 @@ class _Reading:
         pages, at = self.pages, self.at
         assert at is not None
         if pages.style == "link" and at.at is not None:
-            return {**asked, "query": parse_qs(str(at.at), keep_blank_values=True)}
+            return {**asked, "query": Followed(parse_qs(str(at.at), keep_blank_values=True))}
         if pages.style == "offset":  # one more than wanted tells whether there is more
             at.size = min(self.limit - len(self.items) + 1, pages.largest)
         query = dict(asked["query"])
@@ -253,7 +265,7 @@ def _at_path(body: Json, path: str | None) -> Json:
 # ── the question ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _question(pages: Pages, known: Template, request: ListRequest, asked: dict[str, Json]) -> dict[str, Json]:
+def _question(pages: Pages, known: Known, request: ListRequest, asked: dict[str, Json]) -> dict[str, Json]:
     """Filters and order as query parameters; a filter that names a parameter of the path goes into `asked`."""
     query: dict[str, Json] = {}
     for each in request.where:

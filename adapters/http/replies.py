@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from email.message import Message
 from typing import NoReturn
 
 import orjson
 
+from adapters.blob import Blob
 from adapters.client import HttpReply
 from adapters.contract import Effect, Json
 from adapters.depth import deeper_than
@@ -27,6 +30,7 @@ from adapters.errors import (
     UnknownOutcome,
     pointer,
 )
+from adapters.http.media import JSON_ONLY, Outcome
 
 _IN_A_THREAD = 64 * 1024
 _MOST_DEPTH = 128
@@ -36,18 +40,44 @@ _DIGITS = bytes(ord("0") if byte in b"0123456789." else ord(" ") for byte in ran
 _LONG_RUN = b"0" * 17
 
 
-async def value_of(reply: HttpReply, effect: Effect) -> Json:
-    """The value of a 2xx reply, None when it has no body; raises what any other reply means."""
-    if not 200 <= reply.status < 300:
+async def value_of(reply: HttpReply, effect: Effect, outcome: Outcome = JSON_ONLY, inline: int | None = None) -> Json:
+    """The value of a 2xx reply, None when it has no body; raises what any other reply means. Bytes, where the operation
+    answers with such, are base64 text, or a `Blob` where they are more than `inline`."""
+    told = reply.headers.get("content-type", "application/json")
+    media = told.partition(";")[0].strip().lower()
+    good, json_ = 200 <= reply.status < 300, media == "application/json" or media.endswith("+json")
+    if good and reply.status != 204 and outcome.is_bytes(media) and not (json_ and outcome.json):
+        return await _content(reply.spooled or Blob(reply.body, media_type=media), inline)
+    if reply.spooled is not None:
+        reply = replace(reply, body=await asyncio.to_thread(reply.spooled.read), spooled=None)
+    if not good:
         raise failure_of(reply, effect)
     if not reply.body:
         return None
-    media = reply.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if media != "application/json" and not media.endswith("+json"):
-        raise BadReply("The upstream answered something other than JSON.", detail=media)
+    if not json_:
+        if outcome.is_text(media):
+            return _text(reply.body, told)
+        raise BadReply("The upstream answered something other than what was expected.", detail=media)
     if len(reply.body) > _IN_A_THREAD:
         return await asyncio.to_thread(decoded, reply.body)
     return decoded(reply.body)
+
+
+async def _content(blob: Blob, inline: int | None) -> Json:
+    if inline is not None and blob.size > inline:
+        return blob
+    return blob.base64() if blob.in_memory and blob.size <= _IN_A_THREAD else await asyncio.to_thread(blob.base64)
+
+
+def _text(body: bytes, content_type: str) -> str:
+    """A text in the charset that the reply names, by default UTF-8."""
+    header = Message()
+    header["content-type"] = content_type
+    charset = header.get_content_charset("utf-8")
+    try:
+        return body.decode(charset)
+    except (LookupError, UnicodeDecodeError) as error:
+        raise BadReply("The upstream's text isn't in the charset that it names.", detail=str(error)) from error
 
 
 def decoded(body: bytes) -> Json:

@@ -11,14 +11,17 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 from urllib.parse import quote
 
 import orjson
 
+from adapters.bodies import Pieces
 from adapters.contract import Effect, Json, Operation
 from adapters.errors import FieldError, Invalid
+from adapters.http.media import JSON_ONLY, Outcome
 
-_EFFECTS = {
+EFFECTS = {
     "GET": Effect.READ,
     "HEAD": Effect.READ,
     "PUT": Effect.IDEMPOTENT_WRITE,
@@ -42,12 +45,46 @@ OWN_HEADERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent: `target` is path and query, percent-encoded; `body` is JSON or None; `key` names the entity."""
+    """What is sent: `target` is path and query, percent-encoded; `body` is of the media type `media`, or None; `key`
+    names the entity."""
 
     target: str
     headers: Mapping[str, str]
-    body: bytes | None
+    body: bytes | Pieces | None
     key: str | None
+    media: str = "application/json"
+
+
+class Followed(dict[str, Json]):
+    """A query string as the API itself spelt it, in a link to the next page: it is sent as it is."""
+
+
+class Known(Protocol):
+    """An operation that can be called. `template` is its "METHOD /path"; `names` are its path's parameters."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def template(self) -> str: ...
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def effect(self) -> Effect: ...
+
+    @property
+    def outcome(self) -> Outcome: ...
+
+    def operation(self) -> Operation: ...
+
+    def request(self, input: Mapping[str, Json], own: frozenset[str] = frozenset()) -> Request:
+        """The request for `input`; raises `Invalid`. `own` are further headers (lower-case) that it may not set."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +98,15 @@ class Template:
 
     @property
     def effect(self) -> Effect:
-        return _EFFECTS[self.method]
+        return EFFECTS[self.method]
+
+    @property
+    def template(self) -> str:
+        return self.name
+
+    @property
+    def outcome(self) -> Outcome:
+        return JSON_ONLY
 
     def operation(self) -> Operation:
         """The operation as the contract describes it; nothing is known of its reply."""
@@ -86,15 +131,15 @@ class Template:
             body = _body(rest)
         elif rest:
             query = {**rest, **query}
-        target = f"{path}?{_query(query)}" if query else path
+        target = f"{path}?{query_text(query)}" if query else path
         key = "/".join(str(value) for value in values) if values else None
-        return Request(target, _headers(headers, own) if headers else {}, body, key)
+        return Request(target, header_fields(headers, own) if headers else {}, body, key)
 
     def _path(self, values: list[Json]) -> str:
         """The path with its parameters filled in; a value can neither leave its segment nor vanish."""
         pieces = list(self.parts)
         for index, (name, value) in enumerate(zip(self.names, values, strict=True)):
-            pieces[2 * index + 1] = quote(_path_text(name, value), safe="")
+            pieces[2 * index + 1] = quote(path_text(name, value), safe="")
         path = "".join(pieces)
         if self.names and any(segment in (".", "..") for segment in path.split("/")):
             raise Invalid("The path would leave its place.", errors=[FieldError("", "makes a '.' or '..' segment")])
@@ -105,7 +150,7 @@ class Template:
 def template(name: str) -> Template | None:
     """The operation's name compiled, or None when it isn't METHOD, a blank and a path template."""
     match = _NAME.fullmatch(name)
-    if match is None or match[1] not in _EFFECTS:
+    if match is None or match[1] not in EFFECTS:
         return None
     segments = match[2].removesuffix("/").split("/")[1:]
     if any(
@@ -117,8 +162,8 @@ def template(name: str) -> Template | None:
     return Template(name, match[1], parts, names) if len(set(names)) == len(names) else None
 
 
-def _path_text(name: str, value: Json) -> str:
-    text = _text(value)
+def path_text(name: str, value: Json) -> str:
+    text = text_of(value)
     if text is None:
         raise Invalid(f"'{name}' is needed in the path.", errors=[FieldError(f"/{name}", "must be a text or a number")])
     # Some servers decode %2F and %5C before they look at segments.
@@ -127,7 +172,7 @@ def _path_text(name: str, value: Json) -> str:
     return text
 
 
-def _text(value: Json) -> str | None:
+def text_of(value: Json) -> str | None:
     """A scalar as the wire spells it, None when it isn't one."""
     if isinstance(value, str):
         return value
@@ -136,7 +181,7 @@ def _text(value: Json) -> str | None:
     return repr(value) if isinstance(value, (int, float)) else None
 
 
-def _query(fields: Mapping[str, Json]) -> str:
+def query_text(fields: Mapping[str, Json]) -> str:
     """The query string, as OpenAPI's style `form`, exploded: a list repeats its key; null is left out."""
     return "&".join(f"{quote(name, safe='')}={quote(text, safe='')}" for name, text in _pairs(fields))
 
@@ -144,7 +189,7 @@ def _query(fields: Mapping[str, Json]) -> str:
 def _pairs(fields: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
     for name, value in fields.items():
         for each in value if isinstance(value, (list, tuple)) else (value,):
-            text = _text(each)
+            text = text_of(each)
             if text is not None:
                 yield name, text
             elif each is not None:
@@ -153,10 +198,10 @@ def _pairs(fields: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
                 )
 
 
-def _headers(fields: Mapping[str, Json], own: frozenset[str]) -> dict[str, str]:
+def header_fields(fields: Mapping[str, Json], own: frozenset[str]) -> dict[str, str]:
     headers = {}
     for name, value in fields.items():
-        text = _text(value)
+        text = text_of(value)
         if name.lower() in OWN_HEADERS or name.lower() in own or not _HEADER_NAME.fullmatch(name):
             raise Invalid("That header is the gateway's own.", errors=[FieldError(f"/header/{name}", "can't be set")])
         if text is not None:
