@@ -178,6 +178,12 @@ class Call:
     """The members of entities that its caller wants; empty: all."""
     partial: bool = False
     """The upstream itself has left out what `fields` doesn't name."""
+    sink: Any = field(default=None, repr=False)
+    """Where all of a list goes, page by page (`gateway.ingress.streaming.Stream`); None: the reply is one page."""
+    reading: Any = field(default=None, repr=False)
+    """Such a call's way through the list (`gateway.bulk.Reading`), where its upstream can read it as a whole."""
+    following: str | None = None
+    """The cursor of the page behind the one that was read last."""
 
 
 @dataclass(slots=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from adapters.contract import Context, Effect, Json, Result, Rows, rows_of
+from adapters.contract import Context, Effect, Json, Result, Rows, Source, rows_of
 from adapters.errors import AdapterError
 from gateway.adapter_problems import problem_of
+from gateway.bulk import Reading
 from gateway.bulkhead import AGENT, BATCH, INTERACTIVE
 from gateway.call import Call, Principal, Reply, UpstreamCall
 from gateway.errors import BadUpstreamReply, InternalError, UnknownOutcome
@@ -22,6 +24,7 @@ from gateway.routing.groups import Side
 from gateway.routing.model import Binding, Expression, MappingFailed, Route
 from gateway.routing.pointers import request_pointer
 from gateway.telemetry import child_of
+from gateway.upstream import Upstream
 
 # A value with more items than this is mapped on a thread when the mapping isn't a compiled one.
 _BIG = 200
@@ -41,12 +44,20 @@ def bound(route: Route, side: Side, upstreams: Mapping[str, Invoker]) -> Handler
     upstream = upstreams[binding.upstream]
     build_input = input_builder(route, binding)
     location = _location(route)
+    one: Invoke = partial(_one, upstream)
+    whole: Invoke | None = None
+    if route.is_list and binding.input is None and isinstance(upstream, Upstream) and upstream.reads_whole:
+        whole = partial(_whole, upstream)
     output, writes = binding.output, route.effect is not Effect.READ
 
     async def handler(call: Call) -> Reply:
         if call.trying and not isinstance(upstream, Trial):  # whatever led here: a dry run never makes the change
             raise InternalError("The call is a dry run, and this would make the change; nothing was sent.")
-        result = await _invoke(call, route, binding, upstream, build_input(call))
+        input = build_input(call)
+        invoke = one
+        if whole is not None and call.reading is not None and _may_be_whole(call, input):
+            invoke = whole
+        result = await _invoke(call, route, binding, input, invoke)
         body, changed = result.value, writes and not call.trying
         if output is not None:
             big = not output.compiled and _is_big(body)
@@ -59,15 +70,40 @@ def bound(route: Route, side: Side, upstreams: Mapping[str, Invoker]) -> Handler
     return handler
 
 
-async def _invoke(call: Call, route: Route, binding: Binding, upstream: Invoker, input: Mapping[str, Json]) -> Result:
+Invoke: TypeAlias = Callable[[Call, Effect, str, Mapping[str, Json], Context], Awaitable[Result]]
+
+
+def _one(
+    upstream: Invoker, call: Call, effect: Effect, operation: str, input: Mapping[str, Json], context: Context
+) -> Awaitable[Result]:
+    """Calls the operation, or asks what became of it."""
+    invoke = upstream.look if call.looking else upstream.resume if call.resuming else upstream.call
+    return invoke(operation, input, effect=effect, context=context)
+
+
+async def _whole(
+    upstream: Upstream, call: Call, effect: Effect, operation: str, input: Mapping[str, Json], context: Context
+) -> Result:
+    """The next page of a list that is read as a whole."""
+    reading: Reading = call.reading
+    asked = {name: value for name, value in input.items() if name not in ("limit", "before")}
+    page = await reading.page(lambda: upstream.whole(operation, asked, context), call.page["limit"])
+    return Result(page, reading.as_of, (Source(upstream.name, operation, as_of=reading.as_of),))
+
+
+def _may_be_whole(call: Call, input: Mapping[str, Json]) -> bool:
+    """Whether the upstream holds the list to what the caller may see, and has nothing to join."""
+    return "expand" not in input and ("rows" in input or call.grant is None or not call.grant.narrows)
+
+
+async def _invoke(call: Call, route: Route, binding: Binding, input: Mapping[str, Json], invoke: Invoke) -> Result:
     started = time.perf_counter()
     traceparent = child_of(call.traceparent)
     outcome = "failed"
     sources: tuple[Any, ...] = ()
     try:
-        invoke = upstream.look if call.looking else upstream.resume if call.resuming else upstream.call
         context = _context(call, route.effect, traceparent, binding)
-        result = await invoke(binding.operation, input, effect=route.effect, context=context)
+        result = await invoke(call, route.effect, binding.operation, input, context)
         outcome, sources = "ok", result.sources
     except AdapterError as error:
         outcome = type(error).__name__

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeAlias
 
 from adapters.contract import Effect, Json
@@ -10,7 +10,7 @@ from gateway.call import Call
 from gateway.errors import InternalError, InvalidRequest
 from gateway.routing.model import Binding, MappingFailed, Route
 from gateway.routing.scope import is_given, scope_builder
-from gateway.routing.shown import SHOWN
+from gateway.routing.shown import SHOWN, expandable
 
 
 def visible(call: Call, binding: Binding) -> list[list[list[Json]]] | None:
@@ -126,7 +126,7 @@ def _fields(route: Route, binding: Binding) -> Add | None:
         return None
     if route.legacy is not None and route.replacement is not None:
         return None
-    joined = frozenset(_expandable(route))
+    joined = frozenset(expandable(route))
 
     def add(call: Call, input: dict[str, Json]) -> None:
         if not call.fields:
@@ -141,7 +141,7 @@ def _fields(route: Route, binding: Binding) -> Add | None:
 
 
 def _expand(route: Route, binding: Binding) -> Add | None:
-    reads, known = binding.reads or {}, _expandable(route)
+    reads, known = binding.reads or {}, expandable(route)
     if not known or "expand" in binding.claims or "expand" not in binding.takes or not _shapes(route, binding):
         return None
 
@@ -163,10 +163,3 @@ def _expand(route: Route, binding: Binding) -> Add | None:
 def _shapes(route: Route, binding: Binding) -> bool:
     """Whether the operation's `fields` and `expand` are free: of a list, where it gets the page's request as it is."""
     return not route.is_list or binding.input is None
-
-
-def _expandable(route: Route) -> Sequence[str]:
-    """What `expand` may name."""
-    found = (each for each in route.parameters if each.where == "query" and each.name == "expand")
-    names: Sequence[str] = next((each.schema.get("items", {}).get("enum", ()) for each in found), ())
-    return names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from adapters.contract import Effect
 from gateway.audit.arguments import Keeps
@@ -21,6 +21,7 @@ from gateway.filters.rate_limit import limited, limited_by_side
 from gateway.filters.redact import redact
 from gateway.filters.rows import visible_rows
 from gateway.filters.sparse import sparse
+from gateway.filters.stream import media_of, stream
 from gateway.filters.sunset import sunset
 from gateway.filters.validate import validate_reply, validate_request
 from gateway.identity.bearer import CallerVerifier
@@ -136,7 +137,7 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
     made = handlers(compiled, upstreams, admission, cursors, keeping, seeing, reads, writes, by_side)
     table: Table[Endpoint] = Table()
     for route in compiled.routes:
-        endpoint = _endpoint(route, compiled, made[route.operation_id], keeps[route.operation_id])
+        endpoint = _endpoint(route, compiled, made, keeps[route.operation_id])
         table.add(route.method, route.path, endpoint)
     return Serving(version, compiled, table, policies, upstreams, governance.limiter, reads, writes, tries.trials)
 
@@ -170,6 +171,17 @@ class _Tries:
         return [self.trials.filter(trying(self.governance.migrating, route, group, trial, deadline))]
 
 
+@dataclass(slots=True)
+class Handlers:
+    """A snapshot's handlers by operationId."""
+
+    answers: dict[str, Handler] = field(default_factory=dict)
+    pages: dict[str, Handler] = field(default_factory=dict)
+    """Of lists: what answers a call that was let in and found valid."""
+    streams: dict[str, Handler] = field(default_factory=dict)
+    """What tells all of a list, where it can be told."""
+
+
 def handlers(
     compiled: Compiled,
     upstreams: Mapping[str, Upstream],
@@ -180,8 +192,8 @@ def handlers(
     reads: Reads | None = None,
     writes: Writes | None = None,
     by_side: Callable[[Route, Side], Sequence[Filter]] = lambda *_: (),
-) -> dict[str, Handler]:
-    """Every route's handler by operationId; `admission` gives the filters that decide who may come in, `keeping` those
+) -> Handlers:
+    """Every route's handlers; `admission` gives the filters that decide who may come in, `keeping` those
     that keep a write: behind what validates the request, around what shapes the reply, which is kept as it is told;
     `seeing` those right before the binding, which leave out what the caller may not see. `reads` chooses the side of
     groups that migrate, and `writes` does so where both sides can write; without them legacy serves. `by_side` gives
@@ -192,21 +204,24 @@ def handlers(
         return chain([*judged, *seeing(route)], _last(route, side, compiled, called))
 
     routes = {route.operation_id: route for route in compiled.routes}
-    made: dict[str, Handler] = {}
+    made = Handlers()
     for name, route in routes.items():
+        entry = [*admission(route), validate_request(route)]
         wanting: list[Filter] = [sparse(route)] if route.sparse else []
-        filters = [*admission(route), validate_request(route), *wanting, *keeping(route)]
-        switched = None if reads is None else reads.handler(route, one_side, side_of_cursor, by_side)
-        if switched is not None:
-            made[name] = chain(filters, switched)
-            continue
         written = None if writes is None else writes.handler(route)
         if writes is not None and written is not None:
             behind = chain([validate_request(route), *keeping(route), *judging(route, compiled, cursor_keys)], written)
-            made[name] = chain(admission(route), writes.admitted(route, behind))
+            made.answers[name] = chain(admission(route), writes.admitted(route, behind))
             continue
-        last = compose(route, routes, made) if route.compose else dispatch(route, upstreams)
-        made[name] = chain([*filters, *judging(route, compiled, cursor_keys), *seeing(route)], last)
+        filters = [*wanting, *keeping(route)]
+        last = None if reads is None else reads.handler(route, one_side, side_of_cursor, by_side)
+        if last is None:
+            last = compose(route, routes, made.answers) if route.compose else dispatch(route, upstreams)
+            filters += [*judging(route, compiled, cursor_keys), *seeing(route)]
+        made.answers[name] = chain([*entry, *filters], last)
+        if media_of(route):
+            made.pages[name] = chain(filters, last)
+            made.streams[name] = chain(entry, stream(route, made.pages[name], compiled.defaults.max_page))
     return made
 
 
@@ -260,17 +275,20 @@ def keeps_of(compiled: Compiled, audit: AuditLog) -> dict[str, Keeps]:
     return {route.operation_id: Keeps(policy.arguments_of(route), audit.hasher) for route in compiled.routes}
 
 
-def _endpoint(route: Route, compiled: Compiled, handler: Handler, keeps: Keeps) -> Endpoint:
-    defaults = compiled.defaults
+def _endpoint(route: Route, compiled: Compiled, made: Handlers, keeps: Keeps) -> Endpoint:
+    defaults, name = compiled.defaults, route.operation_id
     return Endpoint(
         operation_id=route.operation_id,
         path=route.path,
         effect=route.effect.value,
         writes=route.effect is not Effect.READ,
-        handler=handler,
+        handler=made.answers[name],
         deadline=route.deadline or defaults.deadline,
         max_body=defaults.max_body,
         max_reply=defaults.max_reply,
         takes_body=route.body is not None,
         keeps=keeps,
+        pages=made.pages.get(name),
+        streamed=made.streams.get(name),
+        streams=media_of(route) if name in made.streams else (),
     )

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar, cast
 
-from adapters.capabilities import SupportsLookup
+from adapters.capabilities import SupportsBulk, SupportsLookup
 from adapters.contract import Adapter, Context, Effect, Json, Probe, Result
 from adapters.errors import AdapterError, BadReply, DoNotRetry, Retry, Unavailable, UnknownOutcome
 from gateway.breaker import Breaker, BreakerLimits, BreakerOpen, Verdict
+from gateway.bulk import Batches, Wholes
 from gateway.bulkhead import Busy, Cutoff, Slots
 from gateway.pace import Pace
+from gateway.retries import Retries
 
 logger = logging.getLogger("figway")
 
@@ -28,8 +29,6 @@ Work: TypeAlias = Callable[[Context], Awaitable[T]]
 
 # An adapter knows better than we whether anything was sent: it gets this long to say so after the deadline (seconds).
 _GRACE = 0.1
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
-_RETRY_SHARE, _RETRY_RESERVE = 0.1, 5.0
 _EXPIRED = 0.01
 
 
@@ -59,7 +58,8 @@ class Upstream:
         self._slots = Slots(limits.concurrency, limits.queue)
         self._cutoff = Cutoff()
         self._pace = Pace()
-        self._retry_tokens = _RETRY_RESERVE
+        self._retries = Retries(limits.retries)
+        self._wholes = Wholes(self._breaker)
         self._writes: set[asyncio.Task[Any]] = set()
         self.watcher: Callable[[str, str, Context], None] | None = None
         """Called before each call of the adapter with its operation and purpose; it may refuse by an `AdapterError`."""
@@ -168,13 +168,26 @@ class Upstream:
         self._seen(operation, "lookup", context)
         return await self.run(lambda within: lookup(operation, key, within), effect=Effect.READ, context=reading)
 
+    @property
+    def reads_whole(self) -> bool:
+        """Whether it can read all of a list at once."""
+        return isinstance(self.adapter, SupportsBulk)
+
+    def whole(self, operation: str, input: Mapping[str, Json], context: Context) -> Batches:
+        """All of a list in batches, none of which may take longer than a call. Raises like `call`, also between
+        batches."""
+        self._seen(operation, "caller", context)
+        self._counts["calls"] += 1
+        adapter = cast(SupportsBulk, self.adapter)
+        return self._wholes.read(adapter, operation, input, context, self.limits.deadline)
+
     async def run(self, work: Work[T], *, effect: Effect, context: Context) -> T:
         """Any call of the adapter under the same protection as `call`; `work` gets the context to obey."""
         deadline = time.monotonic() + self.limits.deadline
         if deadline < context.deadline:
             context = Context(deadline, *context[1:])
         self._counts["calls"] += 1
-        self._retry_tokens = min(self._retry_tokens + _RETRY_SHARE, _RETRY_RESERVE)
+        self._retries.earn()
         try:
             waiting = self._admitted(effect, context)
             if waiting is not None:
@@ -208,7 +221,8 @@ class Upstream:
     async def _again(self, work: Work[T], context: Context, error: AdapterError) -> T:
         """A failed read's further attempts, while there are any; then its failure."""
         attempt = 0
-        while (pause := self._pause(attempt, error, context.deadline)) is not None:
+        while (pause := self._retries.pause(attempt, error, context.deadline)) is not None:
+            self._counts["retries"] += 1
             await asyncio.sleep(pause)
             attempt += 1
             waiting = self._admitted(Effect.READ, context)
@@ -221,20 +235,6 @@ class Upstream:
                     raise
                 error = failed
         raise error
-
-    def _pause(self, attempt: int, error: AdapterError, deadline: float) -> float | None:
-        """Seconds until the next attempt, None when there is none: tried enough, no budget, or no time."""
-        if attempt >= self.limits.retries or self._retry_tokens < 1:
-            return None
-        pause = min(_FIRST_PAUSE * 2.0**attempt, _LONGEST_PAUSE)
-        pause *= random.uniform(0.5, 1.0)  # noqa: S311 - it spreads load and guards nothing
-        asked = error.retry_after if isinstance(error, Retry) else None
-        pause = max(pause, asked or 0.0)
-        if time.monotonic() + pause >= deadline:
-            return None
-        self._retry_tokens -= 1
-        self._counts["retries"] += 1
-        return pause
 
     def _admitted(self, effect: Effect, context: Context) -> Awaitable[None] | None:
         """Takes a slot; an awaitable where one must be waited for, until the deadline at most."""

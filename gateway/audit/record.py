@@ -116,8 +116,9 @@ def record_of(
     return _entry(members, call, who, keeps)
 
 
-def intent_of(call: Call, *, route: str, effect: str, keeps: Keeps) -> Entry:
-    """The record of a write that is about to be sent to its upstream; a composite's step is a call of its own."""
+def intent_of(call: Call, *, route: str, effect: str, keeps: Keeps | None) -> Entry:
+    """The record of a write that is about to be sent to its upstream, or of all of a list that is about to be told; a
+    composite's step is a call of its own."""
     who = call.principal or _NOBODY
     members: dict[str, Any] = {
         "kind": "intent",

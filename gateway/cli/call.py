@@ -79,7 +79,7 @@ async def _call(
         upstreams = {name: Upstream(each, Limits()) for name, each in loaded.adapters.items()}
         try:
             cursors = Keyring.open(Path(cache) / "keys", "cursor")
-            reply = await handlers(compiled, upstreams, lambda _: [], cursors)[operation](call)
+            reply = await handlers(compiled, upstreams, lambda _: [], cursors).answers[operation](call)
         except Problem as problem:
             print_json(problem.document())
             raise SystemExit(1) from None

@@ -62,15 +62,14 @@ def paginate(route: Route, defaults: Defaults, keys: Keyring, side: Served = "le
         body = reply.body
         if isinstance(body, dict):
             bound = _bound_to(route, call) + mark.encode()
-            body["next"] = url(call, mark, body.get("next"), bound)
+            call.following = cursor(mark, body.get("next"), bound)
+            body["next"] = _url(call, call.following, repeated)
             if route.both_ways:
                 position = body.get("previous") if both_ways else None
-                body["previous"] = url(call, mark + _BACK, position, bound + _BACK.encode())
+                body["previous"] = _url(call, cursor(mark + _BACK, position, bound + _BACK.encode()), repeated)
 
-    def url(call: Call, mark: str, position: Json, bound: bytes) -> str | None:
-        if position is None:
-            return None
-        return _url(call, mark + sealed(position, bound, keys.current), repeated)
+    def cursor(mark: str, position: Json, bound: bytes) -> str | None:
+        return None if position is None else mark + sealed(position, bound, keys.current)
 
     return Stage(before, after)
 
@@ -113,9 +112,11 @@ def _bound_to(route: Route, call: Call) -> bytes:
     return orjson.dumps([route.operation_id, call.path, asked], option=orjson.OPT_SORT_KEYS)
 
 
-def _url(call: Call, cursor: str, repeated: frozenset[str]) -> str:
+def _url(call: Call, cursor: str | None, repeated: frozenset[str]) -> str | None:
     """The URL of another page: the same question, relative to the host that was asked. Of a list, each item is a
     parameter of its own where its name is in `repeated`; elsewhere commas join them."""
+    if cursor is None:
+        return None
     asked: Mapping[str, Any] = {**call.query, "cursor": cursor}
     texts = {name: _written(value, name in repeated) for name, value in asked.items() if value is not None}
     return f"{call.target}?{urlencode(texts, doseq=True, quote_via=quote)}"

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.ingress.exchange import RESPOND, TASK, Exchange
+from gateway.ingress.exchange import EXCHANGE, TASK, Exchange
 
 _MOST_QUIET_BYTES = 64 * 1024
 _IDLE_LOOKS = 10
@@ -104,7 +104,7 @@ class Connection(HttpToolsProtocol):
         before = self.cycle
         keep_alive = version != "1.0" and self.parser.should_keep_alive()
         self.cycle = Exchange(self, self.scope, keep_alive, self.on_response_complete)
-        self.scope[RESPOND] = self.cycle.respond  # type: ignore[literal-required]
+        self.scope[EXCHANGE] = self.cycle  # type: ignore[literal-required]
         self.headers = []  # what comes from now on are trailers
         if before is None or before.response_complete:
             self._start_asgi_task(self.cycle, self.app)

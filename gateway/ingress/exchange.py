@@ -1,7 +1,7 @@
 """One request and its response on a connection: uvicorn's, with a short way for a response that is whole.
 
 ASGI sends a response in two messages, whose fields uvicorn checks and joins one by one: a fifth of what a small call
-costs. Whoever finds `RESPOND` in its scope may answer with `respond` instead, once, and all of it.
+costs. Whoever finds `EXCHANGE` in its scope may answer with its `respond` instead, once, and all of it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 if TYPE_CHECKING:
     from gateway.ingress.connection import Connection
 
-RESPOND = "figway.respond"
-"""The scope's key of `Exchange.respond`: (status, fields as they go over the wire, body) → None."""
+EXCHANGE = "figway.exchange"
+"""The scope's key of the `Exchange` itself."""
 
 TASK = "figway.task"
 """The scope's key of the task that runs the application, which asyncio tells only by a dearer way."""
@@ -46,6 +46,14 @@ class Exchange(RequestResponseCycle):
             return self._respond_later(status, fields, body)
         self._write(status, fields, body)
         return None
+
+    def break_off(self) -> None:
+        """Ends the connection in the middle of the response: what is written goes out, but has no end."""
+        self.response_complete = True
+        if self.flow.write_paused:  # by a caller that doesn't read, for whom nothing waits
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     async def _respond_later(self, status: int, fields: bytes, body: bytes) -> None:
         await self.flow.drain()

@@ -7,9 +7,8 @@ The HTTP parser refuses what it can't read; this refuses what two readers could 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 
-from gateway.errors import BadRequest, HeadersTooLarge, NotAcceptable
+from gateway.errors import BadRequest, HeadersTooLarge
 
 _MOST_FIELDS = 100
 _MOST_BYTES = 32 * 1024
@@ -58,32 +57,3 @@ def _check_chunked(headers: Mapping[bytes, bytes], version: str) -> None:
         raise BadRequest("The request has both Content-Length and Transfer-Encoding.")
     if headers[b"transfer-encoding"].strip().lower() != b"chunked":
         raise BadRequest("The only transfer coding understood is 'chunked'.")
-
-
-def check_accept(headers: Mapping[bytes, bytes]) -> None:
-    """Raises `NotAcceptable` when the caller takes no JSON (RFC 9110 §12.5.1)."""
-    accept = headers.get(b"accept")
-    if accept is not None and accept != b"*/*" and not _takes_json(accept):
-        raise NotAcceptable("This route answers application/json, which your Accept header excludes.")
-
-
-@lru_cache(maxsize=1024)
-def _takes_json(accept: bytes) -> bool:
-    """Whether the most special range that matches JSON has a quality above 0."""
-    best, quality = -1, 0.0
-    for part in accept.decode("latin-1").lower().split(","):
-        media, *parameters = [piece.strip() for piece in part.split(";")]
-        rank = {"*/*": 0, "application/*": 1, "application/json": 2}.get(media, -1)
-        if rank > best:
-            best, quality = rank, _quality(parameters)
-    return quality > 0
-
-
-def _quality(parameters: Iterable[str]) -> float:
-    for parameter in parameters:
-        if parameter.startswith("q="):
-            try:
-                return float(parameter[2:])
-            except ValueError:
-                return 0.0
-    return 1.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import suppress
@@ -15,38 +14,46 @@ from urllib.parse import quote
 from gateway.audit.arguments import Keeps
 from gateway.audit.file import AuditError
 from gateway.audit.log import AuditLog
-from gateway.audit.record import record_of
+from gateway.audit.record import intent_of, record_of
 from gateway.call import Call, Reply, new_id
 from gateway.errors import (
     AuditUnavailable,
     BadRequest,
-    BadUpstreamReply,
     InternalError,
     MethodNotAllowed,
     NoSuchRoute,
+    NotAcceptable,
     Overloaded,
     Problem,
-    UnknownOutcome,
     UriTooLong,
 )
 from gateway.ingress.body import BodyReader, ClientLeft, Receive, Watch
-from gateway.ingress.exchange import RESPOND, TASK
-from gateway.ingress.framing import check_accept, read_headers
+from gateway.ingress.exchange import EXCHANGE, TASK, Exchange
+from gateway.ingress.failures import failed, too_large, unrecorded
+from gateway.ingress.fitting import fitted
+from gateway.ingress.framing import read_headers
+from gateway.ingress.prefer import JSON, accepted, prefer
 from gateway.ingress.response import Response, Send
+from gateway.ingress.streaming import Stream
 from gateway.pipeline import Handler
 from gateway.routing.table import AmbiguousPath, Match, Table
 from gateway.telemetry import continue_trace
 
 Scope: TypeAlias = MutableMapping[str, Any]
+Out: TypeAlias = tuple[Send, Exchange | None]
+"""Where a response goes."""
 
 logger = logging.getLogger("figway")
 
 _MOST_IN_FLIGHT = 2_000
 _MOST_TARGET = 8 * 1024
 _MOST_NOTED = 1024
+_LONGER = 60
+"""How many times a route's deadline a stream may take as a whole."""
 _CLIENT_LEFT = 499
 _DENIED = (401, 403)
-_WAIT = re.compile(rb"(?:^|[,;\s])wait=\"?([0-9]{1,6})")
+_TAGGED = frozenset({"GET", "HEAD"})
+_VARY = (b"vary", b"Accept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,12 @@ class Endpoint:
     takes_body: bool
     keeps: Keeps | None = None
     """What the audit keeps of a call's arguments."""
+    pages: Handler | None = None
+    """Of a list: what answers a call that was let in and found valid."""
+    streamed: Handler | None = None
+    """What answers with all of a list instead of a page, into `Call.sink`."""
+    streams: tuple[str, ...] = ()
+    """The media types in which it does."""
 
 
 Observer: TypeAlias = Callable[[Call, Response, float], None]
@@ -94,24 +107,25 @@ class HttpIngress:
         serving.calls += 1
         self._in_flight += 1
         try:
-            response = await self._exchange(serving, scope, receive)
+            # What stays in the scope would be a circle of references, which only the collector could undo.
+            exchange = scope.pop(EXCHANGE, None)
+            response = await self._exchange(serving, scope, receive, (send, exchange))
         finally:
             self._in_flight -= 1
             serving.calls -= 1
         # The call has ended: who reads its answer slowly, or never, holds up neither a snapshot nor other callers.
-        # What stays in the scope would be a circle of references, which only the collector could undo.
-        sending = response.send(scope.pop(RESPOND, None), send)
+        sending = None if response is None else response.send(None if exchange is None else exchange.respond, send)
         if sending is not None:
             await sending
 
-    async def _exchange(self, serving: Serving, scope: Scope, receive: Receive) -> Response:
-        """What the call is answered with, whatever happens, once it is recorded. It never raises: no call goes
-        unrecorded, no connection is dropped."""
+    async def _exchange(self, serving: Serving, scope: Scope, receive: Receive, out: Out) -> Response | None:
+        """What the call is answered with, whatever happens, once it is recorded; None: it was told piece by piece. It
+        never raises: no call goes unrecorded, no connection is dropped."""
         started = time.monotonic()
         call = _blank(scope, serving, started)
         task = scope.pop(TASK, None)
         try:
-            handler, body = self._admitted(serving, call, scope, receive)
+            handler, body, pages = self._admitted(serving, call, scope, receive, out)
             # A caller that leaves cancels its read, and never its write.
             if call.writes:
                 serving.writes += 1
@@ -123,51 +137,81 @@ class HttpIngress:
                 reply = await self._watch.run(handler(call), body, receive, task)
             response = Response(call, reply)
             if len(response.body) > call.max_reply:
-                response = Response(call, _too_large(call))
+                if pages is None:
+                    raise too_large(call)
+                reply = await self._watch.run(fitted(call, reply, pages), body, receive, task)
+                response = Response(call, reply)
+            if call.method in _TAGGED and response.status == 200 and call.sink is None:
+                response.tag(call)
         except Problem as problem:
             response = Response(call, problem)
         except ClientLeft:
             response = Response(call, InternalError("The caller left."))
             response.status = _CLIENT_LEFT
         except asyncio.CancelledError:  # the gateway stops; the task ends all the same, once the caller is told
-            response = Response(call, _failed(call, "The gateway stopped before the call ended."))
+            response = Response(call, failed(call, "The gateway stopped before the call ended."))
         except Exception:  # broad: a fault of ours becomes an audited 500, never a dropped connection
             logger.exception("call %s of %s failed", call.id, call.operation or "no route")
-            response = Response(call, _failed(call, "The gateway failed; the operator can find the call by its id."))
+            response = Response(call, failed(call, "The gateway failed; the operator can find the call by its id."))
         seconds = time.monotonic() - started
         recording = self._record(call, response, seconds)
         if recording is not None:
             response = await recording
         for observe in self._observers:
             observe(call, response, seconds)
-        return response
+        sink, call.sink = call.sink, None  # which knows the call
+        if sink is None or not sink.begun:
+            return response
+        await sink.end(response)
+        return None
 
     def _admitted(
-        self, serving: Serving, call: Call, scope: Scope, receive: Receive
-    ) -> tuple[Handler, BodyReader | None]:
-        """The handler of the call's route, and the reader of its body if it takes one; raises a `Problem`."""
+        self, serving: Serving, call: Call, scope: Scope, receive: Receive, out: Out
+    ) -> tuple[Handler, BodyReader | None, Handler | None]:
+        """The handler of the call's route, the reader of its body if it takes one, and of a list what answers further
+        pages; raises a `Problem`."""
         call.raw_headers = headers = read_headers(scope["headers"], scope["http_version"])
         call.traceparent = continue_trace(headers.get(b"traceparent"))
         match = _find(serving.table, scope)
         method = "GET" if call.method == "HEAD" else call.method
         endpoint, names = match.methods.get(method, (None, ()))
         if endpoint is None:
-            return _without_route(method, match), None
+            return _without_route(method, match), None, None
         call.operation, call.route, call.effect = endpoint.operation_id, endpoint.path, endpoint.effect
         call.writes = endpoint.writes
         call.max_reply = endpoint.max_reply
         call.keeps = endpoint.keeps
         call.path = dict(zip(names, match.values, strict=True))
-        check_accept(headers)
+        media = accepted(headers, endpoint.streams)
+        if endpoint.streamed is not None:
+            call.reply_headers.append(_VARY)
         self._admit(call)
         call.deadline += endpoint.deadline
         if b"prefer" in headers:
-            _prefer(call, headers[b"prefer"].lower(), call.deadline - endpoint.deadline)
+            prefer(call, headers[b"prefer"].lower(), call.deadline - endpoint.deadline)
+        if media != JSON and endpoint.streamed is not None:
+            return self._streamed(call, endpoint.streamed, endpoint.deadline, media, scope, out), None, None
         if not endpoint.takes_body:
-            return endpoint.handler, None
+            return endpoint.handler, None, endpoint.pages
         body = BodyReader(call, endpoint.max_body, receive)
         call.read_body = body.read
-        return endpoint.handler, body
+        return endpoint.handler, body, None
+
+    def _streamed(self, call: Call, handler: Handler, patience: float, media: str, scope: Scope, out: Out) -> Handler:
+        """The handler of a call that is told all of a list."""
+        if scope["http_version"] == "1.0":
+            raise NotAcceptable("HTTP/1.0 can't tell the end of a list from its breaking off: ask for JSON.")
+        call.deadline += patience * (_LONGER - 1)
+        call.noted["stream"] = media
+        call.sink = Stream(call, media, patience, *out)
+        call.sink.announce = self._announced
+        return handler
+
+    async def _announced(self, call: Call) -> None:
+        try:
+            await self._audit.append_durable(intent_of(call, route=call.route, effect=call.effect, keeps=call.keeps))
+        except AuditError as error:
+            raise unrecorded(call) from error
 
     def _admit(self, call: Call) -> None:
         if self._in_flight > _MOST_IN_FLIGHT:
@@ -190,7 +234,7 @@ class HttpIngress:
             served_by=response.served_by,
             problem=response.problem,
             request_bytes=call.request_bytes,
-            reply_bytes=len(response.body),
+            reply_bytes=len(response.body) if call.sink is None else call.sink.size,
         )
         if call.writes or call.trying or response.status in _DENIED or self._audit.crowded:
             return self._recorded(call, response, self._audit.append_durable(record))
@@ -206,35 +250,7 @@ class HttpIngress:
             with suppress(AuditError):
                 await waiting
                 return response
-        return Response(call, _unrecorded(call))
-
-
-def _too_large(call: Call) -> Problem:
-    if call.writes:
-        return UnknownOutcome("The change was made, but its answer is over the bound of this route.")
-    detail = f"The answer is over {call.max_reply} bytes."
-    return BadUpstreamReply(detail, fix="Ask for less, with 'limit' or a filter where the route has them.")
-
-
-def _failed(call: Call, detail: str) -> Problem:
-    """The problem of a call that ended by a fault of the gateway's own: a change may have been made before it."""
-    if not _reached(call):
-        return InternalError(detail)
-    return UnknownOutcome(detail, fix="Read the entity to learn what became of the change before you send it again.")
-
-
-def _reached(call: Call) -> bool:
-    """Whether a write has come as far as the system behind its route."""
-    return call.writes and bool(call.upstream_calls)
-
-
-def _unrecorded(call: Call) -> Problem:
-    if not _reached(call):
-        return AuditUnavailable("The call can't be recorded, so it isn't answered.", retry_after=5)
-    return UnknownOutcome(
-        "The call reached the system behind the route, but its audit record can't be written.",
-        fix="Read the entity to learn what became of the change; tell the gateway's operator.",
-    )
+        return Response(call, unrecorded(call))
 
 
 def _blank(scope: Scope, serving: Serving, started: float) -> Call:
@@ -278,20 +294,3 @@ def _without_route(method: str, match: Match[Endpoint]) -> Handler:
         return Reply(204, headers=[(b"allow", allow.encode())], encoded=b"")
 
     return options
-
-
-def _prefer(call: Call, asked: bytes, started: float) -> None:
-    """What the call's `Prefer` (RFC 7240) asks for, in small letters."""
-    if call.writes and b"dry-run" in asked:
-        # Preferences may be passed over, but not this one: who asks for a trial mustn't make the change.
-        call.trying, call.writes, call.noted["dry_run"] = True, False, True
-    call.batch = b"respond-async" in asked
-    # A write that may be answered later goes on when its caller waits no more.
-    if not (call.batch and call.writes):
-        call.deadline = min(call.deadline, _shortened(asked, started))
-
-
-def _shortened(prefer: bytes, started: float) -> float:
-    """The deadline that `Prefer: wait=S` asks for (RFC 7240 §4.3)."""
-    wait = _WAIT.search(prefer)
-    return started + int(wait[1]) if wait else float("inf")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, TypeAlias
 
 import orjson
@@ -22,6 +23,7 @@ Respond: TypeAlias = Callable[[int, bytes, bytes], Awaitable[None] | None]
 
 _JSON = (b"content-type", b"application/json")
 _PROBLEM = (b"content-type", MEDIA_TYPE)
+_OF_CONTENT = (b"content-type", b"content-length")
 # What would end a header field, or mustn't stand in one (RFC 9110 §5.5).
 _ONE_LINE = bytes(0x20 if byte < 0x20 or byte == 0x7F else byte for byte in range(256))
 
@@ -75,6 +77,16 @@ class Response:
         self.headers += reply.headers
         for warning in reply.warnings:
             self.headers.append((b"figway-warning", warning.encode("ascii", "replace").translate(_ONE_LINE)))
+
+    def tag(self, call: Call) -> None:
+        """Names the representation by an `ETag`, and answers 304 to who has it (RFC 9110 §13.1.2). The tag is weak: it
+        says that a read would answer the same, and is no promise about a write (`If-Match`)."""
+        tag = b'W/"%b"' % blake2b(self.body, digest_size=12).hexdigest().encode()
+        known = call.raw_headers.get(b"if-none-match")
+        if known is not None and (known == b"*" or tag[2:] in {each.strip()[-26:] for each in known.split(b",")}):
+            self.status, self.body = 304, b""
+            self.headers = [field for field in self.headers if field[0] not in _OF_CONTENT]
+        self.headers.append((b"etag", tag))
 
     def send(self, respond: Respond | None, send: Send) -> Awaitable[None] | None:
         """Answers with it: at once through `respond`, where the server has that, else by ASGI's messages."""

@@ -120,7 +120,7 @@ class Shadows:
         group, now = aside.group, time.monotonic()
         if self._ended:  # a call that another snapshot has outlived
             return
-        if reply.status >= 500 or (call.page and call.page["after"] is not None):
+        if reply.status >= 500 or (call.page and call.query.get("cursor")):
             # A failure has nothing to be compared, and a later page begins where only its own side knows.
             aside.keep.left_out("failed, or a further page")
             return

@@ -69,6 +69,7 @@ async def _asked(call: Call, side: Side, handler: Handler) -> Reply:
     part = copy.copy(call)
     # Neither side may leave out rows by fields that the other one has: who may see what is looked at when all is there.
     part.grant = None
+    part.reading = None  # two lists can't be read on one way
     after = call.page.get("after") if call.page else None
     if after is not None:
         if after.get(side) is None:

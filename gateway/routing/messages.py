@@ -11,7 +11,7 @@ import jsonschema_rs
 from adapters.contract import Json, JsonSchema
 from gateway.routing.contracts import Exposed
 from gateway.routing.model import Body, Parameter
-from gateway.routing.paths import resolve
+from gateway.routing.paths import declared, resolve
 from gateway.routing.refs import Components, subschemas
 from gateway.routing.report import Document, Place, Report, texts
 
@@ -23,6 +23,8 @@ _UNKNOWN = ("", "")
 _IGNORED = {"accept", "content-type", "authorization"}
 # Patterns are checked with it: the metaschema gives them the format `regex`.
 _METASCHEMA = jsonschema_rs.Draft202012Validator({"$ref": _DIALECT}, validate_formats=True)
+_LISTED = frozenset({"application/x-ndjson", "text/csv"})
+"""What every list is told in as a whole; a contract may say so."""
 _JSON = re.compile(r"application/(json|[A-Za-z0-9.+-]+\+json)")
 
 
@@ -73,9 +75,14 @@ class Messages:
         data, place = self._components.follow(responses[status], (*place, status))
         if not isinstance(data, dict):
             return int(status), None
-        media = self._content(data.get("content", {}), (*place, "content"))
+        content, at = data.get("content", {}), (*place, "content")
+        media = self._content({kind: each for kind, each in content.items() if kind not in _LISTED}, at)
+        schema = next(iter(media.values()), None)
+        for kind in _LISTED & content.keys():
+            if operation.method != "GET" or schema is None or not {"items", "next"} <= set(declared(schema)):
+                self._say((*at, kind), "only a list (a GET whose JSON reply has items and next) is told as a whole")
         self._check_others(responses, status, (*operation.place, "responses"))
-        return int(status), next(iter(media.values()), None)
+        return int(status), schema
 
     def examples(self, operation: Exposed) -> tuple[Json, ...]:
         """The examples of success's body, those that can be read."""

@@ -77,3 +77,10 @@ def partial_of(reply: JsonSchema, *, is_list: bool) -> JsonSchema:
     entity = {"type": "object", "properties": properties}
     listed = {"type": "object", "properties": {"items": {"type": "array", "items": entity}}, "required": ["items"]}
     return {"$defs": reply.get("$defs", {}), **(listed if is_list else entity)}
+
+
+def expandable(route: Route) -> tuple[str, ...]:
+    """What `expand` may name, where it is the gateway's."""
+    found = (each for each in route.parameters if each.where == "query" and each.name == "expand")
+    names: Iterable[str] = next((each.schema.get("items", {}).get("enum", ()) for each in found), ())
+    return () if "expand" in claimed_by(route) else tuple(names)

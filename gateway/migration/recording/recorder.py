@@ -181,8 +181,10 @@ def _unfit(call: Call, response: Answered) -> str:
     """Why an exchange can't be played again; empty: it can."""
     if call.grant is not None and call.grant.narrows:
         return "its caller may not see everything"
-    if call.page and call.page["after"] is not None:
+    if call.page and call.query.get("cursor"):
         return "a further page"
+    if call.sink is not None:
+        return "all of a list"
     return "too large" if len(response.body) > _LARGEST else ""
 
 

@@ -93,7 +93,7 @@ async def _over(estate: Estate, folder: Path) -> AsyncIterator[Both]:
 
     def side(narrowed: Callable[[Route], Route]) -> dict[str, Handler]:
         routes = tuple(narrowed(each) if each.group == "customers" else each for each in loaded.compiled.routes)
-        return handlers(replace(loaded.compiled, routes=routes), upstreams, lambda _: [], ring)
+        return handlers(replace(loaded.compiled, routes=routes), upstreams, lambda _: [], ring).answers
 
     legacy = side(lambda route: replace(route, replacement=None))
     replacement = side(lambda route: replace(route, legacy=None))

@@ -41,6 +41,12 @@ tables:
       - {name: note, type: json, nullable: true}
       - {name: maker_id, type: integer}
     foreign_keys: [{columns: [maker_id], table: maker, references: [id], parent: maker, children: articles}]
+  big:
+    primary_key: [id]
+    columns: [{name: id, type: integer}, {name: text, type: text}]
+  bad:
+    primary_key: [id]
+    columns: [{name: id, type: integer}, {name: text, type: text}]
 """
 POLICY = """
 permit (principal in Role::"all", action, resource);
@@ -56,6 +62,8 @@ permit (principal in Role::"mixed", action, resource in Group::"articles");
 """
 REGIONS = ("north", "south", None)
 ARTICLES = 1000
+BIG = 40_000
+"""Rows of a thousand characters: more than any socket's buffers hold."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +130,17 @@ def _fill(path: Path) -> None:
         database.execute(
             "CREATE TABLE article (SKU TEXT PRIMARY KEY, name TEXT, region TEXT, price DECIMAL(8,2), note TEXT,"
             " maker_id INTEGER)"
+        )
+        database.execute("CREATE TABLE big (id INTEGER PRIMARY KEY, text TEXT)")
+        database.execute(
+            "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < ?)"
+            " INSERT INTO big SELECT id, printf('%.*c', 1000, 'x') FROM n",
+            [BIG],
+        )
+        # Row 7,000 of it can't be read.
+        database.execute(
+            "CREATE VIEW bad AS SELECT id, CASE WHEN id = 7000 THEN abs(-9223372036854775807 - 1) ELSE text END AS text"
+            " FROM big"
         )
         database.executemany("INSERT INTO maker VALUES (?, ?)", [(id, f"Maker {id}") for id in range(4)])
         database.executemany("INSERT INTO article VALUES (?, ?, ?, ?, ?, ?)", rows)
