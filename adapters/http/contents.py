@@ -24,7 +24,7 @@ from adapters.http.schemas import Bundle, unfolded
 from adapters.http.template import text_of
 
 _ANY_BYTES = "application/octet-stream"
-_MEDIA = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+*-]{1,127}")
+_MEDIA = re.compile(r"[A-Za-z0-9!#$&^_.+*-]{1,127}/[A-Za-z0-9!#$&^_.+*-]{1,127}")
 _MOST_NAME = 255
 # HTML section 4.10.21.8: how names are written into a part's head.
 _QUOTED = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
