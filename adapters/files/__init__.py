@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from adapters.contract import Kind, Workspace
-from adapters.files.adapter import FilesAdapter
+from adapters.errors import ConfigError
+from adapters.files.adapter import FilesAdapter, LookupFilesAdapter
 from adapters.files.compile import descriptions
 from adapters.files.config import Config
+from adapters.files.exchanges import faults
 
 
 def build(name: str, config: Config, workspace: Workspace) -> FilesAdapter:
     """The adapter; parses the copybooks. Raises `ConfigError`."""
-    return FilesAdapter(name, config, descriptions(config, workspace.files), workspace)
+    found = descriptions(config, workspace.files)
+    problems = list(faults(config, found))
+    if problems:
+        raise ConfigError(problems)
+    kind = LookupFilesAdapter if config.exchanges else FilesAdapter
+    return kind(name, config, found, workspace)
 
 
 KIND = Kind("files", Config, build)

@@ -12,12 +12,14 @@ from functools import partial
 from adapters.contract import Context, Json, Operation, Probe, Result, Source, Workspace
 from adapters.errors import AdapterError, DoNotRetry, NotTried, Unavailable, UnknownOutcome, parts_of
 from adapters.files.appending import decoded, prepared
+from adapters.files.asking import Asking, asking
 from adapters.files.bulk import PageOf, Pages, batches
 from adapters.files.calls import awaited
 from adapters.files.config import Config
 from adapters.files.dataset import Dataset, Description
 from adapters.files.drop import drop
 from adapters.files.elements import element
+from adapters.files.exchanges import exchanges
 from adapters.files.facts import facts, warnings
 from adapters.files.folder import Folder
 from adapters.files.formats import at
@@ -30,6 +32,7 @@ from adapters.files.replacing import whole_file
 from adapters.files.threads import Threads
 
 _Verb = Callable[[Dataset, Mapping[str, Json], Context], Awaitable[Result]]
+_Call = Callable[[Mapping[str, Json], Context], Awaitable[Result]]
 
 
 class FilesAdapter:
@@ -49,9 +52,19 @@ class FilesAdapter:
         }
         self._threads = Threads(name)
         self._reads = reads = Reads(name, self._threads)
-        self._verbs: dict[str, _Verb] = {"get": reads.get, "list": reads.list, "aggregate": reads.aggregate}
-        self._verbs |= {"generations": reads.generations, "append": self._append, "replace": self._replace}
+        verbs: dict[str, _Verb] = {"get": reads.get, "list": reads.list, "aggregate": reads.aggregate}
+        verbs |= {"generations": reads.generations, "append": self._append, "replace": self._replace}
         self._owners = Owners(config.callers)
+        self._calls: dict[str, _Call] = {
+            operation: partial(verbs[operation.partition(".")[2]], self._datasets[operation.partition(".")[0]])
+            for operation in self._operations
+        }
+        self._asking = Asking(name, self._threads, self._owners, exchanges(config, self._datasets, self._folder))
+        self._answers = {f"{name}.ask": f"{parts.answer}.get" for name, parts in config.exchanges.items()}
+        for exchange, parts in config.exchanges.items():
+            asked = asking(exchange, found[parts.request], found[parts.answer])
+            self._operations[asked.name] = asked
+            self._calls[asked.name] = partial(self._asking.ask, exchange)
 
     @property
     def name(self) -> str:
@@ -86,7 +99,7 @@ class FilesAdapter:
         try:
             async with asyncio.timeout(context.remaining()):
                 await self._opened()
-                return await self._verbs[verb](self._datasets[dataset], input, context)
+                return await self._calls[operation](input, context)
         except TimeoutError:
             if verb in ("append", "replace"):  # what had begun would be an UnknownOutcome
                 raise Unavailable(f"{dataset} didn't answer in time; nothing was written") from None
@@ -131,6 +144,7 @@ class FilesAdapter:
     def element(self, operation: str, pointer: str) -> str | None:
         """The dataset's field that a part of an answer is, and its place in the record; see `SupportsElements`."""
         found = {name: dataset.description for name, dataset in self._datasets.items()}
+        operation = self._answers.get(operation, operation)
         return element(found, operation, parts_of(pointer))
 
     async def probe(self, context: Context) -> Probe:
@@ -187,3 +201,16 @@ class FilesAdapter:
         seen = awaited(self._threads.look(dataset, force=True))
         await asyncio.wait({seen}, timeout=context.remaining() / 2)
         return path
+
+
+class LookupFilesAdapter(FilesAdapter):
+    """Also tells what became of the requests of exchanges."""
+
+    async def lookup(self, operation: str, idempotency_key: str, context: Context) -> Result | None:
+        """See `SupportsLookup`."""
+        try:
+            async with asyncio.timeout(context.remaining()):
+                await self._opened()
+                return await self._asking.lookup(operation, idempotency_key, context)
+        except TimeoutError:
+            raise UnknownOutcome(f"{operation} didn't tell in time what became of it") from None

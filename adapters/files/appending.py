@@ -19,7 +19,15 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 def prepared(
     description: Description, generation: Generation, input: Mapping[str, Json], owner: str | None
 ) -> tuple[str, bytes]:
-    """The file's name and its bytes; `owner` fills the owner field. Raises `Invalid`, `NotMapped` and `Conflict`."""
+    """What `encoded` gives; raises `Conflict`, too."""
+    name, data = encoded(description, input, owner)
+    if generation.find(at(decoded(description, data), description.config.key)) is not None:
+        raise Conflict("a record of that key exists already")
+    return name, data
+
+
+def encoded(description: Description, input: Mapping[str, Json], owner: str | None) -> tuple[str, bytes]:
+    """The file's name and its bytes; `owner` fills the owner field. Raises `Invalid` and `NotMapped`."""
     assert description.template is not None
     if owner is not None:
         input = signed(input, description.config.owner, owner)
@@ -32,8 +40,6 @@ def prepared(
     value = decoded(description, data)
     if owner is not None:
         kept(value, description.config.owner, owner)
-    if generation.find(at(value, description.config.key)) is not None:
-        raise Conflict("a record of that key exists already")
     return name, data
 
 

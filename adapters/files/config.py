@@ -25,6 +25,8 @@ Folder = Annotated[Any, BeforeValidator(_kept), WithJsonSchema({"type": "string"
 
 Compression: TypeAlias = Literal["gzip", "bz2", "xz", "zstd", "zip"]
 
+FOLDER = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$"
+
 MOST_COLUMNS = 10_000
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True)
@@ -172,6 +174,21 @@ class Dataset(BaseModel):
         return (self.match,) if isinstance(self.match, str) else self.match
 
 
+class Exchange(BaseModel):
+    """Requests written as files, whose answers come as files with the same key."""
+
+    model_config = _FROZEN
+
+    request: str = Field(description="The dataset that requests are appended to; the gateway fills its key.")
+    answer: str = Field(description="The dataset in which answers have the key of their request.")
+    folder: str = Field(
+        pattern=FOLDER, description="Where requests and answers are kept, on the file system of the others."
+    )
+    keep: Duration = Field(
+        30 * 86400.0, ge=3600, le=3650 * 86400, description="How long they are, and a key isn't used again."
+    )
+
+
 class Config(BaseModel):
     """A folder and the datasets in it."""
 
@@ -180,6 +197,9 @@ class Config(BaseModel):
     root: Folder = Field(default=None, description="The folder; nothing outside of it is ever read or written.")
     place: Place | None = Field(default=None, description="Where the files are, in the place of root.")
     datasets: dict[Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")], Dataset] = Field(min_length=1)
+    exchanges: dict[Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")], Exchange] = Field(
+        default_factory=dict, description="Requests and answers as files: name → exchange."
+    )
     callers: dict[CallerName, Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]] | None = Field(
         default=None,
         min_length=1,
