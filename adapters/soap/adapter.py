@@ -110,7 +110,7 @@ class SoapAdapter:
         headers, body = await self._request(plan, input, head, context)
         headers.update(self._shown.fields(credential, context))
         effect = context.effect or plan.operation.effect
-        caller = Caller(self._name, effect, plan.form.output is not None, head.message_id)
+        caller = Caller(self._name, effect, plan.form.output is not None, head.message_id, self._shown.verifier)
         try:
             reply = await self._sent("POST", self._address, headers, body, context, own)
             as_of = datetime.now(UTC)

@@ -35,6 +35,14 @@ class Signature(_Model):
     key: Secret = Field(description="A reference to the certificate's unencrypted private key (PEM).")
 
 
+class Verify(_Model):
+    """Whose signature a reply must have."""
+
+    cert: PemSource = Field(
+        description="The service's certificate (PEM), or several of which one signs: a workspace file, or a reference."
+    )
+
+
 class Basic(_Model):
     """HTTP basic authentication (RFC 7617)."""
 
@@ -104,6 +112,7 @@ class Config(_Model):
         description="What is shown in the callers' names, in place of auth, by principal, role:NAME, or '*' for "
         "everyone else; who isn't named is refused.",
     )
+    verify: Verify | None = Field(None, description="Whose signature (WS-Security, X.509) each reply must have.")
     tls: Tls | None = Field(None, description="Whom to trust, and the gateway's own certificate, for https.")
     trace: BlockName | None = Field(
         None, description="A header block that carries the trace context, as {namespace}name, beside the HTTP header."
@@ -148,4 +157,6 @@ class Config(_Model):
         credentials = [self.auth, *(self.callers or {}).values()]
         if self.attachments is not None and any(each is not None and each.signature for each in credentials):
             raise ValueError("a signed message has its content within: leave out attachments or the signature")
+        if self.attachments is not None and self.verify is not None:
+            raise ValueError("a signature covers no attachments: leave out attachments or verify")
         return self

@@ -58,6 +58,8 @@ def _request(plan: Plan, input: Mapping[str, Json], head: Head, way: Way | None)
 def answer(plan: Plan, caller: Caller, reply: HttpReply, inline: int | None, most: int) -> tuple[Json, tuple[str, ...]]:
     """The reply's value and warnings; raises `Fault` or what `adapters.errors` defines. `inline`: attached content of
     more bytes is a `Blob`; `most`: the largest SOAP message in bytes."""
+    if caller.verifier is not None and reply.spooled is not None:
+        raise BadReply(f"{caller.system} answered a message of several parts, which its signature doesn't cover")
     reply, attached = _opened(reply, caller, inline, most)
     nodes = body_of(reply, caller)
     if not caller.answers:

@@ -17,6 +17,7 @@ from adapters.client import HttpReply
 from adapters.contract import Effect
 from adapters.errors import AdapterError, BadReply, Refused, Retry, UnknownOutcome
 from adapters.soap.addressing import relates
+from adapters.soap.verify import Unverified, Verifier
 
 ENVELOPES: Mapping[str, str] = {
     "1.1": "http://schemas.xmlsoap.org/soap/envelope/",
@@ -53,6 +54,8 @@ class Caller:
     """Whether the operation has an answer at all (a one-way one has none)."""
     message_id: str | None = None
     """The request's, where it was sent with WS-Addressing."""
+    verifier: Verifier | None = None
+    """What replies must be signed for."""
 
     def failed(self, sentence: str) -> AdapterError:
         """The server failed underway: a read may be tried again, what became of a write isn't known."""
@@ -66,6 +69,11 @@ def body_of(reply: HttpReply, caller: Caller) -> list[etree._Element]:
     envelope = _envelope(reply, caller)
     if envelope is None:
         return _without_soap(reply, caller)
+    if caller.verifier is not None:
+        try:
+            caller.verifier.verify(envelope)
+        except Unverified as error:
+            raise BadReply(f"{caller.system} answered a message that {error}") from None
     if caller.message_id is not None and not relates(envelope, caller.message_id):
         raise BadReply(f"{caller.system} answered another message than the one it was sent")
     for part in envelope:

@@ -19,6 +19,7 @@ from adapters.soap.blocks import block, unset
 from adapters.soap.config import Config, Credential, Signature
 from adapters.soap.signature import BadKey, Signer
 from adapters.soap.values import BadValue, escape
+from adapters.soap.verify import Verifier
 from adapters.soap.wsse import security, timestamp, username_token
 from adapters.tls import pem
 
@@ -34,8 +35,9 @@ class Head(NamedTuple):
 
 
 class Shown:
-    """Who calls, as an upstream's configuration wants it shown. `tokens` are an authorization server's, if it has one;
-    `missing`: something that the configuration refers to isn't set."""
+    """Who calls, as an upstream's configuration wants it shown, and how it sees who answers. `tokens` are an
+    authorization server's, if it has one; `missing`: something that the configuration refers to isn't set; `verifier`:
+    what replies must be signed for."""
 
     def __init__(self, config: Config, workspace: Workspace) -> None:
         """Raises `ConfigError`."""
@@ -48,6 +50,8 @@ class Shown:
         credentials = {"/auth": auth, **{f"/callers/{name}": each for name, each in (config.callers or {}).items()}}
         given = all(_given(list(credentials.values()))) and not any(map(unset, config.headers.values()))
         unset_tls = config.tls is not None and config.tls.missing
+        self.verifier = _verifier(config, workspace)
+        given = given and (config.verify is None or self.verifier is not None)
         self.missing = bool(self.tokens and self.tokens.missing) or not given or unset_tls
         self._blocks = "" if self.missing else _fixed(config)
         self._signers = dict(_signers(credentials, workspace))
@@ -113,6 +117,19 @@ def _fixed(config: Config) -> str:
         return "".join(block(name, content) for name, content in config.headers.items())
     except BadValue as error:
         raise ConfigError([ConfigProblem(f"a header block {error.message}", "/headers")]) from None
+
+
+def _verifier(config: Config, workspace: Workspace) -> Verifier | None:
+    """None where nothing is to be verified, or the certificate isn't set; raises `ConfigError`."""
+    problems: list[ConfigProblem] = []
+    source = None if config.verify is None else config.verify.cert
+    text = pem(source, workspace.files, "/verify/cert", problems)
+    if problems:
+        raise ConfigError(problems)
+    try:
+        return Verifier(text) if text else None
+    except ValueError as error:
+        raise ConfigError([ConfigProblem(f"cert {error}", "/verify/cert")]) from None
 
 
 def _signers(credentials: dict[str, Credential | None], workspace: Workspace) -> Iterator[tuple[int, Signer]]:

@@ -137,7 +137,7 @@ def identity(real: ModuleType) -> tuple[str, str]:
 @pytest.fixture(scope="session")
 def gsoap(real: ModuleType, identity: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Base URLs of two gSOAP servers: one for everybody, one that wants messages signed by `identity`."""
-    with real.gsoap(tmp_path_factory.mktemp("gsoap"), identity[0]) as urls:
+    with real.gsoap(tmp_path_factory.mktemp("gsoap"), *identity) as urls:
         yield urls
 
 

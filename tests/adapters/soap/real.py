@@ -78,12 +78,13 @@ def server(command: list[str], folder: Path, **environment: str) -> Iterator[str
 
 
 @contextlib.contextmanager
-def gsoap(folder: Path, trusted: str) -> Iterator[tuple[str, str]]:
+def gsoap(folder: Path, trusted: str, key: str) -> Iterator[tuple[str, str]]:
     """gSOAP with MTOM, WS-Security and WS-Addressing: a server for everybody, and one that wants messages signed by
-    the certificate in PEM text `trusted`."""
+    the certificate in PEM text `trusted`, and signs with it and its key what it answers."""
     _needs("soapcpp2", "gsoap libgsoap-dev")
     _needs("gcc", "gcc")
     (folder / "trusted.pem").write_text(trusted)
+    (folder / "own.pem").write_text(key + trusted)
     source = HERE / "documents"
     run(
         ["soapcpp2", "-c", "-S", "-x", "-w", "-L", f"-I{_GSOAP}/import", f"-d{folder}", f"{source}/documents.h"], folder
@@ -92,7 +93,10 @@ def gsoap(folder: Path, trusted: str) -> Iterator[tuple[str, str]]:
     flags = ["-O0", "-w", "-DWITH_DOM", "-DWITH_OPENSSL", "-DWITH_GZIP", "-I.", f"-I{_GSOAP}", f"-I{_GSOAP}/plugin"]
     libraries = ["-lgsoapssl", "-lssl", "-lcrypto", "-lz", "-lpthread"]
     run(["gcc", *flags, "-oserver", f"{source}/gsoap.c", "soapC.c", "soapServer.c", *files, *libraries], folder)
-    with server([f"{folder}/server"], folder) as url, server([f"{folder}/server", "trusted.pem"], folder) as strict:
+    with (
+        server([f"{folder}/server"], folder) as url,
+        server([f"{folder}/server", "trusted.pem", "own.pem"], folder) as strict,
+    ):
         yield url, strict
 
 

@@ -85,7 +85,7 @@ async def test_a_signature_is_verified(
     auth: dict[str, Any] = {"signature": {"cert": cert, "key": Reference(identity[1], "env:KEY")}}
     if wsse:
         auth["wsse"] = {"username": "u", "password": PASSWORD}
-    adapter = documents(gsoap[1], soap, auth=auth, addressing=addressing)
+    adapter = documents(gsoap[1], soap, auth=auth, addressing=addressing, verify={"cert": cert})
     value = (await adapter.invoke("Whoami", {"Text": "a & <b> é 😀"}, within(20))).value
     assert (value["Text"], value["Signer"]) == ("a & <b> é 😀", "/CN=figway")
     assert value.get("User") == ("u" if wsse else None)

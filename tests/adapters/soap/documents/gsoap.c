@@ -1,9 +1,13 @@
 // A gSOAP server: content by MTOM both ways, and what its own plug-ins make of WS-Security and WS-Addressing.
-// Argument: a PEM file of the certificates to trust; with it, every message must be signed. It prints the port that it listens on.
+// Arguments: a PEM file of the certificates to trust, and one of the key and certificate to sign replies with; with them,
+// every message must be signed, and is. It prints the port that it listens on.
 #include "soapH.h"
 #include "Documents.nsmap"
 #include "wsaapi.h"
 #include "wsseapi.h"
+
+static EVP_PKEY *own_key = NULL;
+static X509 *own_certificate = NULL;
 
 #define PASSWORD "let me in"
 
@@ -12,6 +16,13 @@ int main(int argc, char **argv) {
   soap_register_plugin(soap, soap_wsse);
   soap_register_plugin(soap, soap_wsa);
   soap->cafile = argc > 1 ? argv[1] : NULL;
+  FILE *own = argc > 2 ? fopen(argv[2], "r") : NULL;
+  if (own != NULL) {
+    own_key = PEM_read_PrivateKey(own, NULL, NULL, NULL);
+    rewind(own);
+    own_certificate = PEM_read_X509(own, NULL, NULL, NULL);
+    fclose(own);
+  }
   soap->recv_timeout = soap->send_timeout = 10;
   soap->bind_flags = SO_REUSEADDR;
   if (!soap_valid_socket(soap_bind(soap, "127.0.0.1", 0, 50))) return 1;
@@ -95,6 +106,15 @@ int d__Whoami(struct soap *soap, char *text, struct d__WhoamiResponse *response)
     if (soap_wsa_check(soap) || soap_wsa_reply(soap, NULL, "urn:test:documents/WhoamiResponse")) return soap->error;
   }
   soap_wsse_delete_Security(soap);
+  if (own_key != NULL) {
+    // Its own reading of requests must not be undone by what a reply is signed for.
+    soap_wsse_verify_done(soap);
+    soap_set_omode(soap, SOAP_XML_CANONICAL);
+    if (soap_wsse_add_Timestamp(soap, "Time", 300) || soap_wsse_add_BinarySecurityTokenX509(soap, "Token", own_certificate) ||
+        soap_wsse_add_KeyInfo_SecurityTokenReferenceX509(soap, "#Token") ||
+        soap_wsse_sign_body(soap, SOAP_SMD_SIGN_RSA_SHA256, own_key, 0))
+      return soap->error;
+  }
   // What came attached goes back; the first part is the message itself.
   struct soap_multipart *part = soap->mime.list;
   if (part != NULL) {
