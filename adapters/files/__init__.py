@@ -16,7 +16,8 @@ def build(name: str, config: Config, workspace: Workspace) -> FilesAdapter:
     problems = list(faults(config, found))
     if problems:
         raise ConfigError(problems)
-    kind = LookupFilesAdapter if config.exchanges else FilesAdapter
+    tells = config.exchanges or any(dataset.claim is not None for dataset in config.datasets.values())
+    kind = LookupFilesAdapter if tells else FilesAdapter
     return kind(name, config, found, workspace)
 
 

@@ -15,6 +15,7 @@ from adapters.files.appending import decoded, prepared
 from adapters.files.asking import Asking, asking
 from adapters.files.bulk import PageOf, Pages, batches
 from adapters.files.calls import awaited
+from adapters.files.claiming import Claiming
 from adapters.files.config import Config
 from adapters.files.dataset import Dataset, Description
 from adapters.files.drop import drop
@@ -54,6 +55,8 @@ class FilesAdapter:
         self._reads = reads = Reads(name, self._threads)
         verbs: dict[str, _Verb] = {"get": reads.get, "list": reads.list, "aggregate": reads.aggregate}
         verbs |= {"generations": reads.generations, "append": self._append, "replace": self._replace}
+        self._claiming = claiming = Claiming(name, self._threads, self._folder)
+        verbs |= {"claim": claiming.claim, "claimed": claiming.claimed, "finish": claiming.finish}
         self._owners = Owners(config.callers)
         self._calls: dict[str, _Call] = {
             operation: partial(verbs[operation.partition(".")[2]], self._datasets[operation.partition(".")[0]])
@@ -204,13 +207,16 @@ class FilesAdapter:
 
 
 class LookupFilesAdapter(FilesAdapter):
-    """Also tells what became of the requests of exchanges."""
+    """Also tells what became of the requests of exchanges, and of claims."""
 
     async def lookup(self, operation: str, idempotency_key: str, context: Context) -> Result | None:
         """See `SupportsLookup`."""
         try:
             async with asyncio.timeout(context.remaining()):
                 await self._opened()
+                name, _, verb = operation.partition(".")
+                if verb == "claim" and operation in self._operations:
+                    return await self._claiming.lookup(self._datasets[name], idempotency_key, context)
                 return await self._asking.lookup(operation, idempotency_key, context)
         except TimeoutError:
             raise UnknownOutcome(f"{operation} didn't tell in time what became of it") from None

@@ -14,7 +14,6 @@ from adapters.files.content import Changed
 from adapters.files.dataset import Description
 from adapters.files.formats import FieldType
 from adapters.files.generation import Found, Generation
-from adapters.files.operations import key_name
 from adapters.files.values import given
 
 _T = TypeVar("_T")
@@ -30,7 +29,7 @@ def with_value(found: Found | None) -> tuple[Found | None, Json]:
 
 def key_of(description: Description, input: Mapping[str, Json]) -> Json:
     """The key that a `get` asks for; raises `Invalid`."""
-    name = key_name(description)
+    name = description.key_name
     try:
         return given(input.get(name), description.key_type)
     except ValueError as error:

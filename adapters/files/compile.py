@@ -33,6 +33,7 @@ def descriptions(config: Config, files: Mapping[str, bytes]) -> dict[str, Descri
     for name, dataset in config.datasets.items():
         try:
             found[name] = _description(name, dataset, files)
+            problems.extend(_claim_problems(config, name, dataset))
         except ConfigError as error:
             problems.extend(error.problems)
     if problems:
@@ -189,6 +190,18 @@ def _template(dataset: DatasetConfig, format: Format, where: str) -> Template | 
     if dataset.key in format.fields and dataset.key not in template.fields:
         raise _problem(f"the name must hold the key, {{{dataset.key}}}, so that each record has its own file", where)
     return template
+
+
+def _claim_problems(config: Config, name: str, dataset: DatasetConfig) -> list[ConfigProblem]:
+    if dataset.claim is None:
+        return []
+    where = f"/datasets/{name}/claim"
+    if config.place is not None:
+        return [ConfigProblem("claims need root: a place has no rename that one of two wins", where)]
+    folders = {each.claim.folder for other, each in config.datasets.items() if other != name and each.claim is not None}
+    if dataset.claim.folder in folders:
+        return [ConfigProblem("another dataset has the same folder for its claims", f"{where}/folder")]
+    return []
 
 
 def _replaced(dataset: DatasetConfig, format: Format, patterns: tuple[Pattern, ...], where: str) -> Template | None:

@@ -131,6 +131,22 @@ class Control(BaseModel):
         return self
 
 
+class Claim(BaseModel):
+    """Files are worked on one by one, each by one owner at a time."""
+
+    model_config = _FROZEN
+
+    folder: str = Field(pattern=FOLDER, description="Where claimed, finished and rejected files go.")
+    lease: Duration = Field(300.0, ge=1, le=86400, description="How long a claim lasts unless it is renewed.")
+    archive: str = Field(
+        "%Y-%m-%d",
+        pattern=r"^[A-Za-z0-9_-]*%[Ymd]([A-Za-z0-9_/-]|%[Ymd])*$",
+        max_length=100,
+        description="The folder of a day below 'done' in which finished files are kept.",
+    )
+    keep: Duration = Field(90 * 86400.0, ge=3600, le=3650 * 86400, description="How long finished files are kept.")
+
+
 class Dataset(BaseModel):
     """Files of one shape that together are one set of records with a key."""
 
@@ -165,6 +181,7 @@ class Dataset(BaseModel):
         default=None, description="The text field of an appended record that says who wrote it; the gateway fills it."
     )
     arrival: Arrival = Arrival()
+    claim: Claim | None = Field(default=None, description="Files are claimed, and then finished or rejected.")
     control: Control | None = Field(default=None, description="Records that say what each file holds.")
     options: dict[str, Any] = Field(default_factory=dict, description="Choices of the format; see README.")
 

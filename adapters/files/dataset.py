@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Lock
 
 from adapters.files.arrival import arrived
+from adapters.files.claims import Claims
 from adapters.files.config import Dataset as DatasetConfig
 from adapters.files.content import Changed, Version
 from adapters.files.drop import TEMPORARY, Template
@@ -24,8 +25,9 @@ from adapters.files.folder import Folder, Outside, Pattern
 from adapters.files.formats import Bad, FieldType, Format
 from adapters.files.generation import Generation
 from adapters.files.index import Shape
+from adapters.files.judging import Judging
 from adapters.files.kept import Entry, Kept
-from adapters.files.manifest import Manifest, Mismatch, manifest_of
+from adapters.files.manifest import Mismatch
 from adapters.files.overdue import overdue
 from adapters.files.part import Budget, Part, read
 from adapters.files.quarantine import Quarantine
@@ -63,6 +65,11 @@ class Description:
         return Shape(self.config.key, self.key_type, fields)
 
     @property
+    def key_name(self) -> str:
+        """The key as `get` takes it: the last part of its dotted path."""
+        return self.config.key.rpartition(".")[2]
+
+    @property
     def key_type(self) -> FieldType:
         return (self.format.fields or {}).get(self.config.key, "text")
 
@@ -85,12 +92,15 @@ class Dataset:
         self.kept = Kept(
             cache / "generations" / description.name, folder, description.config.generations, description.key_type
         )
-        self._judged: dict[str, tuple[Version, bytes, str]] = {}
-        self.refused: dict[str, str] = {}
-        """Path → why the file that lies there isn't read."""
+        self.judging = Judging(folder, description.config.arrival.manifest, self._note)
         self.indexing: tuple[str, int, int] | None = None
         """The file that is being indexed, and how many of how many of its bytes are done."""
         self._folder = folder
+        self.claims = None if description.config.claim is None else Claims(folder, description.config.claim)
+        self.working = (0, 0)
+        """How many files are claimed, and how many of these claims have run out."""
+        self._taken: datetime | None = None
+        """When the newest of the files was written that were claimed or finished."""
         self._quarantine = quarantine
         self._lock = Lock()
         self.generation: Generation | None = None
@@ -115,14 +125,32 @@ class Dataset:
                 generation = Generation(tuple(parts), self.description.key_type, waiting)
                 generation.name = self.kept.keep(generation)
                 self.generation = generation
+            if self.claims is not None:
+                self._count(self.claims)
             self._checked = time.monotonic()
             assert self.generation is not None
             return self.generation
+
+    def _count(self, claims: Claims) -> None:
+        now = time.time()
+        untils = [entry.until for entry in claims.entries()]
+        self.working = (len(untils), sum(until < now for until in untils))
+        if self.late is not None:
+            self._taken = claims.newest()
 
     def earlier(self, entry: Entry) -> Generation:
         """A generation that is kept, without a look at the folder; raises `Unavailable`."""
         left = [_CONTENT_BYTES, _ROWS_BYTES]
         return self.kept.open(entry, lambda path, handle, size: self._read(path, handle, _budget(left, size)))
+
+    def alone(self, path: str, handle: int) -> Part | None:
+        """A file that stands outside of the dataset, read by itself, its handle taken over; None: it is being written.
+        Raises `Changed` and `Mismatch`."""
+        plain = self.description.config.arrival.model_copy(update={"marker": None})
+        if not arrived(self._folder, path, handle, self.description.format, plain):
+            os.close(handle)
+            return None
+        return self._read(path, handle, _budget([_CONTENT_BYTES, _ROWS_BYTES], Version.of(handle).size))
 
     @property
     def late(self) -> str | None:
@@ -130,13 +158,14 @@ class Dataset:
         due = self.description.config.arrival.due
         if due is None or self.generation is None:
             return None
-        newest = max((part.as_of for part in self.generation.parts), default=None)
+        times = [part.as_of for part in self.generation.parts]
+        newest = max(times if self._taken is None else [*times, self._taken], default=None)
         return overdue(self.description.name, due, newest, datetime.now(UTC))
 
     @property
     def unserved(self) -> str | None:
         """The sentence about files that were read, and aren't what their manifests or control records say."""
-        count = len(self.refused.keys() & self._judged.keys())
+        count = len(self.judging.wrong())
         if not count:
             return None
         some = "1 file" if count == 1 else f"{count} files"
@@ -170,9 +199,7 @@ class Dataset:
                 waiting += not whole
                 if part is not None:
                     parts.append(part)
-        for gone in (self.refused.keys() | self._judged.keys()) - seen:
-            self.refused.pop(gone, None)
-            self._judged.pop(gone, None)
+        self.judging.only(seen)
         return parts, waiting
 
     def _part(self, path: str, known: Part | None, left: list[int]) -> tuple[Part | None, bool]:
@@ -204,52 +231,24 @@ class Dataset:
         if not arrived(self._folder, path, handle, self.description.format, config.arrival):
             return known, False
         try:
-            self._known_fault(path, version)
-            manifest = self._manifest(path, handle, version)
+            manifest = self.judging.begin(path, handle, version)
             part = self._read(path, os.dup(handle), _budget(left, version.size))
             if not part.version.same_bytes(version):
-                return known, False
+                raise Changed
             if manifest is not None:
                 manifest.check_records(part.found)
         except Mismatch as error:
-            self._refuse(path, version, str(error))
+            self.judging.refuse(path, error)
             return known, False
         except Changed:
+            self.judging.accept(path)
             return known, False
-        self.refused.pop(path, None)
+        self.judging.accept(path)
         self._quarantine.add(self.description.name, path, part.bad)
         return part, True
 
-    def _refuse(self, path: str, version: Version, reason: str) -> None:
-        """Tells why a file isn't served; one whose control records are wrong stays so, until it is another version."""
-        if self.description.config.control is not None and path not in self._judged:
-            self._judged[path] = (version, b"", reason)
-            self._quarantine.add(self.description.name, path, [Bad(0, version.size, f"the file {reason}", lost=True)])
-        self.refused[path] = f"{path} {reason}"
-
-    def _known_fault(self, path: str, version: Version) -> None:
-        """A big file isn't read at every look; raises `Mismatch`."""
-        if self.description.config.arrival.manifest is None and self._judged.get(path, (None,))[0] == version:
-            raise Mismatch(self._judged[path][2])
-        if self.description.config.arrival.manifest is None:
-            self._judged.pop(path, None)
-
-    def _manifest(self, path: str, handle: int, version: Version) -> Manifest | None:
-        """What the file is said to be, where a manifest must say so; raises `Mismatch`."""
-        suffix = self.description.config.arrival.manifest
-        if suffix is None:
-            return None
-        manifest = manifest_of(self._folder, path + suffix)
-        judged = (version, manifest.text)
-        if self._judged.get(path, (None, None))[:2] == judged:  # a big file isn't hashed at every look
-            raise Mismatch(self._judged[path][2])
-        try:
-            manifest.check_bytes(handle)
-        except Mismatch as error:
-            self._judged[path] = (*judged, str(error))
-            raise
-        self._judged.pop(path, None)
-        return manifest
+    def _note(self, path: str, version: Version, reason: str) -> None:
+        self._quarantine.add(self.description.name, path, [Bad(0, version.size, f"the file {reason}", lost=True)])
 
     def _read(self, path: str, handle: int, budget: Budget) -> Part:
         def progress(done: int, size: int) -> None:

@@ -41,8 +41,10 @@ def facts(dataset: Dataset) -> dict[str, Any]:
         found["indexing"] = dict(zip(("file", "done", "bytes"), indexing, strict=True))
     if dataset.late is not None:
         found["overdue"] = dataset.late
-    if dataset.refused:
-        found["refused"] = list(dataset.refused.values())[:_SHOWN]
+    if dataset.judging.refused:
+        found["refused"] = list(dataset.judging.refused.values())[:_SHOWN]
+    if dataset.claims is not None:
+        found["claimed"], found["run_out"] = dataset.working
     if generation is None:
         return found
     return found | {

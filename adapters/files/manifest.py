@@ -22,6 +22,10 @@ class Mismatch(Exception):
     """The file isn't what its manifest says, or there is no readable manifest; the message completes "FILE …"."""
 
 
+class Unsaid(Mismatch):
+    """There is no readable manifest yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What a manifest says of its file; `text` is the manifest itself."""
@@ -50,7 +54,7 @@ def manifest_of(folder: Folder, path: str) -> Manifest:
     try:
         handle = folder.open(path)
     except (OSError, Outside):
-        raise Mismatch("has no manifest yet") from None
+        raise Unsaid("has no manifest yet") from None
     try:
         text = os.read(handle, _LARGEST)
     finally:
@@ -60,10 +64,10 @@ def manifest_of(folder: Folder, path: str) -> Manifest:
     except ValueError:
         found = None
     if not isinstance(found, dict) or not found.keys() & _NAMES.keys():
-        raise Mismatch("has a manifest that can't be read")
+        raise Unsaid("has a manifest that can't be read")
     for name, kind in _NAMES.items():
         if name in found and (isinstance(found[name], bool) or not isinstance(found[name], kind)):
-            raise Mismatch(f"has a manifest whose {name} can't be read")
+            raise Unsaid(f"has a manifest whose {name} can't be read")
     sha256 = found.get("sha256")
     return Manifest(text, sha256.lower() if sha256 else sha256, found.get("bytes"), found.get("records"))
 

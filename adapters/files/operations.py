@@ -7,6 +7,7 @@ from typing import Any
 
 from adapters.contract import Effect, Operation
 from adapters.files.aggregate_schema import aggregating
+from adapters.files.claiming import claim_operations
 from adapters.files.dataset import Description
 from adapters.files.owner import without
 from adapters.files.query import MAX_LIMIT
@@ -17,11 +18,6 @@ _TYPES: dict[str, dict[str, Any]] = {
     "integer": {"type": "integer"},
     "decimal": {"type": "string", "format": "decimal"},
 }
-
-
-def key_name(description: Description) -> str:
-    """The key as `get` takes it: the last part of its dotted path."""
-    return description.config.key.rpartition(".")[2]
 
 
 def operations(description: Description) -> list[Operation]:
@@ -43,7 +39,7 @@ def operations(description: Description) -> list[Operation]:
         )
     if description.replaced is not None:
         found.append(_replace(name, description.format.input_schema()))
-    return found
+    return [*found, *claim_operations(description)]
 
 
 def _of_a_moment(operation: Operation) -> Operation:
@@ -88,7 +84,7 @@ def _replace(name: str, record: dict[str, Any]) -> Operation:
 
 
 def _get(description: Description, record: dict[str, Any]) -> Operation:
-    key = key_name(description)
+    key = description.key_name
     schema = {
         "type": "object",
         "properties": {key: _TYPES[description.key_type]},
