@@ -48,6 +48,63 @@ async def main():
 
 asyncio.run(main())
 """
+REPLACED = """
+import asyncio, json, os, random, sys, time
+from pathlib import Path
+from adapters.contract import Context, Workspace
+from adapters.files import KIND
+root, dataset, seed = Path(sys.argv[1]), json.loads(sys.argv[2]), int(sys.argv[3])
+files = {path.name: path.read_bytes() for path in root.parent.glob("*.cpy")}
+random.seed(seed)
+
+def peak():
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+
+async def main():
+    config = KIND.config.model_validate({"root": str(root), "datasets": {"big": dataset}})
+    adapter = KIND.build("size", config, Workspace(files, root.parent / "cache"))
+    await adapter.open()
+    before, count = peak(), len(adapter._datasets["big"].generation)
+    after, done, taken, progress = [0], [], [], []
+    ended = asyncio.Event()
+
+    async def read():
+        seen = 0
+        while not ended.is_set():
+            key = f"K{random.randrange(count):09}"
+            started = time.perf_counter()
+            result = await adapter.invoke("big.get", {dataset["key"]: key}, Context(time.monotonic() + 60))
+            taken.append(time.perf_counter() - started)
+            version = result.value["quantity"]
+            assert result.value[dataset["key"]] == key and version >= seen, (key, version, seen)
+            seen = version
+            done.append(version)
+
+    async def replace():
+        started = time.perf_counter()
+        os.replace(root.parent / "next", root / "STOCK.DAT")
+        while not done or done[-1] != 2:
+            indexing = adapter._datasets["big"].indexing
+            if indexing is not None:
+                progress.append(indexing[1])
+            await asyncio.sleep(0.01)
+        after[0] = time.perf_counter() - started
+        last = len(done)
+        while len(done) < last + 64 * 5:
+            await asyncio.sleep(0.01)
+        ended.set()
+
+    await asyncio.gather(replace(), *(read() for _ in range(64)))
+    assert progress == sorted(progress)
+    assert set(done[-64:]) == {2} and set(done) == {1, 2}
+    taken.sort()
+    print(json.dumps({"reads": len(done), "old": done.count(1), "replaced_s": round(after[0], 2),
+                      "grown_kib": peak() - before, "seen_progress": len(set(progress)),
+                      "p50_ms": round(taken[len(taken) // 2] * 1000, 3),
+                      "p99_ms": round(taken[len(taken) * 99 // 100] * 1000, 3)}))
+
+asyncio.run(main())
+"""
 SEED = 4711
 CSV = {"match": "*.csv", "format": "csv", "key": "sku"}
 COPYBOOK = """\
@@ -68,8 +125,12 @@ def _write(folder: Path, kind: str, size: int) -> None:
                 out.write(f"K{number:09},{number % 997:07},{number % 9973:07}.50,{'n' * 217}\r\n")
         return
     (folder.parent / "big.cpy").write_text(COPYBOOK)
-    tail = b"\x00\x12\x34\x5c" + "000001250".encode("cp037") + ("note" * 25).encode("cp037") * 10
-    with (folder / "STOCK.DAT").open("wb") as out:
+    _write_cobol(folder / "STOCK.DAT", size, b"\x00\x12\x34\x5c")
+
+
+def _write_cobol(path: Path, size: int, quantity: bytes) -> None:
+    tail = quantity + "000001250".encode("cp037") + ("note" * 25).encode("cp037") * 10
+    with path.open("wb") as out:
         for number in range(size // 1023):
             out.write(f"K{number:09}".encode("cp037") + tail)
 
@@ -94,3 +155,24 @@ def test_big_files_are_indexed_in_constant_memory(
         assert figures["records"] == size // (250 if kind == "csv" else 1023)
         # 64 MiB of SQLite's cache while building, the mapped index (256 MiB at most) and a buffer; not the file.
         assert figures["grown_kib"] < 450 * 1024
+
+
+@pytest.mark.parametrize("size", [4_000_000, pytest.param(1_000_000_000, marks=pytest.mark.slow)], ids=["4MB", "1GB"])
+def test_a_big_file_is_replaced_while_64_read(tmp_path: Path, size: int) -> None:
+    folder = tmp_path / "root"
+    folder.mkdir()
+    (tmp_path / "big.cpy").write_text(COPYBOOK)
+    _write_cobol(folder / "STOCK.DAT", size, b"\x00\x00\x00\x1c")
+    _write_cobol(tmp_path / "next", size, b"\x00\x00\x00\x2c")
+    program = REPLACED
+    if size < 100_000_000:
+        program = f"from adapters.files import dataset\ndataset._CONTENT_BYTES = 0\n{REPLACED}"
+    command = [sys.executable, "-c", program, str(folder), json.dumps(COBOL), str(SEED)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=3600)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    print(f"{size} bytes replaced, seed {SEED}: {figures}")
+    assert figures["old"] > 0
+    assert figures["grown_kib"] < 450 * 1024
+    if size > 100_000_000:
+        assert figures["seen_progress"] > 10
