@@ -54,6 +54,10 @@ class Blob:
         """The bytes [start, end) of it, not copied."""
         return Blob(self._source, self._start + start, end - start, media_type)
 
+    def as_type(self, media_type: str) -> Blob:
+        """The same bytes, called `media_type`."""
+        return Blob(self._source, self._start, self.size, media_type)
+
     def read(self, at: int = 0, size: int | None = None) -> bytes:
         """`size` bytes from `at` on; fewer at its end."""
         left = self.size - at

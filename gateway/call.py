@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from adapters.blob import Blob
 from adapters.contract import Json, Source
 
 # Crockford's base 32, ten bits at a time: ULIDs (https://github.com/ulid/spec) at the price of ten look-ups.
@@ -188,7 +189,7 @@ class Call:
 
 @dataclass(slots=True)
 class Reply:
-    """What a handler answers: a JSON value, or bytes that are ready to be sent."""
+    """What a handler answers: a JSON value, bytes that are ready to be sent, or content that may be in a file."""
 
     status: int
     body: Json = None
@@ -198,3 +199,5 @@ class Reply:
     warnings: tuple[str, ...] = ()
     encoded: bytes | None = None
     """The body's bytes, when it's already encoded."""
+    content: Blob | None = None
+    """The body, of its own media type."""

@@ -15,6 +15,7 @@ from gateway.adapter_problems import problem_of
 from gateway.bulk import Reading
 from gateway.bulkhead import AGENT, BATCH, INTERACTIVE
 from gateway.call import Call, Principal, Reply, UpstreamCall
+from gateway.content import INLINE, check_whole, content_of
 from gateway.errors import BadUpstreamReply, InternalError, UnknownOutcome
 from gateway.inputs import input_builder, visible
 from gateway.invoker import Invoker
@@ -51,6 +52,8 @@ def bound(route: Route, side: Side, upstreams: Mapping[str, Invoker]) -> Handler
     output, writes = binding.output, route.effect is not Effect.READ
 
     async def handler(call: Call) -> Reply:
+        if route.content:
+            check_whole(call)
         if call.trying and not isinstance(upstream, Trial):  # whatever led here: a dry run never makes the change
             raise InternalError("The call is a dry run, and this would make the change; nothing was sent.")
         input = build_input(call)
@@ -63,6 +66,8 @@ def bound(route: Route, side: Side, upstreams: Mapping[str, Invoker]) -> Handler
             big = not output.compiled and _is_big(body)
             body = await asyncio.to_thread(_mapped, output, body, changed) if big else _mapped(output, body, changed)
         reply = Reply(route.status, body, as_of=result.as_of, served_by=side, warnings=result.warnings)
+        if route.content:
+            reply.body, reply.content = None, (await content_of(body)).as_type(route.content)
         if location is not None and not call.trying:
             reply.headers.append((b"location", location(body)))
         return reply
@@ -103,6 +108,8 @@ async def _invoke(call: Call, route: Route, binding: Binding, input: Mapping[str
     sources: tuple[Any, ...] = ()
     try:
         context = _context(call, route.effect, traceparent, binding)
+        if route.content:
+            context = context._replace(inline=INLINE)
         result = await invoke(call, route.effect, binding.operation, input, context)
         outcome, sources = "ok", result.sources
     except AdapterError as error:

@@ -290,5 +290,5 @@ def _endpoint(route: Route, compiled: Compiled, made: Handlers, keeps: Keeps) ->
         keeps=keeps,
         pages=made.pages.get(name),
         streamed=made.streams.get(name),
-        streams=media_of(route) if name in made.streams else (),
+        streams=media_of(route) if name in made.streams else (route.content,) if route.content else (),
     )

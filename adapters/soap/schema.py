@@ -216,7 +216,8 @@ class _Schemas:
         if isinstance(found, Complex) and (attributes or found.open):
             shell = self._object(Complex("", "", attributes=attributes, open=found.open))
             properties = {NILLED: {"const": True}, **shell["properties"]}
-            yield {**shell, "properties": properties, "required": [NILLED, *shell.get("required", ())]}
+            needed = [NILLED, *shell.get("required", ())]
+            yield {**shell, "properties": properties, "required": needed, "minProperties": 2}
 
     def _items(self, group: Group) -> _Schema:
         """A repeated group: an array of objects, one a repetition."""

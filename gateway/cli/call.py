@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -85,7 +86,10 @@ async def _call(
             raise SystemExit(1) from None
         finally:
             await asyncio.gather(*(upstream.close() for upstream in upstreams.values()))
-        print_json(_whole(reply) if as_json else reply.body)
+        if reply.content is None or as_json:
+            print_json(_whole(reply) if as_json else reply.body)
+        else:
+            sys.stdout.buffer.writelines(reply.content.chunks())
 
 
 def _chosen(compiled: Compiled, operation: str, binding: str | None) -> tuple[Compiled, Route]:
@@ -160,6 +164,7 @@ def _made(route: Route, deadline: float, parameters: tuple[str, ...], body: str 
 def _whole(reply: Reply) -> dict[str, Any]:
     headers = {name.decode(): value.decode() for name, value in reply.headers}
     body = orjson.loads(reply.encoded) if reply.encoded else reply.body
+    body = body if reply.content is None else reply.content.base64()
     return {
         "status": reply.status,
         "headers": headers,

@@ -34,7 +34,7 @@ from gateway.ingress.fitting import fitted
 from gateway.ingress.framing import read_headers
 from gateway.ingress.prefer import JSON, accepted, prefer
 from gateway.ingress.response import Response, Send
-from gateway.ingress.streaming import Stream
+from gateway.ingress.streaming import Stream, sent
 from gateway.pipeline import Handler
 from gateway.routing.table import AmbiguousPath, Match, Table
 from gateway.telemetry import continue_trace
@@ -114,7 +114,7 @@ class HttpIngress:
             self._in_flight -= 1
             serving.calls -= 1
         # The call has ended: who reads its answer slowly, or never, holds up neither a snapshot nor other callers.
-        sending = None if response is None else response.send(None if exchange is None else exchange.respond, send)
+        sending = None if response is None else sent(response, exchange, send)
         if sending is not None:
             await sending
 
@@ -141,7 +141,7 @@ class HttpIngress:
                     raise too_large(call)
                 reply = await self._watch.run(fitted(call, reply, pages), body, receive, task)
                 response = Response(call, reply)
-            if call.method in _TAGGED and response.status == 200 and call.sink is None:
+            if call.method in _TAGGED and response.status == 200 and call.sink is None and response.content is None:
                 response.tag(call)
         except Problem as problem:
             response = Response(call, problem)
@@ -234,7 +234,7 @@ class HttpIngress:
             served_by=response.served_by,
             problem=response.problem,
             request_bytes=call.request_bytes,
-            reply_bytes=len(response.body) if call.sink is None else call.sink.size,
+            reply_bytes=response.size if call.sink is None else call.sink.size,
         )
         if call.writes or call.trying or response.status in _DENIED or self._audit.crowded:
             return self._recorded(call, response, self._audit.append_durable(record))

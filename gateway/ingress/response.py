@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from adapters.blob import Blob
 from gateway.call import Call, Reply
 from gateway.errors import MEDIA_TYPE, Problem
 
@@ -23,19 +24,23 @@ Respond: TypeAlias = Callable[[int, bytes, bytes], Awaitable[None] | None]
 
 _JSON = (b"content-type", b"application/json")
 _PROBLEM = (b"content-type", MEDIA_TYPE)
+# What a legacy system holds mustn't be taken for a page of ours.
+_AS_SAID = (b"x-content-type-options", b"nosniff")
 _OF_CONTENT = (b"content-type", b"content-length")
 # What would end a header field, or mustn't stand in one (RFC 9110 §5.5).
 _ONE_LINE = bytes(0x20 if byte < 0x20 or byte == 0x7F else byte for byte in range(256))
 
 
 class Response:
-    """The status, header fields and body that a call is answered with; `problem` is the slug of a failure."""
+    """The status, header fields and body that a call is answered with; `content` is a body that may be in a file, and
+    `problem` the slug of a failure."""
 
-    __slots__ = ("_head", "body", "headers", "problem", "served_by", "status")
+    __slots__ = ("_head", "body", "content", "headers", "problem", "served_by", "status")
 
     def __init__(self, call: Call, reply: Reply | Problem) -> None:
         self._head = call.method == "HEAD"
         self.problem: str | None = None
+        self.content: Blob | None = None
         self.served_by: str | None = None
         self.headers: list[tuple[bytes, bytes]] = []
         if isinstance(reply, Problem):
@@ -43,7 +48,7 @@ class Response:
         else:
             self._of_reply(reply)
         self.headers += [
-            (b"content-length", b"%d" % len(self.body)),
+            (b"content-length", b"%d" % self.size),
             (b"figway-snapshot", b"%d" % call.snapshot),
             (b"figway-lineage", call.id.encode()),
             *call.reply_headers,
@@ -67,6 +72,9 @@ class Response:
     def _of_reply(self, reply: Reply) -> None:
         self.status = reply.status
         self.body = orjson.dumps(reply.body) if reply.encoded is None else reply.encoded
+        if reply.content is not None:
+            self.body, self.content = b"", reply.content
+            self.headers += [(b"content-type", reply.content.media_type.encode("ascii")), _AS_SAID]
         if self.body:
             self.headers.append(_JSON)
         self.served_by = reply.served_by
@@ -77,6 +85,16 @@ class Response:
         self.headers += reply.headers
         for warning in reply.warnings:
             self.headers.append((b"figway-warning", warning.encode("ascii", "replace").translate(_ONE_LINE)))
+
+    @property
+    def size(self) -> int:
+        """Bytes of its body."""
+        return len(self.body) if self.content is None else self.content.size
+
+    @property
+    def streams(self) -> bool:
+        """Whether its body is sent piece by piece."""
+        return self.content is not None and not self._head
 
     def tag(self, call: Call) -> None:
         """Names the representation by an `ETag`, and answers 304 to who has it (RFC 9110 §13.1.2). The tag is weak: it

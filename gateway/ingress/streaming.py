@@ -10,12 +10,40 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from adapters.bodies import streamed
 from gateway.call import Call, Reply
 from gateway.ingress.body import ClientLeft
 from gateway.ingress.exchange import Exchange
 from gateway.ingress.response import Response, Send
 
 _OF_ONE_PIECE = (b"content-length", b"content-type")
+
+
+_PATIENCE = 30.0
+"""Seconds for which a caller may leave a piece of content unread."""
+
+
+def sent(response: Response, exchange: Exchange | None, send: Send) -> Awaitable[None] | None:
+    """Answers with `response`, at once where that can be; None: it is done."""
+    if response.streams:
+        return _content(response, exchange, send)
+    return response.send(None if exchange is None else exchange.respond, send)
+
+
+async def _content(response: Response, exchange: Exchange | None, send: Send) -> None:
+    """Sends content as quickly as the caller reads it, and no more of it than that is in memory."""
+    assert response.content is not None
+    try:
+        async with asyncio.timeout(_PATIENCE) as timeout:
+            await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+            async for piece in streamed([response.content]):
+                timeout.reschedule(asyncio.get_running_loop().time() + _PATIENCE)
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+    except TimeoutError:
+        if exchange is None:
+            raise Broken from None
+        exchange.break_off()
 
 
 class Broken(Exception):

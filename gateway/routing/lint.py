@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from adapters.contract import Effect, JsonSchema, Operation
 from gateway.routing.bindings import operation_of
 from gateway.routing.contracts import Exposed
+from gateway.routing.lint_content import check_content
 from gateway.routing.lint_shown import check_shown
 from gateway.routing.mapping import Mapped
 from gateway.routing.model import Binding, Expression, Route
@@ -45,6 +46,8 @@ class _Linter:
             self._check_paging()
         if self._whole:
             check_shown(self._route, self._upstreams, self._say)
+        if self._route.content:
+            check_content(self._route, self._upstreams, self._say)
         for name, binding in (("legacy", self._route.legacy), ("replacement", self._route.replacement)):
             if binding is not None:
                 self._check_binding(binding, name)
@@ -153,6 +156,9 @@ class _Linter:
         assert self._route.compose is not None
         for step in self._route.compose.steps:
             target = self._routes.get(step.route)
+            if target is not None and target.content:
+                place = ("compose", "steps", step.name, "route")
+                self._say(place, f"'{step.route}' answers {target.content}, of which a composite can make nothing")
             if target is not None and self._route.effect is Effect.READ and target.effect is not Effect.READ:
                 place = ("compose", "steps", step.name, "route")
                 self._say(place, f"the composite says effect: read, but '{step.route}' writes")

@@ -25,6 +25,7 @@ _IGNORED = {"accept", "content-type", "authorization"}
 _METASCHEMA = jsonschema_rs.Draft202012Validator({"$ref": _DIALECT}, validate_formats=True)
 _LISTED = frozenset({"application/x-ndjson", "text/csv"})
 """What every list is told in as a whole; a contract may say so."""
+_MEDIA = re.compile(r"[a-z]+/[A-Za-z0-9][A-Za-z0-9.+-]{0,100}")
 _JSON = re.compile(r"application/(json|[A-Za-z0-9.+-]+\+json)")
 
 
@@ -76,6 +77,9 @@ class Messages:
         if not isinstance(data, dict):
             return int(status), None
         content, at = data.get("content", {}), (*place, "content")
+        if _bytes_of(content):
+            self._check_others(responses, status, (*operation.place, "responses"))
+            return int(status), None
         media = self._content({kind: each for kind, each in content.items() if kind not in _LISTED}, at)
         schema = next(iter(media.values()), None)
         for kind in _LISTED & content.keys():
@@ -83,6 +87,15 @@ class Messages:
                 self._say((*at, kind), "only a list (a GET whose JSON reply has items and next) is told as a whole")
         self._check_others(responses, status, (*operation.place, "responses"))
         return int(status), schema
+
+    def content(self, operation: Exposed) -> str:
+        """The media type of success's body, where it is bytes; empty: it isn't."""
+        responses = operation.data.get("responses")
+        if not isinstance(responses, dict):
+            return ""
+        status = next((code for code in responses if re.fullmatch("2[0-9][0-9]", code)), "")
+        data, _ = self._components.follow(responses.get(status, {}), (*operation.place, "responses", status))
+        return _bytes_of(data.get("content") if isinstance(data, dict) else None)
 
     def examples(self, operation: Exposed) -> tuple[Json, ...]:
         """The examples of success's body, those that can be read."""
@@ -167,7 +180,9 @@ class Messages:
         for kind, data in content.items():
             at = (*place, kind)
             if not _JSON.fullmatch(kind):
-                self._say(at, "only JSON bodies are supported: use application/json")
+                self._say(
+                    at, "only JSON bodies are supported, or bytes of one media type in a reply: use application/json"
+                )
             elif not isinstance(data, dict) or "schema" not in data:
                 self._say(at, "the schema of the body is missing")
             elif (schema := self.schema(data["schema"], (*at, "schema"))) is not None:
@@ -214,6 +229,13 @@ class Messages:
 
     def _say(self, place: Place, sentence: str) -> None:
         self._report.add(self._document, place, sentence)
+
+
+def _bytes_of(content: Any) -> str:
+    """The one media type of a body that is bytes; empty: it isn't."""
+    kinds = list(content) if isinstance(content, dict) else []
+    plain = len(kinds) == 1 and _MEDIA.fullmatch(kinds[0]) and not _JSON.fullmatch(kinds[0]) and kinds[0] not in _LISTED
+    return kinds[0] if plain else ""
 
 
 def _unfolded(schema: JsonSchema) -> JsonSchema:

@@ -123,6 +123,8 @@ class Route:
     """The status of success: the contract's first 2xx response."""
     reply: JsonSchema | None
     """The schema of success's JSON body, `$ref`s resolvable within; None where it has none."""
+    content: str = ""
+    """The media type of the bytes that it answers in place of JSON; empty: JSON."""
     legacy: Binding | None = None
     replacement: Binding | None = None
     missing: Literal["fail", "mock"] | None = None

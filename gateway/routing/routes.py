@@ -33,6 +33,7 @@ class _Draft:
     operation: Exposed
     extension: Extension | None
     status: int
+    content: str
     signature: Signature
     examples: tuple[Json, ...]
 
@@ -54,7 +55,8 @@ def _draft(operation: Exposed, messages: Messages, report: Report) -> _Draft:
     status, reply = messages.reply(operation)
     is_list = reply is not None and {"items", "next"} <= set(declared(reply))
     signature = Signature(operation.operation_id, parameters, body, reply, is_list, whole)
-    return _Draft(operation, _extension(operation, report), status, signature, messages.examples(operation))
+    extension, examples = _extension(operation, report), messages.examples(operation)
+    return _Draft(operation, extension, status, messages.content(operation), signature, examples)
 
 
 def _extension(operation: Exposed, report: Report) -> Extension | None:
@@ -97,6 +99,7 @@ def _route(draft: _Draft, signatures: Mapping[str, Signature], upstreams: Upstre
         body=signature.body,
         status=draft.status,
         reply=signature.reply,
+        content=draft.content,
         legacy=sides.get("legacy"),
         replacement=sides.get("replacement"),
         missing=None if replacement is None else replacement.missing,

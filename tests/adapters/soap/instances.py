@@ -138,9 +138,9 @@ def _object(draw: st.DrawFn, schema: Mapping[str, Any], definitions: Mapping[str
             or (depth <= _DEEP and draw(st.booleans()))
         ):
             value[name] = draw(_of(inner, definitions, depth + 1))
-    if not value and schema.get("minProperties"):
-        name, inner = next(iter(schema["properties"].items()))
-        value[name] = draw(_of(inner, definitions, depth + 1))
+    for name, inner in schema["properties"].items():
+        if len(value) < schema.get("minProperties", 0) and name not in value:
+            value[name] = draw(_of(inner, definitions, depth + 1))
     return value
 
 
