@@ -8,8 +8,11 @@ from adapters.contract import Json
 def deeper_than(raw: bytes, value: Json, most: int) -> bool:
     """Whether `value`, read from `raw`, has more than `most` levels of arrays and objects. It is looked at only where
     `raw` has so many brackets at all, which costs a tenth of a microsecond to learn."""
-    if raw.count(b"{") + raw.count(b"[") <= most:
-        return False
+    return raw.count(b"{") + raw.count(b"[") > most and deep(value, most)
+
+
+def deep(value: Json, most: int) -> bool:
+    """Whether `value` has more than `most` levels of arrays and objects."""
     level: list[Json] = [value]
     for _ in range(most):
         level = [inner for outer in level for inner in _containers(outer)]

@@ -5,7 +5,7 @@ The stored form is looked for first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from adapters.errors import ConfigError, ConfigProblem
 from adapters.soap import cache
 from adapters.soap.bundle import located, opened
 from adapters.soap.complex_types import Types
-from adapters.soap.content import arranged, elements, members, spelt_apart
+from adapters.soap.content import arranged, elements, spelt_apart
 from adapters.soap.form import (
     BUILTIN,
     Complex,
@@ -27,6 +27,7 @@ from adapters.soap.form import (
     PortForm,
 )
 from adapters.soap.loader import load_ports
+from adapters.soap.reached import reached
 from adapters.soap.resolver import XSD, Documents
 from adapters.soap.xsd import CannotExpress, plain_type, schemas_of
 
@@ -152,26 +153,6 @@ class _Compiler:
             if current in self.types.broken:
                 raise self.types.broken[current].at("")
             waiting.extend(reached(self.types.types, current))
-
-
-def reached(types: Mapping[str, object], key: str) -> Iterator[str]:
-    """The keys of the types that the type called `key` names directly."""
-    found = types[key]
-    if isinstance(found, Complex):
-        yield from found.derived
-        yield from (attribute.type for attribute in found.attributes)
-        if found.text is not None:
-            yield found.text
-        if found.content is not None:
-            yield from _content(found.content)
-
-
-def _content(group: Group) -> Iterator[str]:
-    for member in members(replace(group, key="")):
-        if isinstance(member, Element):
-            yield member.type
-        else:
-            yield from _content(member)
 
 
 def _key(name: str | None) -> str:

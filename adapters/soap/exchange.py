@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from adapters.bodies import Pieces
 from adapters.client import HttpReply
 from adapters.contract import Json
+from adapters.depth import deep
 from adapters.errors import BadReply, FieldError, Invalid, pointer
 from adapters.soap.attachments import ATTACHMENTS, Incoming, Outgoing, beside, incoming
 from adapters.soap.multipart import Torn, put_together, taken_apart
@@ -16,6 +17,9 @@ from adapters.soap.plan import Plan, header_text
 from adapters.soap.reply import Caller, body_of
 from adapters.soap.shown import Head
 from adapters.soap.values import BadValue
+
+_DEEPEST = 200
+"""Levels of a result: what writes JSON knows no more than 254."""
 
 Way = Literal["mtom", "swa"]
 
@@ -71,6 +75,8 @@ def answer(plan: Plan, caller: Caller, reply: HttpReply, inline: int | None, mos
         place = pointer(*error.path)
         what = f"a value at {place} that {error.message}" if place else f"a message that {error.message}"
         raise BadReply(f"{caller.system} answered {what}") from None
+    if plan.recurs and deep(value, _DEEPEST):
+        raise BadReply(f"{caller.system} answered a message that is nested too deep")
     others = attached.beside()
     warnings = notes.warnings(caller.system)
     if plan.attaches and isinstance(value, dict):

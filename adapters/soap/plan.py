@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal
 
 import jsonschema_rs
@@ -15,8 +16,9 @@ from adapters.errors import FieldError, pointer
 from adapters.soap.attachments import ATTACHMENTS, SCHEMA, Outgoing, without_blobs
 from adapters.soap.decode import Decoder
 from adapters.soap.faults import Detail
-from adapters.soap.form import FaultForm, Form, Message, OperationForm, PortForm
+from adapters.soap.form import BUILTIN, FaultForm, Form, Message, OperationForm, PortForm
 from adapters.soap.notes import Notes
+from adapters.soap.reached import reached
 from adapters.soap.render import Renderer
 from adapters.soap.reply import ENVELOPES, Fault
 from adapters.soap.schema import input_schema, output_schema
@@ -46,6 +48,8 @@ class Plan:
     """Tag of the detail's element → the fault and the detail's decoder."""
     attaches: bool = False
     """Whether `#attachments` is part of its input and result."""
+    recurs: bool = False
+    """Whether its result may be as deep as a reply likes."""
 
     def errors(self, input: Mapping[str, Json]) -> tuple[FieldError, ...]:
         """What in `input` breaks the operation's schema; empty when nothing does."""
@@ -159,10 +163,27 @@ class Operations(Mapping[str, Operation]):
             decoder=Decoder(self._form, form.output or Message(), self._zone),
             faults={fault.element.tag: (fault, self._fault(Message((fault.element,)))) for fault in form.faults},
             attaches=attaches,
+            recurs=_recurs(self._form, form.output or Message()),
         )
 
     def _fault(self, message: Message) -> Decoder:
         return Decoder(self._form, message, self._zone)
+
+
+def _recurs(form: Form, message: Message) -> bool:
+    """Whether a type of the message holds values of itself."""
+    inner: dict[str, list[str]] = {}
+    waiting = [part.type for part in (*message.parts, *message.headers)]
+    while waiting:
+        key = waiting.pop()
+        if key not in inner:
+            inner[key] = [] if key.startswith(BUILTIN) else list(reached(form.types, key))
+            waiting += inner[key]
+    try:
+        TopologicalSorter(inner).prepare()
+    except CycleError:
+        return True
+    return False
 
 
 def effect_of(name: str) -> Effect:

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from adapters.soap.compiler import reached
 from adapters.soap.content import elements
 from adapters.soap.decode import Decoder
 from adapters.soap.form import Complex, Form, Message, OperationForm, PortForm
 from adapters.soap.notes import Notes
+from adapters.soap.reached import reached
 from adapters.soap.render import Renderer
 from adapters.soap.schema import input_schema, output_schema
 from adapters.soap.values import BadValue
