@@ -63,8 +63,9 @@ class _LeftOut:
     left_out: dict[str, str]
 
     def __str__(self) -> str:
-        count = len(self.left_out)
-        lines = [f"upstream {self.upstream}: {self.operations} operations, {count} left out"]
+        total = self.operations + len(self.left_out)
+        share = f" ({100 * self.operations / total:.1f} %)" if total else ""
+        lines = [f"upstream {self.upstream}: {self.operations} of {total} operations can be called{share}"]
         return "\n".join(lines + [f"  {name}: it uses {reason}" for name, reason in self.left_out.items()])
 
 
