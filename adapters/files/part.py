@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,10 @@ from adapters.files.undecodable import Undecodable
 
 _BUFFER = 1 << 20
 _TOLD_EVERY = 10_000
+_GIVES_WAY_EVERY = 8
+_TURN, _PAUSE = 0.001, 0.0001
+"""Seconds that indexing works before it lets others work: whoever reads meanwhile would wait five times as long for the
+interpreter, at each step."""
 
 
 @dataclass(slots=True)
@@ -184,9 +189,13 @@ def _index(part: Part, file: BinaryIO, format: Format, key: str, *, rows: bool) 
 
 def _index_on_disk(part: Part, file: BinaryIO, format: Format, store: Store, progress: Progress) -> None:
     def scan() -> Iterator[Record | Bad]:
+        given = time.monotonic()
         for number, found in enumerate(_scan(part, file, format)):
             if number % _TOLD_EVERY == 0:
                 progress(found.start, part.version.size)
+            if number % _GIVES_WAY_EVERY == 0 and time.monotonic() - given > _TURN:
+                time.sleep(_PAUSE)
+                given = time.monotonic()
             yield found
         if not part.version.same_bytes(Version.of(file.fileno())):
             raise Changed

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -142,3 +145,35 @@ def compile_cobol(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pat
         return program
 
     return compiled
+
+
+@cache
+def _world() -> ModuleType:
+    """The plain module beside this one, by its path."""
+    spec = importlib.util.spec_from_file_location("exchange_world", Path(__file__).with_name("exchange_world.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def legacy(drop_folder: Path) -> Iterator[Any]:
+    """What answers the requests of `quotes`, once it is started."""
+    (drop_folder / "out").mkdir()
+    made = _world().Legacy(drop_folder)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def exchange() -> dict[str, Any]:
+    """An upstream with the exchange `quote`, but for its root."""
+    return {"datasets": _world().ASKING, "exchanges": _world().EXCHANGES}
+
+
+@pytest.fixture
+def quotes(build: Build, legacy: Any, exchange: dict[str, Any]) -> Callable[[], FilesAdapter]:
+    """`quotes()`: another adapter with the exchange."""
+    return lambda: build(**exchange)

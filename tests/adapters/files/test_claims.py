@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -31,7 +28,6 @@ INVOICES = {
         "options": {"columns": {"id": "text", "amount": "decimal"}},
     }
 }
-FOLDER = INVOICES["invoices"]["claim"]["folder"]  # type: ignore[index]
 
 
 def by(principal: str = "ann", key: str | None = None) -> Context:
@@ -214,56 +210,6 @@ async def test_a_delivery_that_was_taken_is_not_overdue(build: Build, drop_folde
     assert "overdue" not in (await adapter.probe(by())).facts["invoices"]
     await adapter.invoke("invoices.finish", {"claim": taken["claim"]}, by())
     assert "overdue" not in (await build({"invoices": dataset}).probe(by())).facts["invoices"]
-
-
-CLAIMING = """
-import asyncio, json, sys, time
-from pathlib import Path
-from adapters.contract import Context, Workspace
-from adapters.errors import NotFound
-from adapters.files import KIND
-config = KIND.config.model_validate({"root": sys.argv[1], "datasets": json.loads(sys.argv[2])})
-async def main():
-    adapter = KIND.build("work", config, Workspace({}, Path(sys.argv[3])))
-    await adapter.open()
-    print("ready", flush=True)
-    sys.stdin.readline()
-    while True:
-        context = Context(time.monotonic() + 30, principal="worker")
-        try:
-            taken = (await adapter.invoke("invoices.claim", {}, context)).value
-        except NotFound:
-            break
-        await adapter.invoke("invoices.finish", {"claim": taken["claim"]}, context)
-        print(taken["file"], flush=True)
-    await adapter.close()
-asyncio.run(main())
-"""
-
-
-def _working(folder: Path, cache: Path, count: int) -> list[list[str]]:
-    """What each of some processes claimed and finished, all at once."""
-    command = [sys.executable, "-c", CLAIMING, str(folder), json.dumps(INVOICES)]
-    workers = [
-        subprocess.Popen([*command, str(cache / str(n))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for n in range(count)
-    ]
-    for worker in workers:
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == "ready\n"
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    return [worker.communicate(timeout=60)[0].split() for worker in workers]
-
-
-async def test_processes_that_claim_at_once_share_the_files(drop_folder: Path, tmp_path: Path) -> None:
-    names = sorted(f"INV-{number:02}.csv" for number in range(40))
-    for name in names:
-        _deliver(drop_folder, name)
-    done = await asyncio.to_thread(_working, drop_folder, tmp_path / "caches", 3)
-    assert sorted(name for each in done for name in each) == names
 
 
 @pytest.mark.parametrize("claim", ["", "../../x", "a" * 26, "a.b", "*", None])

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +19,6 @@ from adapters.errors import BadReply, ConfigError, Conflict, Invalid, Unavailabl
 from adapters.files.adapter import FilesAdapter
 
 Build = Callable[..., FilesAdapter]
-ASKING = {
-    "requests": {
-        "match": "out/R-*.csv",
-        "format": "csv",
-        "key": "id",
-        "append": "out/R-{id}.csv",
-        "options": {"columns": {"id": "text", "sku": "text", "quantity": "integer"}},
-    },
-    "answers": {
-        "match": "in/A-*.csv",
-        "format": "csv",
-        "key": "id",
-        "options": {"columns": {"id": "text", "price": "decimal"}},
-    },
-}
-EXCHANGES = {"quote": {"request": "requests", "answer": "answers", "folder": "kept/quotes"}}
 ASKED = {"sku": "A-1", "quantity": 3}
 
 
@@ -44,71 +26,11 @@ def within(seconds: float = 10.0, key: str | None = None) -> Context:
     return Context(time.monotonic() + seconds, idempotency_key=key)
 
 
-class Legacy:
-    """What answers: it takes each request away, and puts an answer in the other folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.seen: list[str] = []
-        self.answering = True
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def take(self) -> None:
-        """Does one round."""
-        for path in sorted((self.folder / "out").glob("R-*.csv")):
-            id = path.read_text().splitlines()[1].split(",")[0]
-            path.unlink()
-            self.seen.append(id)
-            if self.answering:
-                self.answer(id)
-
-    def answer(self, *ids: str, price: str = "12.50") -> None:
-        """One file for these requests."""
-        temporary = self.folder / "in/answer.tmp"
-        temporary.write_text("id,price\n" + "".join(f"{id},{price}\n" for id in ids))
-        os.replace(temporary, self.folder / f"in/A-{ids[0]}.csv")
-
-    async def asked(self, count: int) -> None:
-        """Waits until so many requests came."""
-
-        def wait() -> None:
-            while len(self.seen) < count:
-                assert not self._ending.wait(0.02)
-
-        await asyncio.to_thread(wait)
-
-    def _run(self) -> None:
-        while not self._ending.wait(0.02):
-            self.take()
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._ending.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-
-
-@pytest.fixture
-def legacy(drop_folder: Path) -> Iterator[Legacy]:
-    (drop_folder / "out").mkdir()
-    made = Legacy(drop_folder)
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def quotes(build: Build, legacy: Legacy) -> Callable[[], FilesAdapter]:
-    return lambda: build(ASKING, exchanges=EXCHANGES)
-
-
 def _kept(folder: Path) -> dict[str, set[str]]:
     return {path.name: {each.name for each in path.iterdir()} for path in (folder / "kept/quotes").iterdir()}
 
 
-async def test_a_request_is_answered_and_both_are_kept(quotes: Any, legacy: Legacy, drop_folder: Path) -> None:
+async def test_a_request_is_answered_and_both_are_kept(quotes: Any, legacy: Any, drop_folder: Path) -> None:
     legacy.start()
     result = await quotes().invoke("quote.ask", ASKED, within(key="k1"))
     (id,) = legacy.seen
@@ -119,7 +41,7 @@ async def test_a_request_is_answered_and_both_are_kept(quotes: Any, legacy: Lega
     assert list((drop_folder / "in").iterdir()) == []
 
 
-async def test_a_repeated_call_is_one_request_also_after_a_restart(quotes: Any, legacy: Legacy) -> None:
+async def test_a_repeated_call_is_one_request_also_after_a_restart(quotes: Any, legacy: Any) -> None:
     legacy.start()
     first = quotes()
     told = [await first.invoke("quote.ask", ASKED, within(key="k1")) for _ in range(2)]
@@ -131,9 +53,7 @@ async def test_a_repeated_call_is_one_request_also_after_a_restart(quotes: Any, 
     assert len(legacy.seen) == len(set(legacy.seen)) == 4
 
 
-async def test_no_answer_in_time_is_unknown_until_it_is_looked_up(
-    quotes: Any, legacy: Legacy, drop_folder: Path
-) -> None:
+async def test_no_answer_in_time_is_unknown_until_it_is_looked_up(quotes: Any, legacy: Any, drop_folder: Path) -> None:
     adapter = quotes()
     assert isinstance(adapter, SupportsLookup)
     assert await adapter.lookup("quote.ask", "k1", within()) is None
@@ -152,7 +72,7 @@ async def test_no_answer_in_time_is_unknown_until_it_is_looked_up(
     assert len(legacy.seen) == 1
 
 
-async def test_who_waits_gets_the_answer_of_a_request_that_another_sent(quotes: Any, legacy: Legacy) -> None:
+async def test_who_waits_gets_the_answer_of_a_request_that_another_sent(quotes: Any, legacy: Any) -> None:
     calls = [asyncio.create_task(quotes().invoke("quote.ask", ASKED, within(key="k1"))) for _ in range(4)]
     await asyncio.sleep(0.5)
     legacy.start()
@@ -161,7 +81,7 @@ async def test_who_waits_gets_the_answer_of_a_request_that_another_sent(quotes: 
 
 
 async def test_what_was_looked_up_before_it_was_sent_is_not_sent_by_who_prepared_it(
-    quotes: Any, legacy: Legacy, drop_folder: Path, monkeypatch: pytest.MonkeyPatch
+    quotes: Any, legacy: Any, drop_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapter, other = quotes(), quotes()
     await adapter.open()
@@ -187,88 +107,7 @@ async def test_what_was_looked_up_before_it_was_sent_is_not_sent_by_who_prepared
     assert len(legacy.seen) == 1
 
 
-KILLED = """
-import asyncio, json, os, signal, sys, time
-from pathlib import Path
-from adapters.contract import Context, Workspace
-from adapters.files import KIND
-left, before = int(sys.argv[3]), sys.argv[4] == "before"
-
-def counted(name):
-    real = getattr(os, name)
-    def call(*args, **kwargs):
-        global left
-        if not armed:
-            return real(*args, **kwargs)
-        left -= 1
-        if left == 0 and before:
-            os.kill(os.getpid(), signal.SIGKILL)
-        found = real(*args, **kwargs)
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return found
-    setattr(os, name, call)
-
-armed = False
-for name in ("mkdir", "rename", "link", "unlink", "fsync", "rmdir"):
-    counted(name)
-config = KIND.config.model_validate(json.loads(sys.argv[2]))
-async def main():
-    global armed
-    adapter = KIND.build("work", config, Workspace({}, Path(sys.argv[1])))
-    await adapter.open()
-    armed = True
-    try:
-        context = Context(time.monotonic() + 5, idempotency_key=sys.argv[5])
-        await adapter.invoke("quote.ask", {"sku": "A-1", "quantity": 3}, context)
-    finally:
-        await adapter.close()
-    print("answered", left)
-asyncio.run(main())
-"""
-
-
-def _killed(folder: Path, cache: Path, call: int, when: str, key: str) -> str:
-    """Asks in a process that ends at a system call of its; what it printed."""
-    config = json.dumps({"root": str(folder), "datasets": ASKING, "exchanges": EXCHANGES})
-    command = [sys.executable, "-c", KILLED, str(cache), config, str(call), when, key]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode in (0, -9), done.stderr
-    return done.stdout
-
-
-CALLS = 15
-"""The steps of one exchange, and some more."""
-
-
-@pytest.mark.parametrize("step", [pytest.param(1, id="quick"), pytest.param(0, id="all", marks=pytest.mark.slow)])
-async def test_a_kill_at_any_step_never_makes_two_requests(
-    quotes: Any, legacy: Legacy, drop_folder: Path, tmp_path: Path, step: int
-) -> None:
-    legacy.start()
-    adapter = quotes()
-    ended = 0
-    steps = [(call, when) for when in ("before", "after") for call in range(1, CALLS + 1)]
-    for number, (call, when) in enumerate(steps[::7] if step else steps):
-        key = f"k{number}"
-        shown = await asyncio.to_thread(_killed, drop_folder, tmp_path / "other", call, when, key)
-        ended += "answered" not in shown
-        before = len(legacy.seen)
-        result = await adapter.invoke("quote.ask", ASKED, within(20, key))
-        assert legacy.seen.count(result.value["id"]) == 1, (call, when)
-        assert len(legacy.seen) - before <= 1
-    assert len(legacy.seen) == len(set(legacy.seen)) == number + 1
-    assert ended >= (3 if step else 20)
-
-
-async def test_processes_that_ask_at_once_send_one_request(legacy: Legacy, drop_folder: Path, tmp_path: Path) -> None:
-    legacy.start()
-    asked = (asyncio.to_thread(_killed, drop_folder, tmp_path / "other", 1000, "before", "k") for _ in range(3))
-    assert all("answered" in shown for shown in await asyncio.gather(*asked))
-    assert len(legacy.seen) == 1
-
-
-async def test_an_answer_that_is_being_written_is_waited_for(quotes: Any, legacy: Legacy, drop_folder: Path) -> None:
+async def test_an_answer_that_is_being_written_is_waited_for(quotes: Any, legacy: Any, drop_folder: Path) -> None:
     legacy.answering = False
     legacy.start()
     call = asyncio.create_task(quotes().invoke("quote.ask", ASKED, within(key="k1")))
@@ -283,7 +122,7 @@ async def test_an_answer_that_is_being_written_is_waited_for(quotes: Any, legacy
     assert (await call).value == {"id": id, "price": "12.75"}
 
 
-async def test_a_file_with_other_answers_stays(quotes: Any, legacy: Legacy, drop_folder: Path) -> None:
+async def test_a_file_with_other_answers_stays(quotes: Any, legacy: Any, drop_folder: Path) -> None:
     legacy.answering = False
     legacy.start()
     calls = [asyncio.create_task(quotes().invoke("quote.ask", ASKED, within(key=f"k{n}"))) for n in range(2)]
@@ -294,7 +133,7 @@ async def test_a_file_with_other_answers_stays(quotes: Any, legacy: Legacy, drop
     assert set(map(frozenset, _kept(drop_folder).values())) == {frozenset({"request", "answer.json"})}
 
 
-async def test_an_answer_that_cannot_be_decoded_is_a_bad_reply(quotes: Any, legacy: Legacy) -> None:
+async def test_an_answer_that_cannot_be_decoded_is_a_bad_reply(quotes: Any, legacy: Any) -> None:
     legacy.answering = False
     legacy.start()
     adapter = quotes()
@@ -308,7 +147,7 @@ async def test_an_answer_that_cannot_be_decoded_is_a_bad_reply(quotes: Any, lega
     assert len(legacy.seen) == 1
 
 
-async def test_late_answers_are_kept_and_old_ones_removed(quotes: Any, legacy: Legacy, drop_folder: Path) -> None:
+async def test_late_answers_are_kept_and_old_ones_removed(quotes: Any, legacy: Any, drop_folder: Path) -> None:
     from adapters.files import asking
 
     adapter = quotes()
@@ -330,7 +169,7 @@ async def test_late_answers_are_kept_and_old_ones_removed(quotes: Any, legacy: L
     assert _kept(drop_folder) == {}
 
 
-async def test_hostile_input_names_no_file(quotes: Any, legacy: Legacy, drop_folder: Path, tmp_path: Path) -> None:
+async def test_hostile_input_names_no_file(quotes: Any, legacy: Any, drop_folder: Path, tmp_path: Path) -> None:
     adapter = quotes()
     with pytest.raises(Invalid) as caught:
         await adapter.invoke("quote.ask", {**ASKED, "id": "../x"}, within())
@@ -345,7 +184,7 @@ async def test_hostile_input_names_no_file(quotes: Any, legacy: Legacy, drop_fol
     assert list((drop_folder / "out").iterdir()) == []
 
 
-async def test_a_file_of_the_requests_name_is_not_written_over(quotes: Any, legacy: Legacy, drop_folder: Path) -> None:
+async def test_a_file_of_the_requests_name_is_not_written_over(quotes: Any, legacy: Any, drop_folder: Path) -> None:
     adapter = quotes()
     await adapter.open()
     (parts,) = adapter._asking._parts.values()
@@ -356,7 +195,7 @@ async def test_a_file_of_the_requests_name_is_not_written_over(quotes: Any, lega
     assert (drop_folder / f"out/R-{id}.csv").read_text() == "somebody's"
 
 
-async def test_a_missing_folder_sends_nothing(quotes: Any, legacy: Legacy, drop_folder: Path) -> None:
+async def test_a_missing_folder_sends_nothing(quotes: Any, legacy: Any, drop_folder: Path) -> None:
     adapter = quotes()
     (drop_folder / "out").rmdir()
     with pytest.raises(Unavailable):
@@ -368,7 +207,7 @@ async def test_a_missing_folder_sends_nothing(quotes: Any, legacy: Legacy, drop_
 
 
 @pytest.mark.parametrize(
-    ("datasets", "exchange", "where"),
+    ("datasets", "change", "where"),
     [
         ({}, {"request": "nothing"}, "/exchanges/quote/request"),
         ({"requests": {"append": None}}, {}, "/exchanges/quote/request"),
@@ -377,12 +216,14 @@ async def test_a_missing_folder_sends_nothing(quotes: Any, legacy: Legacy, drop_
     ],
     ids=["unknown", "read only", "name", "key"],
 )
-def test_what_keeps_an_exchange_from_working_is_told(build: Build, datasets: Any, exchange: Any, where: str) -> None:
-    changed = {name: {**dataset, **datasets.get(name, {})} for name, dataset in ASKING.items()}
+def test_what_keeps_an_exchange_from_working_is_told(
+    build: Build, exchange: Any, datasets: Any, change: Any, where: str
+) -> None:
+    changed = {name: {**dataset, **datasets.get(name, {})} for name, dataset in exchange["datasets"].items()}
     with pytest.raises(ConfigError) as caught:
-        build(changed, exchanges={"quote": {**EXCHANGES["quote"], **exchange}})
+        build(changed, exchanges={"quote": {**exchange["exchanges"]["quote"], **change}})
     assert [problem.where for problem in caught.value.problems] == [where]
 
 
-def test_without_exchanges_nothing_can_be_looked_up(build: Build) -> None:
-    assert not isinstance(build(ASKING), SupportsLookup)
+def test_without_exchanges_nothing_can_be_looked_up(build: Build, exchange: Any) -> None:
+    assert not isinstance(build(exchange["datasets"]), SupportsLookup)
