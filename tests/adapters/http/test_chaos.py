@@ -13,7 +13,7 @@ import gzip
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -162,49 +162,6 @@ CHAOS: dict[str, tuple[Behaviour, Any, Any, Any]] = {
     "more than its length": (says(reply("200 OK") + reply("200 OK", body=b'"stolen"')), None, None, None),
 }  # fmt: skip
 SILENT = ("never reads", "says nothing", "half a body, silence", "slowloris", "slow head", "flood of 1xx")
-
-
-class Server:
-    """A server that misbehaves in one way; `connections` counts those that were made to it."""
-
-    def __init__(self, behave: Behaviour) -> None:
-        self._behave = behave
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.connections = 0
-        self.url = ""
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            await self._behave(reader, writer)
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-
-    async def end(self) -> None:
-        """Ends what still waits."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-@pytest.fixture
-async def chaos() -> AsyncIterator[Callable[[Behaviour], Awaitable[Server]]]:
-    """`await chaos(behave)`: a server that behaves so on each connection."""
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def start(behave: Behaviour) -> Server:
-            server = Server(behave)
-            listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
-            server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-            stack.push_async_callback(server.end)
-            stack.callback(listening.close)
-            return server
-
-        yield start
 
 
 @pytest.fixture(scope="module", autouse=True)
