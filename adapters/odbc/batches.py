@@ -31,6 +31,28 @@ def items(columns: Sequence[Column], rows: Sequence[Raw], zone: tzinfo) -> list[
     return _maker(tuple(column.name for column in columns))(zip(*read, strict=True))
 
 
+def one(columns: Sequence[Column], zone: tzinfo) -> Callable[[Raw], dict[str, Json]]:
+    """A function from one row, whose first columns are `columns`, to its object; it raises `BadReply`."""
+    parts = [(column.name, _plain(column.type), column.type) for column in columns]
+
+    def read(row: Raw) -> dict[str, Json]:
+        made = {}
+        for (name, plain, kind), raw in zip(parts, row, strict=False):
+            made[name] = raw if raw is None or plain(raw) else decode(kind, raw, zone)
+        return made
+
+    return read
+
+
+def _plain(kind: ColumnType) -> Callable[[Any], bool]:
+    """Whether a value is already what `decode` would make of it."""
+    if kind.name == "decimal" and kind.size is not None:
+        fits = re.compile(_number(kind.scale or 0), re.ASCII).fullmatch
+        return lambda raw: type(raw) is str and fits(raw) is not None
+    wanted = {"text": str, "integer": int}.get(kind.name)
+    return lambda raw: type(raw) is wanted
+
+
 @lru_cache(maxsize=256)
 def _maker(names: tuple[str, ...]) -> Callable[[Iterable[Raw]], list[dict[str, Json]]]:
     """`[{"a": v0, "b": v1} for v0, v1 in rows]`: a display costs a third of `dict(zip(names, row))`."""

@@ -38,7 +38,9 @@ class TableReads:
     def __init__(self, sql: TableSql, relations: expand.Relations) -> None:
         self._sql = sql
         self._relations = relations
-        self._get = sql.get(sql.table.columns) if sql.keys else ""
+        self._keys = sql.keys
+        self._get = sql.get(sql.table.columns) if self._keys else ""
+        self._item = batches.one(sql.table.columns, sql.zone)
         self._object = sql.table.table or sql.name
         self._column = {column.name: column for column in sql.table.columns}
         self._shown = frozenset({"fields", "expand"}) - {*sql.table.primary_key}
@@ -117,7 +119,7 @@ class TableReads:
         row = session.one(self._get + within.sql, [*key, *within.parameters])
         if row is None:
             raise NotFound(f"there is no such row of {self._object}")
-        return self._sql.item(row)
+        return self._item(row)
 
     def _key(self, input: Mapping[str, Json]) -> list[Any]:
         missing = [name for name in self._sql.table.primary_key if name not in input]
@@ -125,7 +127,7 @@ class TableReads:
             raise Invalid(
                 "the key is incomplete", errors=[FieldError(pointer(name), "is required") for name in missing]
             )
-        return self._sql.values(self._sql.keys, input)
+        return self._sql.values(self._keys, input)
 
     def _known(self, input: Mapping[str, Json], names: Set[str]) -> None:
         if input.keys() <= names:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import pyodbc
 
 from adapters.odbc.dialects import DIALECTS, Dialect, dialect_of, recognise
-from adapters.odbc.failures import DatabaseError, Failure, classify
+from adapters.odbc.failures import Codes, DatabaseError, Failure, classify
 from adapters.odbc.source import attributes, spelt_out
 
 T = TypeVar("T")
@@ -49,6 +49,21 @@ def _connect(dsn: str, dialect: Dialect | None, bulk: bool) -> Any:
         raise DatabaseError(kept, str(error)) from error
 
 
+class _Told:
+    """Gives a driver's errors their meaning. A class, as a generator's context costs a lookup more than its result."""
+
+    __slots__ = ("_codes",)
+
+    def __init__(self, codes: Codes) -> None:
+        self._codes = codes
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, pyodbc.Error):
+            raise DatabaseError(classify(self._codes, error), str(error)) from error
+
+
 class Session:
     """A connection. Only its own thread calls it, `cancel` excepted."""
 
@@ -69,6 +84,7 @@ class Session:
                 self.close()
                 self._connection = _connect(dsn, dialect, bulk)
         self.dialect = dialect
+        self._telling = _Told(dialect.codes)
         self._set_up(bulk)
 
     def _detected(self) -> Dialect:
@@ -105,12 +121,8 @@ class Session:
         with self._told(), contextlib.closing(self._connection.cursor()) as cursor:
             cursor.execute(sql)
 
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except pyodbc.Error as error:
-            raise DatabaseError(classify(self.dialect.codes, error), str(error)) from error
+    def _told(self) -> _Told:
+        return self._telling
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """Runs a prepared statement and answers its cursor, to be read before the next call; raises `DatabaseError`."""

@@ -260,4 +260,11 @@ def test_many_values_read_as_one_by_one(drawn):
         except BadReply:
             return None
 
-    assert all_at_once() == each()
+    def row_by_row() -> list[Any] | None:
+        read = batches.one([Column(name="a", type=kind, nullable=True)], UTC)
+        try:
+            return [read((value,))["a"] for value in raw]
+        except BadReply:
+            return None
+
+    assert all_at_once() == each() == row_by_row()
