@@ -57,11 +57,6 @@ class HttpAdapter:
         """Those of the document; without one none are known offline, and every well-formed name is accepted."""
         return {} if self._catalogue is None else self._catalogue
 
-    @property
-    def left_out(self) -> Mapping[str, str]:
-        """Operation of the document → what it uses that can't be expressed."""
-        return {} if self._catalogue is None else self._catalogue.left_out
-
     def accepts(self, name: str) -> Operation | None:
         """The operation called `name`, "METHOD /path/{parameter}", or by its operationId in the document; None when it
         isn't well-formed, or the document has none."""
@@ -211,6 +206,27 @@ class LookupHttpAdapter(HttpAdapter):
             return None
 
 
+class DescribedHttpAdapter(HttpAdapter):
+    """A REST API with a document, which may describe more than can be called."""
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Operation of the document → what it uses that can't be expressed."""
+        return {} if self._catalogue is None else self._catalogue.left_out
+
+
+class DescribedLookupHttpAdapter(LookupHttpAdapter, DescribedHttpAdapter):
+    """One that has both."""
+
+
+_CLASSES = {
+    (False, False): HttpAdapter,
+    (True, False): LookupHttpAdapter,
+    (False, True): DescribedHttpAdapter,
+    (True, True): DescribedLookupHttpAdapter,
+}
+
+
 def build(name: str, config: Config, workspace: Workspace) -> HttpAdapter:
     """The adapter for a validated configuration; raises `ConfigError`."""
     problems: list[ConfigProblem] = []
@@ -226,7 +242,7 @@ def build(name: str, config: Config, workspace: Workspace) -> HttpAdapter:
     if problems:
         raise ConfigError(problems)
     client = http_client(ClientOptions(config.concurrency, config.keep_alive, config.max_body, *tls))
-    kind = HttpAdapter if config.lookup is None else LookupHttpAdapter
+    kind = _CLASSES[config.lookup is not None, catalogue is not None]
     return kind(name, config, client, shown, catalogue)
 
 

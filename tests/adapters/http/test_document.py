@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.capabilities import SupportsLeftOut
 from adapters.contract import Effect
 from adapters.errors import ConfigError
 from adapters.http.document import opened
@@ -82,7 +83,9 @@ def test_operations(built: Any, version: str, as_json: bool) -> None:
     adapter = built_on(built, text)
     operations = adapter.operations()
     assert set(operations) == {"getPet", "PUT /pets/{id}"}
+    assert isinstance(adapter, SupportsLeftOut)
     assert adapter.left_out == {}
+    assert not isinstance(built(base_url="https://crm.internal"), SupportsLeftOut)
     get = operations["getPet"]
     assert adapter.accepts("GET /pets/{id}") == adapter.accepts("getPet") == get
     assert (get.effect, get.description) == (Effect.READ, "One pet.")
