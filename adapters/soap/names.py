@@ -31,9 +31,9 @@ def named(text: str, node: etree._Element) -> str:
 
 
 def _named(text: str, node: etree._Element) -> str:
-    prefix, _, local = text.rpartition(":")
+    prefix, colon, local = text.rpartition(":")
     namespace = node.nsmap.get(prefix or None)
-    if namespace is None and prefix:
+    if colon and (namespace is None or not prefix):
         raise BadValue("has a prefix that isn't declared")
     return spelt_name(f"{{{namespace or ''}}}{local}")
 

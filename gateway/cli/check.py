@@ -64,8 +64,8 @@ class _LeftOut:
 
     def __str__(self) -> str:
         total = self.operations + len(self.left_out)
-        share = f" ({100 * self.operations / total:.1f} %)" if total else ""
-        lines = [f"upstream {self.upstream}: {self.operations} of {total} operations can be called{share}"]
+        share = 100 * self.operations / total
+        lines = [f"upstream {self.upstream}: {self.operations} of {total} operations can be called ({share:.1f} %)"]
         return "\n".join(lines + [f"  {name}: it uses {reason}" for name, reason in self.left_out.items()])
 
 
@@ -73,7 +73,7 @@ def _told(loaded: Loaded) -> list[_LeftOut]:
     return [
         _LeftOut(name, len(adapter.operations()), dict(adapter.left_out))
         for name, adapter in sorted(loaded.adapters.items())
-        if isinstance(adapter, SupportsLeftOut)
+        if isinstance(adapter, SupportsLeftOut) and (adapter.operations() or adapter.left_out)
     ]
 
 
