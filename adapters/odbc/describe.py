@@ -14,7 +14,7 @@ WAS = "$was"
 
 
 def describe(name: str, table: Table, writes: bool, joined: Collection[str]) -> Iterator[Operation]:
-    """The operations of a table; of one without a primary key the list alone, because no row of it can be named.
+    """The operations of a table; of one without a primary key its list and new rows, as no row of it can be named.
 
     `joined`: what `expand` may name.
     """
@@ -23,6 +23,8 @@ def describe(name: str, table: Table, writes: bool, joined: Collection[str]) -> 
     listed = f"{about}: a page of rows"
     yield Operation(f"{name}.list", Effect.READ, _list(joined), _answer(row), listed, is_list=True, filters_rows=True)
     if not table.primary_key:
+        if writes:
+            yield _added(name, table, about)
         return
     key = _object([column for column in table.columns if column.name in table.primary_key])
     got = {**key, "properties": {**_shown(joined), **key["properties"]}}
@@ -31,9 +33,17 @@ def describe(name: str, table: Table, writes: bool, joined: Collection[str]) -> 
         yield from _writes(name, table, about, _object(table.columns))
 
 
+def _added(name: str, table: Table, about: str) -> Operation:
+    """A new row of a table without a key: it can't be read again, and so not be held to what its caller may see."""
+    return Operation(f"{name}.insert", Effect.WRITE, _new(table), {"type": "null"}, f"{about}: a new row")
+
+
+def _new(table: Table) -> JsonSchema:
+    return _object(table.columns, [each.name for each in table.columns if not (each.nullable or each.generated)])
+
+
 def _writes(name: str, table: Table, about: str, row: JsonSchema) -> Iterator[Operation]:
-    needed = [column.name for column in table.columns if not (column.nullable or column.generated)]
-    new = _object(table.columns, needed)
+    new = _new(table)
     yield Operation(f"{name}.insert", Effect.WRITE, new, row, f"{about}: a new row", filters_rows=True)
     change = _guarded(_object(table.columns, table.primary_key))
     effect = Effect.WRITE if table.version else Effect.IDEMPOTENT_WRITE

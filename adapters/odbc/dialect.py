@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from adapters.odbc.failures import Codes
 
+PLAIN_INSERT = "INSERT INTO {table} {names} {values}"
+"""In standard SQL, which tells nothing of the row."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
@@ -49,7 +52,7 @@ class Dialect:
     cursor."""
     lock: tuple[str, str] | None = None
     """What has a SELECT hold its rows against changes until the transaction ends: behind the table, and at the end."""
-    insert: str = "INSERT INTO {table} {names} {values}"
+    insert: str = PLAIN_INSERT
     """Over the key's columns too, where the database tells them: `{keys}`, or `{inserted}` with that word before."""
     empty_insert: str = "DEFAULT VALUES"
     """In place of the names and values of a row that names no column."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from adapters.contract import Json
 from adapters.errors import FieldError, Invalid, pointer
+from adapters.odbc.dialect import PLAIN_INSERT
 from adapters.odbc.dialects import Dialect
 from adapters.odbc.moments import clock_of, far
 from adapters.odbc.tables import Column, Table
@@ -156,7 +157,8 @@ class TableSql:
         names = f"({', '.join(self.quoted(column.name) for column in columns)})" if columns else ""
         values = f"VALUES ({', '.join(map(self.bound, columns))})" if columns else self.dialect.empty_insert
         inserted = ", ".join(self.read(column, "INSERTED.") for column in self.keys)
-        return self.dialect.insert.format(
+        template = self.dialect.insert if self.keys else PLAIN_INSERT
+        return template.format(
             table=self.source, names=names, values=values, keys=self.selected(self.keys), inserted=inserted
         )
 

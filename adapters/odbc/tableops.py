@@ -21,8 +21,10 @@ def actions(tables: Mapping[str, TableSql]) -> Mapping[str, Action]:
 def _actions(sql: TableSql, joined: Relations) -> Iterator[tuple[str, Action]]:
     reads = TableReads(sql, joined)
     yield f"{sql.name}.list", Action(Effect.READ, reads.page, reads.stream)
-    if sql.keys:
-        rows = TableWrites(sql, joined)
+    rows = TableWrites(sql, joined)
+    if not sql.keys:
+        yield f"{sql.name}.insert", Action(Effect.WRITE, rows.add)
+    else:
         yield f"{sql.name}.get", Action(Effect.READ, rows.get)
         yield f"{sql.name}.insert", Action(Effect.WRITE, rows.insert)
         yield f"{sql.name}.update", Action(Effect.WRITE, rows.update)

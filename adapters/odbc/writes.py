@@ -13,6 +13,7 @@ from adapters.odbc.plans import Plan
 from adapters.odbc.reads import ANYWHERE, TableReads, Within
 from adapters.odbc.session import Session
 from adapters.odbc.statements import TableSql
+from adapters.odbc.tables import Column
 from adapters.odbc.values import decode
 
 
@@ -24,8 +25,33 @@ class TableWrites(TableReads):
         hint, self._lock_end = sql.dialect.lock or ("", "")
         self._locked = sql.get(sql.table.columns, hint)
 
+    def add(self, input: Mapping[str, Json], rows: Rows | None) -> Plan:
+        """A new row of a table without a key, of which nothing can be told afterwards."""
+        if rows is not None:
+            raise DoNotRetry("a row without a key can't be held to what the caller may see; nothing was written")
+        columns = self._new(input)
+        statement, values = self._sql.insert(columns), self._sql.values(columns, input)
+
+        def job(session: Session) -> Json:
+            session.execute(statement, values)
+
+        return Plan(job, self._object)
+
     def insert(self, input: Mapping[str, Json], rows: Rows | None) -> Plan:
         """A new row, and what was stored."""
+        columns = self._new(input)
+        statement, values = self._sql.insert(columns), self._sql.values(columns, input)
+        whole = all(name in input for name in self._sql.table.primary_key)
+        within = self._within(rows)
+
+        def job(session: Session) -> Json:
+            given = self._key(input) if whole else None
+            return self._kept(session, self._inserted(session, statement, values, given), within)
+
+        return Plan(job, self._object, self._named(input) if whole else None)
+
+    def _new(self, input: Mapping[str, Json]) -> list[Column]:
+        """The columns of a new row that `input` names; raises `Invalid` where some are missing."""
         self._known(input, {*self._column})
         columns = [column for column in self._sql.table.columns if column.name in input]
         missing = [
@@ -35,17 +61,7 @@ class TableWrites(TableReads):
         ]
         if missing:
             raise Invalid("the row is incomplete", errors=missing)
-        values = self._sql.values(columns, input)
-        statement = self._sql.insert(columns)
-        whole = all(name in input for name in self._sql.table.primary_key)
-
-        within = self._within(rows)
-
-        def job(session: Session) -> Json:
-            given = self._key(input) if whole else None
-            return self._kept(session, self._inserted(session, statement, values, given), within)
-
-        return Plan(job, self._object, self._named(input) if whole else None)
+        return columns
 
     def _inserted(
         self, session: Session, statement: str, values: Sequence[Any], given: Sequence[Any] | None

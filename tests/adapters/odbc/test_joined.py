@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from adapters.contract import rows_of
 from adapters.errors import DoNotRetry, Invalid, NotFound
 
 SEED = 20261121
@@ -154,7 +155,7 @@ async def test_a_table_without_key_gives_each_of_its_equal_rows_once(database, m
     values = ", ".join(f"({'NULL' if a is None else a}, {'NULL' if text is None else repr(text)})" for a, text in rows)
     database.run(f"INSERT INTO log VALUES {values};")
     adapter = make(database, KEYLESS)
-    assert set(adapter.operations()) == {"log.list"}
+    assert set(adapter.operations()) == {"log.list", "log.insert"}
     whole = (await adapter.invoke("log.list", {"limit": 100, "sort": sort}, soon())).value["items"]
     assert sorted(map(repr, whole)) == sorted(repr({"a": a, "t": text}) for a, text in rows)
     for limit in (1, 7):
@@ -172,3 +173,18 @@ async def test_a_table_without_key_gives_each_of_its_equal_rows_once(database, m
         request = {"limit": 1, "after": {"sort": ["a", "t"], "at": [1, "x"], "skip": skip}}
         with pytest.raises(Invalid):
             await adapter.invoke("log.list", request, soon())
+
+
+async def test_a_table_without_key_takes_new_rows(database, make, soon):
+    database.fresh("log", "a INT, t VARCHAR(10)")
+    adapter = make(database, KEYLESS)
+    for row in ({"a": 1, "t": "x"}, {"a": 1, "t": "x"}, {"t": None}, {}):
+        assert (await adapter.invoke("log.insert", row, soon())).value is None
+    assert (await adapter.dry_run("log.insert", {"a": 7}, soon())).value is None
+    found = (await adapter.invoke("log.list", {"limit": 10}, soon())).value["items"]
+    assert found == [{"a": 1, "t": "x"}] * 2 + [{"a": None, "t": None}] * 2
+    with pytest.raises(Invalid):
+        await adapter.invoke("log.insert", {"a": "much"}, soon())
+    with pytest.raises(DoNotRetry):  # nobody could tell whether the new row may be seen
+        await adapter.invoke("log.insert", {"a": 1}, soon(rows=rows_of([[["a", "eq", 1]]])))
+    assert "log.insert" not in make(database, KEYLESS, read_only=True).operations()
