@@ -42,7 +42,7 @@ class Claiming:
     async def claim(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
         """The next file, and its first records. With the same idempotency key it is the same one."""
         token, limit = _token(dataset, context.idempotency_key), _limit(input)
-        entry, part = await self._threads.run(lambda: self._next(dataset, token, _owner(context)))
+        entry, part = await self._threads.run_long(lambda: self._next(dataset, token, _owner(context)))
         return await self._threads.run(lambda: self._page(dataset, entry, part, 0, limit))
 
     async def claimed(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
@@ -58,7 +58,7 @@ class Claiming:
                 raise Retry("the claimed file is being written or was taken over", retry_after=1.0)
             return self._page(dataset, taken, part, after, limit)
 
-        return await self._threads.run(renewed)
+        return await self._threads.run_long(renewed)
 
     async def finish(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
         """Archives the file, or rejects it where a reason is given."""

@@ -70,9 +70,10 @@ Made = tuple[Spelling, Mapping[str, FieldType]]
 def _copybook(dataset: DatasetConfig, config: ControlRecord, format: Any, compile: Compile, where: str) -> Made:
     page = CodePage.of(dataset.code_page or "")
     starts = _encoded(config.starts, page.name, where)
-    size, fill = format.layout.size, b"" if dataset.record_format == "text" else page.space
+    size, in_lines = format.layout.size, dataset.record_format == "text"
     if config.copybook is None and config.record is None:
-        return Spelling(_begins(starts), lambda _: {}, lambda _: (starts.ljust(size, fill or b" "), []), _any), {}
+        plain = starts + b"\n" if in_lines else starts.ljust(size, page.space)
+        return Spelling(_begins(starts), lambda _: {}, lambda _: (plain, []), _any), {}
     options = {name: value for name, value in dataset.options.items() if name not in _OF_RECORDS}
     shape = {"copybook": config.copybook or dataset.copybook, "options": {**options, "record": config.record}}
     inner = compile(dataset.model_copy(update={**shape, "control": None, "compression": None}), None)
@@ -85,7 +86,7 @@ def _copybook(dataset: DatasetConfig, config: ControlRecord, format: Any, compil
     def write(value: Mapping[str, Json]) -> tuple[bytes, list[FieldError]]:
         data, faults = inner.encode(value)
         data = starts + data[len(starts) :]
-        return (data if dataset.record_format == "text" else data.ljust(size, fill)), faults
+        return (data if in_lines else data.ljust(size, page.space)), faults
 
     def room(name: str) -> int | None:
         picture = fields[name].picture

@@ -47,6 +47,8 @@ def facts(dataset: Dataset) -> dict[str, Any]:
         found["claimed"], found["run_out"] = dataset.working
     if generation is None:
         return found
+    if dataset.description.config.generations > 1:
+        found["generation"] = generation.name
     return found | {
         "records": len(generation),
         "files": len(generation.parts),

@@ -43,6 +43,7 @@ class Generation:
     _index: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     _ordered: list[tuple[bytes, int, int]] | None = None
     _big: list[int] = field(default_factory=list)
+    _winners: list[Mask] | None = None
     _flat: Any = None
     """The number of each of the ordered records among those of all small files."""
 
@@ -172,9 +173,13 @@ class Generation:
 
     def winners(self, number: int) -> Mask:
         """Which records of a small file count for their keys, where no file has its index on disk."""
-        found = numpy().zeros(len(self.parts[number].keys), dtype=bool)
-        found[[ordinal for part, ordinal in self._index.values() if part == number and ordinal >= 0]] = True
-        return found
+        if self._winners is None:
+            made = [numpy().zeros(len(part.keys), dtype=bool) for part in self.parts]
+            for part, ordinal in self._index.values():
+                if ordinal >= 0:
+                    made[part][ordinal] = True
+            self._winners = made
+        return self._winners[number]
 
     def every(self) -> Iterator[dict[str, Json]]:
         """Every decodable record, in no order, to look at only; raises `Changed`."""

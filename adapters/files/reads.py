@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import partial
@@ -125,7 +126,7 @@ class Reads:
         if opening is None:
             opening = self._opening[key] = self._threads.beside(lambda: dataset.earlier(entry))
             opening.add_done_callback(lambda _: self._opening.pop(key, None))
-        return await awaited(opening)
+        return await asyncio.shield(awaited(opening))
 
     def _page(self, dataset: Dataset, generation: Generation, query: Query, deadline: float) -> Result:
         page = query.page(generation, deadline)

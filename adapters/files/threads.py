@@ -62,6 +62,10 @@ class Threads:
         """Waits for work, which goes on when nobody waits any more."""
         return await asyncio.shield(awaited(self.submit(work)))
 
+    async def run_long(self, work: Callable[[], _T]) -> _T:
+        """The same for work that may take minutes."""
+        return await asyncio.shield(awaited(self.beside(work)))
+
     def look(self, dataset: Dataset, *, force: bool) -> Future[Generation]:
         """Looks at a dataset's folders."""
         return self.beside(lambda: dataset.refresh(force=force))

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from adapters.contract import Context
 from adapters.files.adapter import FilesAdapter
+from adapters.files.compile import compile_format
+from adapters.files.config import Dataset
+from adapters.files.formats import Record
+from adapters.files.manifest import Mismatch
 
 Build = Callable[..., FilesAdapter]
 Contexts = Callable[..., Context]
@@ -103,6 +110,38 @@ async def _ids(adapter: FilesAdapter, context: Contexts) -> list[str]:
     page = await adapter.invoke("payments.list", {"limit": 100}, context())
     assert page.warnings == ()
     return [item["pay_id"] for item in page.value["items"]]
+
+
+@pytest.mark.parametrize("form", ["F", "V", "VB", "text"])
+def test_every_record_format_has_them(form: str) -> None:
+    page = "latin-1" if form == "text" else "cp037"
+    texts = [f"H{'20261121':<19}", "DP1       00007    ", "DP2       00008    ", "T00000200000000015"]
+    layout = PAYMENTS.replace("PIC S9(7)V99 COMP-3.", "PIC X(5).").replace("PIC S9(9)V99 COMP-3.", "PIC 9(6).")
+    records = [text.ljust(20).encode(page) for text in texts]
+    framed = [len(each).to_bytes(2, "big") + b"\0\0" + each for each in records]
+    blocks = b"".join(len(each).to_bytes(2, "big") + b"\0\0" + each for each in framed)
+    lines = "".join(f"{text.rstrip()}\n" for text in texts).encode(page)
+    data = {"F": b"".join(records), "V": b"".join(framed), "VB": blocks, "text": lines}[form]
+    options = {"record": "PAYMENT-RECORD"}
+    if form in ("V", "VB"):
+        options |= {"is_rdw_big_endian": True, "is_bdw_big_endian": True}
+    trailer = {"starts": "T", "record": "TRAILER-RECORD", "count": "t_count", "sums": {"account": "t_hash"}}
+    control = {"header": {"starts": "H"}, "trailer": trailer}
+    config = {**COBOL["payments"], "append": None, "code_page": page, "record_format": form}
+    dataset = Dataset.model_validate({**config, "options": options, "control": control})
+    format = compile_format(dataset, "pay_id", {"pay.cpy": layout.encode()}, "")
+
+    def found(data: bytes) -> list[str]:
+        file = io.BytesIO(data)
+        return [each.value["pay_id"] for each in format.reader(file, len(data)).scan(file) if isinstance(each, Record)]
+
+    assert found(data) == ["P1", "P2"]
+    if form in ("F", "text"):
+        record = {"rec_type": "D", "pay_id": "P3", "account": 70000}
+        written, faults = format.encode(record)
+        assert (found(written), faults) == (["P3"], [])
+    with pytest.raises(Mismatch, match="account"):
+        found(data.replace("00008".encode(page), "00009".encode(page)))
 
 
 async def test_cobol_and_we_understand_each_others_trailers(
