@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 
 from adapters.contract import Effect, JsonSchema
 from gateway.routing.bindings import operation_of
+from gateway.routing.closures import Node
 from gateway.routing.mapping import Mapped
 from gateway.routing.model import Binding, Route
 from gateway.routing.paths import declared, resolve
 from gateway.routing.upstreams import Upstreams
 
+_MANY = frozenset({"multi_select_dict", "multi_select_list", "projection", "filter_projection", "value_projection"})
 Say = Callable[[tuple[str, ...], str], None]
 
 
@@ -40,12 +42,21 @@ def _check_output(binding: Binding, side: str, route: Route, upstreams: Upstream
         # `a.b` reads `a` on its way; an expression of several ends can't be judged.
         ends = [each for each in binding.output.chains() if binding.output.source.replace('"', "") == ".".join(each)]
         if len(ends) != 1:
+            if _last(binding.output.node)["type"] in _MANY:
+                say((side, "output"), "the output makes several values, where the route answers one content (base64)")
             return
         chain = ends[0]
     found = _at(operation.output, chain, operation.output)
     if found is not None and not _is_content(found, operation.output):
         where = f"'{'.'.join(chain)}'" if chain else f"what '{operation.name}' answers"
         say((side, "output"), f"{where} isn't content (base64), which the route answers as {route.content}")
+
+
+def _last(node: Node) -> Node:
+    """What an expression ends in."""
+    while node["type"] in ("subexpression", "pipe"):
+        node = node["children"][-1]
+    return node
 
 
 def _at(schema: JsonSchema, chain: tuple[str, ...], root: JsonSchema) -> JsonSchema | None:

@@ -139,7 +139,8 @@ def test_what_is_compiled_cannot_be_changed(files: Files, load: Load) -> None:
         (("legacy:", "compose: {steps: {a: {route: get_thing}}, output: a}\n        legacy:"), "x-gateway", "or else"),
         (("Parts[].{id: Id,", "Parts[].{ident: Id,"), "output", "has no 'parts[].ident'"),
         (("{id: Id, name: Name, parts", "{id: Id, parts"), "output", "needs 'name'"),
-        (("application/json", "text/html"), "content.text/html", "only JSON"),
+        (("application/json", "text/*"), "content.text/*", "only JSON"),
+        (("application/json", "text/html"), "output", "makes several values"),
         (("path.thing_id", "cookie.thing_id"), "input.id", "there is no 'cookie'"),
     ],
 )
