@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
+import json
 import socket
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import pytest
 import uvicorn
-from fastapi import FastAPI, Header, HTTPException
+from fastapi import FastAPI, Header, HTTPException, Query
+from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, Field
 
 from adapters.contract import Context
@@ -61,15 +65,59 @@ def replacement() -> FastAPI:
     return app
 
 
-@pytest.fixture
-async def url() -> AsyncIterator[str]:
+class Item(BaseModel):
+    name: str = Field(max_length=5)
+    parts: list[Item] = []
+
+
+def described() -> FastAPI:
+    """Answers what it was given, in several media types; FastAPI writes its document."""
+    app = FastAPI()
+
+    @app.get("/items/{item_id}", operation_id="get_item")
+    async def get(
+        item_id: int, tag: Annotated[list[str], Query()], x_note: Annotated[str | None, Header()] = None
+    ) -> dict[str, Any]:
+        return {"id": item_id, "tags": tag, "note": x_note}
+
+    @app.put("/items/{item_id}", operation_id="put_item")
+    async def put(item_id: int, item: Item) -> Item:
+        return item
+
+    @app.delete("/items/{item_id}", operation_id="drop_item", status_code=204)
+    async def drop(item_id: int) -> None:
+        return None
+
+    @app.get("/items/{item_id}/sheet", operation_id="sheet", response_class=Response, responses={200: PDF})
+    async def sheet(item_id: int) -> Response:
+        return Response(bytes(range(item_id)), media_type="application/pdf")
+
+    @app.get("/items/{item_id}/label", operation_id="label", response_class=PlainTextResponse)
+    async def label(item_id: int) -> str:
+        return f"Nº {item_id}"
+
+    return app
+
+
+PDF: dict[str, Any] = {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}
+
+
+@contextlib.asynccontextmanager
+async def served(app: FastAPI) -> AsyncIterator[str]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(replacement(), log_config=None, lifespan="off"))
+        listening.listen()
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
         serving = asyncio.create_task(server.serve([listening]))
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         server.should_exit = True
         await serving
+
+
+@pytest.fixture
+async def url() -> AsyncIterator[str]:
+    async with served(replacement()) as url:
+        yield url
 
 
 async def test_a_replacement(built: Any, url: str, context: Context) -> None:
@@ -94,3 +142,25 @@ async def test_a_replacement(built: Any, url: str, context: Context) -> None:
     written = await next_.invoke(write, {"email": "a@b", "header": {"If-Match": "3"}}, context)
     assert written.value == {"email": "a@b", "tags": []}
     assert (await next_.lookup(write, "key-1", context)).value == written.value
+
+
+async def test_what_fastapi_says_of_itself_can_be_called(built: Any, context: Context) -> None:
+    app, path = described(), "openapi/sources/next/api.json"
+    async with served(app) as url:
+        next_ = built({path: json.dumps(app.openapi()).encode()}, base_url=url, openapi=path)
+        assert next_.left_out == {}
+        assert set(next_.operations()) == {"get_item", "put_item", "drop_item", "sheet", "label"}
+
+        async def value(operation: str, **input: Any) -> Any:
+            return (await next_.invoke(operation, {"item_id": 7, **input}, context)).value
+
+        found = await value("get_item", query={"tag": ["a&b", "c"]}, header={"x-note": "hello"})
+        assert found == {"id": 7, "tags": ["a&b", "c"], "note": "hello"}
+        item = {"name": "a", "parts": [{"name": "b", "parts": []}]}
+        assert await value("put_item", body=item) == item
+        assert await value("drop_item") is None
+        assert base64.b64decode(await value("sheet")) == bytes(range(7))
+        assert await value("label") == "Nº 7"
+        for wrong in ({"body": {"name": "too long"}}, {"body": {"parts": []}}, {"item_id": "x", "body": item}):
+            with pytest.raises(Invalid):
+                await value("put_item", **wrong)
