@@ -16,7 +16,7 @@ from adapters.files.conditions import Conditions
 from adapters.files.extras import numpy
 from adapters.files.formats import FieldType, at
 from adapters.files.generation import Generation
-from adapters.files.masks import FEW, Masks, masks_of
+from adapters.files.masks import FEW, Masks, held, masks_of
 from adapters.files.query import in_time
 from adapters.files.tally import Tally
 from adapters.files.values import stored
@@ -68,14 +68,34 @@ def _names(
 def aggregate(generation: Generation, asked: Asked, deadline: float = math.inf) -> list[dict[str, Json]]:
     """A group each, ascending; raises `Changed`, `Invalid` where there are too many, TimeoutError at the deadline."""
     groups = _Groups(asked)
-    masks = None if generation.blocking else masks_of(generation, asked.conditions)
+    if generation.blocking:
+        _add_big(groups, generation, deadline)
+        return groups.items()
+    masks = masks_of(generation, asked.conditions)
     if masks is None:
-        for row in in_time(generation.every(), deadline):
-            if asked.conditions.hold(row):
-                groups.add([at(row, path) for path in asked.group], [at(row, path) for path in asked.measured])
+        _add_rows(groups, generation, deadline)
     else:
         _add_columns(groups, generation, masks, deadline)
     return groups.items()
+
+
+def _add_rows(groups: _Groups, generation: Generation, deadline: float) -> None:
+    asked = groups.asked
+    for row in in_time(generation.every(), deadline):
+        if asked.conditions.hold(row):
+            groups.add([at(row, path) for path in asked.group], [at(row, path) for path in asked.measured])
+
+
+def _add_big(groups: _Groups, generation: Generation, deadline: float) -> None:
+    """By columns, where the dataset is one big file of which every record counts, and they are there."""
+    asked = groups.asked
+    fields = {**asked.conditions.fields, **asked.grouped, **asked.measured}
+    part = generation.parts[0]
+    if len(generation.parts) > 1 or not part.plain or not part.big.ready(fields):
+        _add_rows(groups, generation, deadline)
+        return
+    for ordinals, columns in in_time(part.big.blocks(fields), deadline, every=1):
+        groups.add_columns(columns, held(asked.conditions, columns, len(ordinals)))
 
 
 def _add_columns(groups: _Groups, generation: Generation, masks: Masks, deadline: float) -> None:

@@ -122,6 +122,12 @@ def _columns(fields: Mapping[str, FieldType], rows: Iterable[Mapping[str, Json]]
     return {path: None if path in unfit else _column(fields[path], places[path], codes[path]) for path in fields}
 
 
+def column_of(kind: FieldType, values: Sequence[Json]) -> Column:
+    """One field's values as a column; raises TypeError where some can't be compared."""
+    places: dict[Any, int] = {}
+    return _column(kind, places, [places.setdefault(value, len(places)) for value in values])
+
+
 def _column(kind: FieldType, places: Mapping[Any, int], codes: Sequence[int]) -> Column:
     np = numpy()
     convert = comparable(kind)

@@ -93,13 +93,16 @@ class Generation:
         masks: Sequence[Mask | None] | None = None,
     ) -> Iterator[Found]:
         """The decodable records behind a key, in its order. `equal`, values of fields, may leave out others; `masks`
-        say which records of small files are wanted."""
+        say which records of each file are wanted."""
         small = self._small(after, masks, descending=descending)
         if not self._big:
             yield from (self._found(number, ordinal) for _, number, ordinal in small)
             return
         order, position = [("", descending)], None if after is None else [after]
-        streams = [self._stream(number, order, position, equal) for number in self._big]
+        streams = [
+            self._stream(number, order, position, equal, None if masks is None else masks[number])
+            for number in self._big
+        ]
         keyed = [((values[-1], number, ordinal) for values, number, ordinal in stream) for stream in streams]
         for key, number, ordinal in heapq.merge(small, *keyed, reverse=descending, key=lambda entry: entry[0]):
             if self._place(key) == (number, ordinal):
@@ -108,10 +111,17 @@ class Generation:
                     yield found
 
     def sorted(
-        self, order: Order, after: Sequence[bytes] | None, equal: Mapping[str, bytes]
+        self,
+        order: Order,
+        after: Sequence[bytes] | None,
+        equal: Mapping[str, bytes],
+        masks: Sequence[Mask | None] | None,
     ) -> list[Iterator[tuple[tuple[bytes, ...], Found]]]:
-        """The decodable records behind a position of each big file, in that order."""
-        return [self._decodable(self._stream(number, order, after, equal)) for number in self._big]
+        """The decodable records behind a position of each big file, in that order, as far as the masks say."""
+        return [
+            self._decodable(self._stream(number, order, after, equal, None if masks is None else masks[number]))
+            for number in self._big
+        ]
 
     def _decodable(
         self, stream: Iterator[tuple[tuple[bytes, ...], int, int]]
@@ -123,11 +133,16 @@ class Generation:
                     yield values, found
 
     def _stream(
-        self, number: int, order: Order, after: Sequence[bytes] | None, equal: Mapping[str, bytes]
+        self,
+        number: int,
+        order: Order,
+        after: Sequence[bytes] | None,
+        equal: Mapping[str, bytes],
+        mask: Mask | None,
     ) -> Iterator[tuple[tuple[bytes, ...], int, int]]:
         index = self.parts[number].index
         assert index is not None
-        for values, ordinal in index.walk(order, after, equal):
+        for values, ordinal in index.walk(order, after, equal, mask):
             yield values, number, ordinal
 
     def _small(
@@ -152,7 +167,8 @@ class Generation:
             count = len(self.ordered())
             self._flat = np.fromiter((starts[part] + at for _, part, at in self.ordered()), dtype="int64", count=count)
         none = np.zeros(0, dtype=bool)
-        every = np.concatenate([none, *(none if mask is None else mask for mask in masks)])
+        small = [mask for mask, part in zip(masks, self.parts, strict=True) if mask is not None and part.index is None]
+        every = np.concatenate([none, *small])
         found: list[int] = (np.flatnonzero(every[self._flat[low:high]]) + low).tolist()
         return found
 
@@ -167,6 +183,8 @@ class Generation:
         `Changed`."""
         compare = stored(self.key_type)
         for number, part in enumerate(self.parts):
+            if part.index is not None:
+                continue
             for ordinal, row in part.rows_of(None if masks is None else masks[number]):
                 if self._place(compare(part.keys[ordinal])) == (number, ordinal):
                     yield Found(part, ordinal), row

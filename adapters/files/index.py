@@ -26,6 +26,8 @@ KEPT_BAD = 10_000
 _BUILD_CACHE_KIB = 64 * 1024
 _READ_CACHE_KIB = 2 * 1024
 _MAPPED = 1 << 28
+_FEW = 20_000
+"""Records that are sooner found one by one than by walking through all."""
 
 Order: TypeAlias = Sequence[tuple[str, bool]]
 """(path of a field, is it descending), the key last."""
@@ -175,10 +177,10 @@ class Index:
         return None if row is None else _bad(row)
 
     def walk(
-        self, order: Order, after: Sequence[bytes] | None, equal: Mapping[str, bytes]
+        self, order: Order, after: Sequence[bytes] | None, equal: Mapping[str, bytes], mask: Any = None
     ) -> Iterator[tuple[tuple[bytes, ...], int]]:
         """(values of the order's fields, ordinal) behind a position, of records with these values, older ones of one
-        key included."""
+        key included; `mask` tells by ordinal which are wanted, none beyond its end."""
         names = [self._columns[path] for path, _ in order]
         tests, given = _behind(names, order, after)
         for path, value in equal.items():
@@ -187,9 +189,25 @@ class Index:
                 given.append(value)
         where = f" WHERE {' AND '.join(tests)}" if tests else ""
         sort = ", ".join(f"{name} DESC" if down else name for name, (_, down) in zip(names, order, strict=True))
+        few = [] if mask is None else mask.nonzero()[0].tolist() if mask.sum() <= _FEW else None
+        if few is not None and mask is not None:
+            yield from self._chosen(few, names, where, given, order)
+            return
         text = f"SELECT rowid, {', '.join(names)} FROM record{where} ORDER BY {sort}"  # noqa: S608
         for row in self._all(text, given):
-            yield row[1:], row[0]
+            if mask is None or (row[0] < len(mask) and mask[row[0]]):
+                yield row[1:], row[0]
+
+    def _chosen(
+        self, ordinals: Sequence[int], names: Sequence[str], where: str, given: Sequence[Any], order: Order
+    ) -> Iterator[tuple[tuple[bytes, ...], int]]:
+        """The same of a few records, which are found by their ordinals and then put in order."""
+        tests = where.replace(" WHERE ", " AND ", 1)
+        text = f"SELECT rowid, {', '.join(names)} FROM record WHERE rowid = ?{tests}"  # noqa: S608
+        rows = [row for ordinal in ordinals for row in self._all(text, (ordinal, *given))]
+        for place, (_, down) in reversed([*enumerate(order, 1)]):
+            rows.sort(key=lambda row: row[place], reverse=down)
+        yield from ((row[1:], row[0]) for row in rows)
 
     def _one(self, text: str, value: int | bytes) -> tuple[Any, ...] | None:
         return next(self._all(text, (value,)), None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -14,20 +13,18 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from adapters.contract import Json
+from adapters.files.big_columns import BigColumns
 from adapters.files.columnar import Column, Columns, Mask
 from adapters.files.content import Changed, Content, InMemory, OnDisk, Version
 from adapters.files.copy import Copy
 from adapters.files.formats import Bad, Copied, FieldType, Format, Reader, Record, at
 from adapters.files.index import KEPT_BAD, Index
 from adapters.files.store import Store
+from adapters.files.turns import giving_way
 from adapters.files.undecodable import Undecodable
 
 _BUFFER = 1 << 20
 _TOLD_EVERY = 10_000
-_GIVES_WAY_EVERY = 8
-_TURN, _PAUSE = 0.001, 0.0001
-"""Seconds that indexing works before it lets others work: whoever reads meanwhile would wait five times as long for the
-interpreter, at each step."""
 
 
 @dataclass(slots=True)
@@ -52,6 +49,7 @@ class Part:
     undecodable: int = 0
     index: Index | None = None
     columns: Columns = field(default_factory=Columns)
+    big: BigColumns = field(default_factory=BigColumns)
 
     @property
     def found(self) -> int:
@@ -123,6 +121,16 @@ class Part:
         `Changed`."""
         return self.columns.of(fields, self.all_rows())
 
+    def make_columns(self) -> None:
+        """Makes the columns that are wanted of a big file; raises `Changed`."""
+        self.big.make((ordinal, row) for _, ordinal, row in self.indexed_rows())
+
+    @property
+    def plain(self) -> bool:
+        """Is every record of a big file the only one of its key?"""
+        index = self.index
+        return index is not None and not index.undecodable and index.records == index.decodable
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -189,13 +197,9 @@ def _index(part: Part, file: BinaryIO, format: Format, key: str, *, rows: bool) 
 
 def _index_on_disk(part: Part, file: BinaryIO, format: Format, store: Store, progress: Progress) -> None:
     def scan() -> Iterator[Record | Bad]:
-        given = time.monotonic()
-        for number, found in enumerate(_scan(part, file, format)):
+        for number, found in enumerate(giving_way(_scan(part, file, format))):
             if number % _TOLD_EVERY == 0:
                 progress(found.start, part.version.size)
-            if number % _GIVES_WAY_EVERY == 0 and time.monotonic() - given > _TURN:
-                time.sleep(_PAUSE)
-                given = time.monotonic()
             yield found
         if not part.version.same_bytes(Version.of(file.fileno())):
             raise Changed

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import total_ordering
 from itertools import islice
@@ -100,19 +100,24 @@ class Query:
         chosen: list[Found] = []
         after = None if self._after is None else self._after[0].value
         walk = generation.walk(after, descending=self._order[0].descending, equal=self._equal, masks=masks)
+        masked = self._masked(generation, masks)
         for number, found in enumerate(in_time(walk, deadline)):
             if number >= most:
                 return [], False
-            if self._kept(found, masks):
+            if masked(found) or self._conditions.hold(found.part.row(found.ordinal)):
                 chosen.append(found)
                 if len(chosen) > self._limit:
                     break
         return chosen, True
 
-    def _kept(self, found: Found, masks: Masks | None) -> bool:
-        if not self._conditions or (masks is not None and found.part.index is None):
-            return True
-        return self._conditions.hold(found.part.row(found.ordinal))
+    def _masked(self, generation: Generation, masks: Masks | None) -> Callable[[Found], bool]:
+        """Tells of what needn't be looked at: there are no conditions, or a mask has let it through."""
+        if not self._conditions:
+            return lambda found: True
+        if masks is None:
+            return lambda found: False
+        known = {id(part) for part, mask in zip(generation.parts, masks, strict=True) if mask is not None}
+        return lambda found: id(found.part) in known
 
     def _by_fields(self, generation: Generation, deadline: float) -> list[Found]:
         """In another order: every record of the small files is looked at, the first ones of the order are kept; big
@@ -123,22 +128,28 @@ class Query:
             raise Invalid("the list can't be asked for like that", errors=[fault])
         masks = masks_of(generation, self._conditions) if self._conditions else None
         rows = in_time(generation.rows(masks), deadline)
-        plain = masks is not None or not self._conditions
-        ranked = ((self._ranks(row), found) for found, row in rows if plain or self._conditions.hold(row))
+        masked = self._masked(generation, masks)
+        ranked = ((self._ranks(row), found) for found, row in rows if masked(found) or self._conditions.hold(row))
         after = self._after
         candidates = ranked if after is None else (entry for entry in ranked if entry[0] > after)
         small = heapq.nsmallest(self._limit + 1, candidates, key=lambda entry: entry[0])
-        merged = heapq.merge(small, *self._streams(generation, deadline), key=lambda entry: entry[0])
+        merged = heapq.merge(small, *self._streams(generation, masks, deadline), key=lambda entry: entry[0])
         return [found for _, found in islice(merged, self._limit + 1)]
 
-    def _streams(self, generation: Generation, deadline: float) -> list[Iterator[tuple[list[_Rank], Found]]]:
+    def _streams(
+        self, generation: Generation, masks: Masks | None, deadline: float
+    ) -> list[Iterator[tuple[list[_Rank], Found]]]:
         order = [(each.path, each.descending) for each in self._order]
         after = None if self._after is None else [rank.value for rank in self._after]
-        return [self._ranked(in_time(each, deadline)) for each in generation.sorted(order, after, self._equal)]
+        masked = self._masked(generation, masks)
+        streams = generation.sorted(order, after, self._equal, masks)
+        return [self._ranked(in_time(each, deadline), masked) for each in streams]
 
-    def _ranked(self, stream: Iterator[tuple[tuple[bytes, ...], Found]]) -> Iterator[tuple[list[_Rank], Found]]:
+    def _ranked(
+        self, stream: Iterator[tuple[tuple[bytes, ...], Found]], masked: Callable[[Found], bool]
+    ) -> Iterator[tuple[list[_Rank], Found]]:
         for values, found in stream:
-            if self._kept(found, None):
+            if masked(found) or self._conditions.hold(found.part.row(found.ordinal)):
                 ranks = [_Rank(value, order.descending) for value, order in zip(values, self._order, strict=True)]
                 yield ranks, found
 
@@ -149,10 +160,10 @@ class Query:
         return [at(row, order.path) for order in self._order]
 
 
-def in_time(rows: Iterator[_T], deadline: float) -> Iterator[_T]:
+def in_time(rows: Iterator[_T], deadline: float, every: int = 256) -> Iterator[_T]:
     """The same, looking at the clock now and then."""
     for number, row in enumerate(rows):
-        if number % 256 == 0 and time.monotonic() > deadline:
+        if number % every == 0 and time.monotonic() > deadline:
             raise TimeoutError
         yield row
 

@@ -28,6 +28,7 @@ class Reads:
     def __init__(self, name: str, threads: Threads) -> None:
         self._name = name
         self._threads = threads
+        self._making: set[int] = set()
         self._opening: dict[tuple[str, str], Future[Generation]] = {}
 
     async def get(self, dataset: Dataset, input: Mapping[str, Json], context: Context) -> Result:
@@ -63,6 +64,8 @@ class Reads:
                 result = await self._threads.run(partial(self._page, dataset, generation, query, context.deadline))
             except Changed:
                 continue
+            finally:
+                self._make_columns(generation)
             following = result.value["next"]
             if following is not None and generation.name is not None:
                 result.value["next"] = {"generation": generation.name, "after": following}
@@ -80,6 +83,8 @@ class Reads:
                 items = await self._threads.run(partial(aggregate, generation, asked, context.deadline))
             except Changed:
                 continue
+            finally:
+                self._make_columns(generation)
             sources = tuple(Source(self._name, _file(generation, p.path), as_of=p.as_of) for p in generation.parts)
             return Result({"items": items}, generation.as_of, sources, warnings(dataset, generation))
         raise Retry(f"a file of {description.name} is being rewritten", retry_after=1.0)
@@ -127,6 +132,14 @@ class Reads:
             opening = self._opening[key] = self._threads.beside(lambda: dataset.earlier(entry))
             opening.add_done_callback(lambda _: self._opening.pop(key, None))
         return await asyncio.shield(awaited(opening))
+
+    def _make_columns(self, generation: Generation) -> None:
+        """Begins to make what calls wanted of big files and didn't find: these were answered without it."""
+        for part in generation.parts:
+            if part.big.wanted and id(part) not in self._making and self._threads.open:
+                self._making.add(id(part))
+                made = awaited(self._threads.beside(part.make_columns))
+                made.add_done_callback(lambda _, part=part: self._making.discard(id(part)))  # type: ignore[misc]
 
     def _page(self, dataset: Dataset, generation: Generation, query: Query, deadline: float) -> Result:
         page = query.page(generation, deadline)
