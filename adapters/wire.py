@@ -41,7 +41,7 @@ class HttpReply:
             return min(float(text), _LONGEST_RETRY_AFTER)
         try:
             at = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         seconds = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
         return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)

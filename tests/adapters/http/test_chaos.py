@@ -154,6 +154,7 @@ CHAOS: dict[str, tuple[Behaviour, Any, Any, Any]] = {
     "503 in seconds": (says(reply("503 Busy", "Retry-After: 7")), (R, 7), (R, 7), (R, 7)),
     "503 by date": (says(reply("503 Busy", f"Retry-After: {DATE}")), (R, 1000), (R, 1000), (R, 1000)),
     "503 in a century": (says(reply("503 Busy", "Retry-After: 99999999999")), (R, 3600), (R, 3600), (R, 3600)),
+    "503 at no date": (says(reply("503 Busy", f"Retry-After: Wed, 21 Oct {'9' * 30} 07:28:00 GMT")), R, U, U),
     "503": (says(reply("503 Busy")), R, U, U),
     "500": (says(reply("500 Oops")), R, U, U),
     "502": (says(reply("502 Bad gateway")), R, U, U),
