@@ -82,8 +82,8 @@ class OdbcAdapter:
             self._pool = Pool(self._session, self._config.concurrency)
         return self._pool
 
-    def _session(self) -> Session:
-        return Session(str.__str__(self._config.dsn), self._dialect)
+    def _session(self, *, bulk: bool = False) -> Session:
+        return Session(str.__str__(self._config.dsn), self._dialect, bulk=bulk)
 
     async def close(self) -> None:
         """Waits for the calls under way, each of which ends by its deadline, and disconnects."""
@@ -126,7 +126,7 @@ class OdbcAdapter:
             raise DoNotRetry(f"{operation} is no list that can be read as a whole")
         stream = action.stream(input)
         if self._bulk is None:
-            self._bulk = Bulk(lambda: Session(str.__str__(self._config.dsn), self._dialect, bulk=True))
+            self._bulk = Bulk(functools.partial(self._session, bulk=True))
         async with contextlib.aclosing(
             self._bulk.batches(stream, functools.partial(self._enter, who, context.traceparent), context.deadline)
         ) as batches:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from adapters.callers import CallerName
 from adapters.secret import Reference
@@ -19,6 +19,14 @@ def _no_literal_password(value: Any) -> Any:
         raise ValueError("must be a text: a connection string, the name of a data source, or a reference (env:NAME)")
     if not isinstance(value, Reference) and _PASSWORD.search(value):
         raise ValueError("holds a password: give the whole connection string as a reference (env:NAME, file:/path)")
+    return value
+
+
+def _path(value: Any) -> Any:
+    if value is None or (isinstance(value, Reference) and value.missing):
+        return value
+    if not isinstance(value, str) or not str.__str__(value).startswith("/"):
+        raise ValueError("must be a file's absolute path, or a reference to one (env:NAME)")
     return value
 
 
@@ -60,8 +68,15 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
 
     dsn: Annotated[Any, BeforeValidator(_no_literal_password)] = Field(
+        None,
         description="ODBC connection string (Driver=…;Server=…) or the name of a data source; "
         "a string that holds a password must be a reference.",
+        json_schema_extra={"type": "string"},
+    )
+    access: Annotated[Any, BeforeValidator(_path)] = Field(
+        None,
+        description="In place of dsn: the path of a Microsoft Access file (.mdb, .accdb), whose described tables are "
+        "copied into a snapshot whenever it changes.",
         json_schema_extra={"type": "string"},
     )
     read_only: bool = Field(True, description="Offer reads alone, and make every session read-only.")
@@ -90,3 +105,11 @@ class Config(BaseModel):
     trace: bool = Field(
         False, description="Append the trace context of sampled calls to their statements, as sqlcommenter does."
     )
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> Config:
+        if (self.dsn is None) == (self.access is None):
+            raise ValueError("needs one of dsn and access: the database, or the path of a file of Access")
+        if self.access is not None and not (self.read_only and self.callers is None and self.variables is None):
+            raise ValueError("a file of Access is only read, by nobody's name: leave read_only, callers, variables out")
+        return self
