@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -168,6 +168,8 @@ def test_what_the_csv_module_writes_is_read(
     csv.writer(out, lineterminator=end, quoting=csv.QUOTE_ALL if escaped else quoting, **dialect).writerows(
         [["a", "b"], *rows]
     )
+    # Behind LF alone the module writes a lone CR without quotes, and then doesn't read it back itself.
+    assume([*csv.reader(io.StringIO(out.getvalue(), newline=""), strict=True, **dialect)] == [["a", "b"], *rows])
     found = _all(CsvFormat(CsvOptions(**dialect), encoding, None), out.getvalue().encode(encoding))
     assert [each.value for each in found if isinstance(each, Record)] == [{"a": a, "b": b} for a, b in rows]
 
