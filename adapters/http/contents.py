@@ -120,7 +120,9 @@ def _form(
     """The schema of a form's fields, those that are files, and the media types that parts are given."""
     made = bundle.schema(holder.get("schema", {"type": "object"}))
     given, _ = document.follow(holder.get("schema", {}), "")
-    fields = given.get("properties", {}) if isinstance(given, dict) else {}
+    fields = given.get("properties") if isinstance(given, dict) else None
+    if not isinstance(fields, dict):
+        fields = {}
     encoding = holder.get("encoding", {})
     types = {
         name: each["contentType"].partition(",")[0].strip()
@@ -133,7 +135,7 @@ def _form(
     if files:
         made = {**bundle.resolved(made)}
         made["properties"] = {
-            **made.get("properties", {}),
+            **made["properties"],
             **{name: _file_schema(document, fields[name]) for name in fields if name in files},
         }
     return made, files, types

@@ -95,7 +95,8 @@ class Bundle:
         _switches(made)
         if isinstance(made.get("required"), list) and isinstance(given.get("properties"), dict):
             properties = given["properties"]
-            made["required"] = [name for name in made["required"] if not self._is_hidden(properties.get(name))]
+            hidden = {name for name, each in properties.items() if self._is_hidden(each)}
+            made["required"] = [name for name in made["required"] if not (isinstance(name, str) and name in hidden)]
         return made
 
     def _is_hidden(self, given: Any) -> bool:
@@ -119,7 +120,7 @@ class Bundle:
             return made
         kind = made.get("type")
         if isinstance(kind, str):
-            if "enum" in made and None not in made["enum"]:
+            if isinstance(made.get("enum"), list) and None not in made["enum"]:
                 return {"anyOf": [made, {"type": "null"}]}
             return {**made, "type": [kind, "null"]}
         # Without a type it means nothing by the letter; who writes it beside allOf means that null will do.
@@ -144,5 +145,6 @@ def unfolded(document: Document, given: Any, wanted: Callable[[Mapping[str, Any]
         if isinstance(found, dict):
             if wanted(found):
                 return True
-            waiting.extend(each for key in ("allOf", "anyOf", "oneOf") for each in found.get(key) or ())
+            parts = (found.get(key) for key in ("allOf", "anyOf", "oneOf"))
+            waiting.extend(each for part in parts if isinstance(part, list) for each in part)
     return False

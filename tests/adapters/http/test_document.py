@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.capabilities import SupportsLeftOut
 from adapters.contract import Effect
 from adapters.errors import ConfigError
+from adapters.http.described import Catalogue
 from adapters.http.document import opened
 
 PATH = "openapi/sources/next/api.yaml"
@@ -231,3 +233,49 @@ def test_no_document_crashes_the_reader(content: bytes) -> None:
         else:
             problems = ()
         assert all(each.message for each in problems)
+
+
+RICH = (
+    HEAD
+    + PETS
+    + """
+  parameters:
+    Q: {name: q, in: query, style: deepObject, schema: {type: object}}
+  requestBodies:
+    B:
+      content:
+        multipart/form-data: {schema: {properties: {f: {format: binary}}}, encoding: {f: {contentType: a/b}}}
+""".replace("components:\n", "")
+).replace(
+    "\npaths:\n",
+    "\npaths:\n  /b: {post: {parameters: [{$ref: '#/components/parameters/Q'}], requestBody: "
+    "{$ref: '#/components/requestBodies/B'}, responses: {default: {content: {text/plain: {}, a/b: {}}}}}}\n",
+)
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Each place in a document."""
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in members:
+        yield (*at, key)
+        yield from places(each, (*at, key))
+
+
+WORDS = st.sampled_from(["#/", "#", "#/paths", "#/components/schemas/Pet", "/", "query", "path", "object", "file", "["])
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_a_document_that_is_wrong_somewhere_is_refused_or_something_is_left_out(data: st.DataObject) -> None:
+    root = json.loads(json.dumps(opened("a", {"a": RICH.encode()}).root))
+    for _ in range(data.draw(st.integers(1, 3))):
+        *path, last = data.draw(st.sampled_from(list(places(root))))
+        holder = root
+        for key in path:
+            holder = holder[key]
+        holder[last] = data.draw(PLAIN | WORDS)
+    try:
+        catalogue = Catalogue(opened("a", {"a": json.dumps(root).encode()}), {})
+    except ConfigError:
+        return
+    assert set(catalogue) | set(catalogue.left_out) == set(catalogue._places)
