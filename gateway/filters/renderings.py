@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import orjson
@@ -32,7 +32,7 @@ def csv(columns: Sequence[str]) -> Render:
     nothing, empty text as `""`, arrays and objects as JSON."""
 
     def render(items: Sequence[Json]) -> bytes:
-        return b"".join([_line([item.get(name) for name in columns]) for item in items if isinstance(item, Mapping)])
+        return b"".join([_line([item.get(name) for name in columns]) for item in items])
 
     return render
 

@@ -85,8 +85,8 @@ async def _begun(route: Route, call: Call, reply: Reply) -> Render:
 def _items(reply: Reply) -> Sequence[Json]:
     body = reply.body if reply.encoded is None else orjson.loads(reply.encoded)
     items = body.get("items") if isinstance(body, dict) else None
-    if not isinstance(items, list):
-        raise BadUpstreamReply("The answer isn't a list of items.")
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise BadUpstreamReply("The answer isn't a list of objects.")
     return items
 
 
