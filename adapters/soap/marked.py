@@ -50,12 +50,13 @@ def attributes_reader(form: Form, found: Complex, zone: tzinfo) -> ReadNull | No
 def null_reader(form: Form, element: Element, zone: tzinfo) -> ReadNull | None:
     """Reads an element that is null: its attributes, or None where it has none."""
     found = form.type(element.type)
-    read = attributes_reader(form, found, zone) if isinstance(found, Complex) else None
-    if read is None:
+    if not isinstance(found, Complex) or not (found.attributes or found.open):
         return None
 
     def read_null(node: etree._Element, notes: Notes) -> Json:
-        value = read(node, notes) if len(node.attrib) > 1 else None
+        # Made when it is needed, which is seldom: a big service has many elements.
+        read = attributes_reader(form, found, zone) if len(node.attrib) > 1 else None
+        value = None if read is None else read(node, notes)
         return {NILLED: True, **value} if value else None
 
     return read_null
