@@ -81,7 +81,7 @@ def test_own_service(
     message = operation.output if answer else operation.input
     if message is None:
         return
-    _run(form, message, schema, generator, 12)
+    _run(form, message, schema, generator, _OWN)
 
 
 def _run(form: Form, message: Message, schema: etree.XMLSchema, generator: ModuleType, examples: int) -> None:
@@ -96,6 +96,7 @@ def _run(form: Form, message: Message, schema: etree.XMLSchema, generator: Modul
     run()
 
 
+_OWN = 12 if os.environ.get("FIGWAY_SLOW") else 6
 _QUICK, _SLOW = 3, 25
 """Instances of each message, in the quick lane and in the slow one."""
 STRANGE = [

@@ -34,6 +34,7 @@ class Load:
                     served = int(response.headers["figway-snapshot"])
                 self.asked += 1
                 self.seen.add(served)
+                await asyncio.sleep(0 if SLOW else 0.005)
                 if served < known:
                     self.stale.append((known, served))
 
