@@ -66,12 +66,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _heard(report: socket.socket) -> int:
+    told = report.recv(32)
+    if not told:
+        raise RuntimeError("what figway is forked from has ended; it says why on standard error")
+    return int(told)
+
+
 class Forked:
     """A figway process, with the face of `subprocess.Popen`."""
 
     def __init__(self, report: socket.socket) -> None:
         self._report = report
-        self.pid = int(report.recv(32))
+        self.pid = _heard(report)
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
@@ -84,7 +91,7 @@ class Forked:
         if self.returncode is None:
             self._report.settimeout(timeout)
             try:
-                self.returncode = int(self._report.recv(32))
+                self.returncode = _heard(self._report)
             except (TimeoutError, BlockingIOError):
                 raise subprocess.TimeoutExpired("figway", timeout or 0) from None
             self._report.close()

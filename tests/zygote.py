@@ -83,7 +83,7 @@ def _report(reports: dict[int, int]) -> None:
 
 
 def _tell(descriptor: int, number: int) -> None:
-    with contextlib.suppress(BrokenPipeError):  # who asked has gone
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # who asked has gone
         os.write(descriptor, str(number).encode())
 
 
