@@ -5,6 +5,8 @@
 # Python 3.11 or later; looked for when it is needed, as the system packages may bring it.
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
+# What one process has compiled the others needn't.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 # Side by side, file by file: much of the time goes into waiting for servers. In order, so that the long ones aren't last.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import importlib.util
 import os
 import signal
@@ -11,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import httpx._transports.default as httpx_transports
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
@@ -18,6 +21,8 @@ from xdist.scheduler import LoadScopeScheduling
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Hundreds of processes are started from the same files: they needn't each compile them.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# A client reads the machine's certificate authorities, which takes 25 ms, also for plain http: once is enough.
+httpx_transports.create_ssl_context = functools.cache(httpx_transports.create_ssl_context)
 
 
 def _load(name: str) -> ModuleType:
@@ -45,6 +50,12 @@ class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
         return next(together, file)
 
 
+def pytest_collection_finish() -> None:
+    """What was collected stays: the garbage collector needn't look at it again."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """How `-n` shares the tests among its processes."""
     return _ByFile(config, log)
@@ -68,9 +79,10 @@ def fuses() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def running() -> ModuleType:
-    """tests/running.py: `serving()`, `write_workspace()`, `create_key()` and the command line `FIGWAY`."""
-    return _running
+def running() -> Iterator[ModuleType]:
+    """tests/running.py: `figway()`, `start()`, `serving()`, `write_workspace()`, `create_key()`, `FIGWAY`."""
+    yield _running
+    _running.end()
 
 
 @pytest.fixture(scope="session")

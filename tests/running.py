@@ -1,23 +1,32 @@
-"""A gateway as its users run it: `figway serve` in a process of its own, on a free port, ended by process id."""
+"""figway as its users run it, in a process of its own, ended by process id: any verb, or `figway serve` on a free port.
+
+The processes are forks of one that has imported figway already (`tests/zygote.py`), as hundreds are started.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import httpx
 
 from gateway.cli.key import Desk
 
 FIGWAY = [sys.executable, "-m", "gateway"]
+"""The command line of a figway that isn't forked."""
 PLUGIN = Path(__file__).parent / "plugin"
 
 POLICY = """
@@ -57,13 +66,123 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _heard(report: socket.socket) -> int:
+    told = report.recv(32)
+    if not told:
+        raise RuntimeError("what figway is forked from has ended; it says why on standard error")
+    return int(told)
+
+
+class Forked:
+    """A figway process, with the face of `subprocess.Popen`."""
+
+    def __init__(self, report: socket.socket) -> None:
+        self._report = report
+        self.pid = _heard(report)
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, negative for a signal's; raises `subprocess.TimeoutExpired`."""
+        if self.returncode is None:
+            self._report.settimeout(timeout)
+            try:
+                self.returncode = _heard(self._report)
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired("figway", timeout or 0) from None
+            self._report.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+class _Zygote:
+    """This process's zygote, started when it is first asked."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    def fork(self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, *streams: int) -> Forked:
+        told, report = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        request = {"arguments": arguments, "environment": dict(environment), "folder": str(folder)}
+        with report:
+            socket.send_fds(self._asked(), [json.dumps(request).encode()], [*streams, report.fileno()])
+        return Forked(told)
+
+    def _asked(self) -> socket.socket:
+        with self._lock:
+            if self._control is None:
+                self._control, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                command = [sys.executable, str(Path(__file__).with_name("zygote.py")), str(asked.fileno())]
+                with asked:
+                    self._process = subprocess.Popen(
+                        command, env=environment(), pass_fds=[asked.fileno()],
+                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                    )  # fmt: skip
+            return self._control
+
+    def end(self) -> None:
+        if self._control is not None and self._process is not None:
+            self._control.close()
+            self._process.wait(20)
+
+
+_zygote = _Zygote()
+end = _zygote.end
+"""Ends what the processes are forked from."""
+
+
+def start(
+    *arguments: str, output: IO[bytes], error: IO[bytes] | None = None, extra: Mapping[str, str] | None = None
+) -> Forked:
+    """Starts a verb; standard error goes where the output goes, unless another file is given."""
+    with open(os.devnull, "rb") as nothing:
+        streams = nothing.fileno(), output.fileno(), (error or output).fileno()
+        return _zygote.fork(arguments, environment(extra), Path.cwd(), *streams)
+
+
+def figway(
+    *arguments: str, extra: Mapping[str, str] | None = None, timeout: float = 120, check: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Runs a verb to its end; with `check`, which must be good."""
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as error:
+        process = start(*arguments, output=output, error=error, extra=extra)
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+        for each in (output, error):
+            each.seek(0)
+        told = output.read().decode(), error.read().decode()
+    done = subprocess.CompletedProcess(arguments, process.wait(), *told)
+    if check:
+        done.check_returncode()
+    return done
+
+
 @dataclass
 class Running:
     """A gateway that runs."""
 
     folder: Path
     port: int
-    process: subprocess.Popen[bytes]
+    process: Forked | subprocess.Popen[bytes]
     reader: str
     writer: str
     log: Path
@@ -94,13 +213,19 @@ class Running:
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str, extra: Mapping[str, str] | None = None) -> Iterator[Running]:
-    """`figway serve` on the workspace in `folder`, ready."""
+def serving(
+    folder: Path, *arguments: str, extra: Mapping[str, str] | None = None, forked: bool = True
+) -> Iterator[Running]:
+    """`figway serve` on the workspace in `folder`, ready; not `forked`, it is a program that was started."""
     reader, writer = create_key(folder, "reader"), create_key(folder, "reader", "writer", principal="wendy")
     port, log = free_port(), folder / "log.txt"
-    command = [*FIGWAY, "serve", "--workspace", str(folder), "--port", str(port), *arguments]
+    command = ["serve", "--workspace", str(folder), "--port", str(port), *arguments]
     with log.open("ab") as sink:
-        process = subprocess.Popen(command, env=environment(extra), stdout=sink, stderr=sink)
+        process: Forked | subprocess.Popen[bytes]
+        if forked:
+            process = start(*command, output=sink, extra=extra)
+        else:
+            process = subprocess.Popen([*FIGWAY, *command], env=environment(extra), stdout=sink, stderr=sink)
     running = Running(folder, port, process, reader, writer, log)
     try:
         _until_ready(running)

@@ -96,6 +96,8 @@ class Webhooks:
 
     async def run(self) -> None:
         """Sends what is told, for good."""
+        # A client reads the host's certificate authorities, tens of milliseconds in which nobody is served.
+        await self._wake.wait()
         async with self._client() as client:
             while True:
                 self._wake.clear()
@@ -108,6 +110,8 @@ class Webhooks:
 
     async def flush(self, seconds: float) -> None:
         """Tries once to send all that waits, for at most so many seconds."""
+        if not self._waiting:
+            return
         try:
             async with asyncio.timeout(seconds), self._client() as client:
                 await self._round(client)

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 SLOW = bool(os.environ.get("FIGWAY_SLOW"))
-SECONDS = 20 if SLOW else 6
+SECONDS = 20 if SLOW else 2
 
 CONTRACT = """
 openapi: 3.1.0

@@ -1,4 +1,4 @@
-"""Processes: draining before stopping, workers that die, nothing left running."""
+"""Processes, as programs that are started: draining before stopping, workers that die, nothing left running."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def in_background(call: Any) -> tuple[threading.Thread, list[Any]]:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_stopping_turns_unready_first_then_drains(running: ModuleType, workspace: Path, workers: str) -> None:
     drain = {"FIGWAY_DRAIN": "3"}
-    with running.serving(workspace, "--workers", workers, extra=drain) as gateway, gateway.client() as client:
+    with (
+        running.serving(workspace, "--workers", workers, extra=drain, forked=False) as gateway,
+        gateway.client() as client,
+    ):
         read, answers = in_background(lambda: client.get("/wait/5"))
         time.sleep(0.5)
         gateway.process.send_signal(signal.SIGTERM)
@@ -72,7 +75,7 @@ def worker_pids(pid: int) -> list[int]:
 
 
 def test_a_worker_that_dies_is_started_again(running: ModuleType, workspace: Path) -> None:
-    with running.serving(workspace, "--workers", "2") as gateway, gateway.client() as client:
+    with running.serving(workspace, "--workers", "2", forked=False) as gateway, gateway.client() as client:
         first = worker_pids(gateway.process.pid)
         assert len(first) == 2
         os.kill(first[0], signal.SIGKILL)
@@ -84,7 +87,7 @@ def test_a_worker_that_dies_is_started_again(running: ModuleType, workspace: Pat
 
 
 def test_workers_end_with_a_supervisor_that_is_killed(running: ModuleType, workspace: Path) -> None:
-    with running.serving(workspace, "--workers", "2") as gateway:
+    with running.serving(workspace, "--workers", "2", forked=False) as gateway:
         workers = worker_pids(gateway.process.pid)
         gateway.process.kill()
         gateway.process.wait()

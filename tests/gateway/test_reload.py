@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 SLOW = bool(os.environ.get("FIGWAY_SLOW"))
-REQUESTS, CHANGES = (20_000, 50) if SLOW else (4_000, 10)
+REQUESTS, CHANGES, PAUSE = (20_000, 50, 0.0) if SLOW else (1_000, 5, 0.01)
 
 GATEWAY = "upstreams:\n  lab: {{kind: lab, label: v{0}}}\n"
 CONTRACT = """
@@ -51,6 +51,7 @@ async def _load(gateway: Any, count: int, seen: list[tuple[int, str, int]]) -> N
                 assert response.status == 200, await response.text()
                 body = await response.json()
                 seen.append((int(response.headers["figway-snapshot"]), body["name"], body["v"]))
+            await asyncio.sleep(PAUSE)
 
 
 async def _change(running: ModuleType, gateway: Any, done: asyncio.Event) -> None:

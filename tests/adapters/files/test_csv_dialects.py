@@ -164,11 +164,11 @@ def test_what_the_csv_module_writes_is_read(
         "doublequote": not escaped,
         "escapechar": "\\" if escaped else None,
     }
+    # Before Python 3.13 the module leaves a break bare that isn't in its end of line, unless it quotes everything.
+    quoting = csv.QUOTE_ALL if escaped or end != "\r\n" else quoting
     out = io.StringIO()
-    csv.writer(out, lineterminator=end, quoting=csv.QUOTE_ALL if escaped else quoting, **dialect).writerows(
-        [["a", "b"], *rows]
-    )
-    # Behind LF alone the module writes a lone CR without quotes, and then doesn't read it back itself.
+    csv.writer(out, lineterminator=end, quoting=quoting, **dialect).writerows([["a", "b"], *rows])
+    # What the module itself doesn't read back isn't asked of us.
     assume([*csv.reader(io.StringIO(out.getvalue(), newline=""), strict=True, **dialect)] == [["a", "b"], *rows])
     found = _all(CsvFormat(CsvOptions(**dialect), encoding, None), out.getvalue().encode(encoding))
     assert [each.value for each in found if isinstance(each, Record)] == [{"a": a, "b": b} for a, b in rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import os
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -29,7 +30,7 @@ STABLE = settings(
     deadline=None,
     database=None,
     derandomize=True,
-    max_examples=25,
+    max_examples=25 if os.environ.get("FIGWAY_SLOW") else 18,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )

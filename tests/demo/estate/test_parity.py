@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ class Both:
     legacy: Mapping[str, Handler]
     replacement: Mapping[str, Handler]
     crm: Path
+    few: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))
+    """So many are asked at once: what waits for hundreds of others may miss its deadline."""
 
     def comparer(self, operation: str, parity: ParityModel) -> Comparer:
         route = next(each for each in self.compiled.routes if each.operation_id == operation)
@@ -55,7 +57,8 @@ class Both:
 
     async def compared(self, comparer: Comparer, operation: str, query: str = "", **path: str) -> Comparison:
         sides = (self.legacy[operation], self.replacement[operation])
-        legacy, replacement = await asyncio.gather(*(_asked(each, operation, path, query) for each in sides))
+        async with self.few:
+            legacy, replacement = await asyncio.gather(*(_asked(each, operation, path, query) for each in sides))
         return comparer.compare(legacy, replacement)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -54,8 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, running: ModuleType) -> Pat
 @pytest.fixture(scope="module")
 def figway(folder: Path, running: ModuleType) -> Any:
     def run(*arguments: str, code: int = 0) -> str:
-        command = [*running.FIGWAY, "policy", "explain", "--workspace", str(folder), *arguments]
-        done = subprocess.run(command, env=running.environment(), capture_output=True, text=True, check=False)
+        done = running.figway("policy", "explain", "--workspace", str(folder), *arguments)
         assert done.returncode == code, done.stderr
         return done.stdout if code == 0 else done.stderr
 

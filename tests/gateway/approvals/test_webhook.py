@@ -81,6 +81,16 @@ def test_the_signature_is_that_of_the_specification() -> None:
     )
 
 
+async def test_nothing_is_opened_while_there_is_nothing_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[None] = []
+    monkeypatch.setattr("httpx.AsyncClient", lambda **_: opened.append(None))
+    webhooks = Webhooks()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(webhooks.run(), 0.05)
+    await webhooks.flush(1)
+    assert opened == []
+
+
 async def test_a_message_says_what_happened_and_proves_who_says_it(heard: Heard) -> None:
     webhooks = Webhooks()
     webhooks.follow([Receiver(heard.url, SECRET)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -37,7 +38,9 @@ def world(tmp_path_factory: pytest.TempPathFactory, running: ModuleType) -> Iter
     )
     with _load(_HERE / "world.py").world(tmp_path_factory.mktemp("attacked"), running, modules) as lab:
         lab.get("/-/ready")
-        yield lab
+        lab.rows = modules.watching.Rows(lab.gateway.folder.parent / "estate" / "erp.db")
+        with closing(lab.rows):
+            yield lab
 
 
 @pytest.fixture
@@ -56,7 +59,7 @@ def lab(world: Any) -> Iterator[Any]:
     told.fresh()
     collected, pids = len(world.collector.heard), watching.family(world.gateway.process.pid)
     watching.forget_peak(pids)
-    memory, data = watching.resident(pids), watching.rows(folder.parent / "estate" / "erp.db")
+    memory, data = watching.resident(pids), world.rows.digest()
     yield world
     fresh = told.fresh() + world.audited()
     # The attacker's own key may be told where it put it itself: not looked for in what it sent.
@@ -72,6 +75,6 @@ def lab(world: Any) -> Iterator[Any]:
     assert str(folder.parent).encode() not in answers, "a path of the host's is told"
     assert b"Traceback" not in fresh, fresh[fresh.index(b"Traceback") - 200 :][:3000].decode(errors="replace")
     assert world.canary.heard == [], "a canary was reached"
-    assert watching.rows(folder.parent / "estate" / "erp.db") == data, "the database was changed"
+    assert world.rows.digest() == data, "the database was changed"
     grown = watching.resident(pids, "VmHWM") - memory
     assert grown < watching.MOST_GROWTH, f"memory grew by {grown >> 20} MiB"

@@ -114,17 +114,31 @@ def command_lines() -> bytes:
     return b"\n".join(lines)
 
 
-def rows(path: Path) -> str:
-    """A digest of all tables of a SQLite file."""
-    digest = sha256()
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        for (name,) in connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
-        ).fetchall():
+class Rows:
+    """All tables of a SQLite file, read again only when somebody has written to it (its `data_version` says so)."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        self._version, self._digest = -1, ""
+
+    def digest(self) -> str:
+        """The digest of all rows as they are now."""
+        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        if version != self._version:
+            self._version, self._digest = version, self._read()
+        return self._digest
+
+    def _read(self) -> str:
+        digest = sha256()
+        names = self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        for (name,) in names.fetchall():
             digest.update(name.encode())
-            for row in connection.execute(f'SELECT * FROM "{name}"'):
+            for row in self._connection.execute(f'SELECT * FROM "{name}"'):
                 digest.update(repr(row).encode())
-    return digest.hexdigest()
+        return digest.hexdigest()
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 def leaks(text: bytes, secrets: Mapping[str, bytes]) -> list[str]:

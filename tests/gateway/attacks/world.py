@@ -54,6 +54,7 @@ class Lab:
     audit: list[bytes] = field(default_factory=list)
     audit_files: Any = None
     checker: Any = None
+    rows: Any = None
     count: int = 0
     """The number of the attack that is made."""
 

@@ -25,7 +25,7 @@ import pytest
 from gateway.audit.note import public_keys
 from gateway.audit.verify import records, verify_folder
 
-ROUNDS = 100 if os.environ.get("FIGWAY_SLOW") else 4
+ROUNDS = 100 if os.environ.get("FIGWAY_SLOW") else 3
 CALLERS = 64
 GATEWAY = """
 upstreams:
@@ -98,11 +98,11 @@ class Kept:
 
 
 @contextmanager
-def again(running: ModuleType, gateway: Any) -> Iterator[subprocess.Popen[bytes]]:
+def again(running: ModuleType, gateway: Any) -> Iterator[Any]:
     """The gateway once more, at the same port, ready."""
-    command = [*running.FIGWAY, "serve", "--workspace", str(gateway.folder), "--port", str(gateway.port)]
+    command = ["serve", "--workspace", str(gateway.folder), "--port", str(gateway.port)]
     with gateway.log.open("ab") as sink:
-        process = subprocess.Popen(command, env=running.environment(), stdout=sink, stderr=sink)
+        process = running.start(*command, output=sink)
     gateway.process = process
     try:
         running._until_ready(gateway)
@@ -118,11 +118,11 @@ def test_no_acknowledged_write_is_missing_after_kills(running: ModuleType, works
     told = writers.Told()
     seconds = 0.0
 
-    async def killed(process: subprocess.Popen[bytes], number: int) -> None:
+    async def killed(process: Any, number: int) -> None:
         nonlocal seconds
         writing = writers.write(gateway.port, gateway.writer, told, callers=CALLERS, prefix=f"r{number}", until=stop)
         started, task = time.monotonic(), asyncio.create_task(writing)
-        await asyncio.sleep(0.3 + number % 7 * 0.1)
+        await asyncio.sleep(0.1 + number % 7 * 0.1)
         process.kill()
         seconds += time.monotonic() - started
         await task
@@ -157,7 +157,7 @@ def small_disk(folder: Path) -> Iterator[bool]:
             subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def _fill(folder: Path, process: subprocess.Popen[bytes], mounted: bool) -> None:
+def _fill(folder: Path, process: Any, mounted: bool) -> None:
     if not mounted:
         size = max(path.stat().st_size for path in folder.glob("log-*.db*"))
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
@@ -169,7 +169,7 @@ def _fill(folder: Path, process: subprocess.Popen[bytes], mounted: bool) -> None
                     filler.write(b"x" * size)
 
 
-def _empty(folder: Path, process: subprocess.Popen[bytes]) -> None:
+def _empty(folder: Path, process: Any) -> None:
     (folder / "filler").unlink(missing_ok=True)
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, unlimited)

@@ -211,6 +211,5 @@ def test_a_gateway_that_is_killed(fleet: Any, workspace: Path, running: ModuleTy
     assert acknowledged <= set(fleet.ids("call"))
     assert acknowledged <= set(fleet.ids("intent")), "announced before it was made"
     assert fleet.verdict(StateFolder(workspace / ".figway")).holds
-    command = [*running.FIGWAY, "audit", "verify", "--workspace", str(workspace)]
-    verb = subprocess.run(command, env=running.environment(), capture_output=True, text=True, check=False)
+    verb = running.figway("audit", "verify", "--workspace", str(workspace))
     assert verb.returncode == 0, verb.stdout + verb.stderr

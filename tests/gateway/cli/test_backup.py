@@ -33,8 +33,7 @@ paths:
 
 
 def _figway(running: ModuleType, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [*running.FIGWAY, *arguments]
-    return subprocess.run(command, env=running.environment(), capture_output=True, text=True, timeout=60)
+    return running.figway(*arguments)
 
 
 def _workspace(folder: Path, running: ModuleType) -> Path:

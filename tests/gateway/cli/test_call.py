@@ -35,8 +35,7 @@ def write(running: ModuleType, folder: Path, stage: str) -> None:
 
 
 def figway(running: ModuleType, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [*running.FIGWAY, *arguments, "--workspace", str(folder)]
-    return subprocess.run(command, env=running.environment(), capture_output=True, text=True, check=False)
+    return running.figway(*arguments, "--workspace", str(folder))
 
 
 @pytest.mark.parametrize("stage", ["legacy", "live", "new_only"])

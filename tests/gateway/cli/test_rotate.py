@@ -48,8 +48,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, running: ModuleType) -> It
 
 
 def _rotate(running: ModuleType, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [*running.FIGWAY, "key", "rotate", "--workspace", str(folder), *arguments]
-    return subprocess.run(command, env=running.environment(), capture_output=True, text=True, timeout=60)
+    return running.figway("key", "rotate", "--workspace", str(folder), *arguments)
 
 
 def test_what_is_in_flight_stays_good(gateway: Any, running: ModuleType) -> None:

@@ -40,10 +40,10 @@ class Killable:
     told: Counter[str] = field(default_factory=Counter)
 
     def start(self) -> None:
-        command = [*self.running.FIGWAY, "serve", "--workspace", str(self.folder), "--port", str(self.port)]
+        command = ["serve", "--workspace", str(self.folder), "--port", str(self.port)]
         command += ["--workers", str(self.workers)]
         with (self.folder / "log.txt").open("ab") as sink:
-            self.process = subprocess.Popen(command, env=self.running.environment(), stdout=sink, stderr=sink)
+            self.process = self.running.start(*command, output=sink)
         until = time.monotonic() + 30
         while not self._ready():
             assert time.monotonic() < until

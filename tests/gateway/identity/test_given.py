@@ -52,8 +52,7 @@ def test_a_gateway_serves_under_given_keys(tmp_path: Path, running: ModuleType) 
         running.write_workspace(tmp_path, files)
         with running.serving(tmp_path) as gateway, gateway.client() as client:
             assert client.get("/items/A").status_code == 200
-            rotate = [*running.FIGWAY, "key", "rotate", "pepper", "--workspace", str(tmp_path)]
-            refused = running.subprocess.run(rotate, capture_output=True, text=True, env=running.environment())
+            refused = running.figway("key", "rotate", "pepper", "--workspace", str(tmp_path))
     assert refused.returncode == 1
     assert "the key 'pepper' is given by gateway.yaml" in refused.stderr
     assert not {path.stem for path in (tmp_path / ".figway" / "keys").glob("*.json")} & {"pepper", "cursor"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import time
 from pathlib import Path
 from types import ModuleType
@@ -143,14 +142,14 @@ def check_run_event(event: dict[str, Any]) -> None:
 
 def test_the_verb_tells_the_same_without_a_gateway(client: httpx.Client, shop: Path, running: ModuleType) -> None:
     answer = lineage(client, "/items/A")
-    command = [*running.FIGWAY, "lineage", answer["id"], "--workspace", str(shop)]
-    shown = json.loads(subprocess.check_output([*command, "--json"], env=running.environment(), text=True))
+    command = ["lineage", answer["id"], "--workspace", str(shop)]
+    shown = json.loads(running.figway(*command, "--json", check=True).stdout)
     assert shown == answer
-    text = subprocess.check_output(command, env=running.environment(), text=True)
+    text = running.figway(*command, check=True).stdout
     assert "/title  <-  item.get:/name" in text
-    event = subprocess.check_output([*command, "--format", "openlineage"], env=running.environment(), text=True)
+    event = running.figway(*command, "--format", "openlineage", check=True).stdout
     check_run_event(json.loads(event))
-    missing = subprocess.run([*command[:-3], "nothing", *command[-2:]], env=running.environment(), capture_output=True)
+    missing = running.figway("lineage", "nothing", *command[2:])
     assert missing.returncode == 1
 
 

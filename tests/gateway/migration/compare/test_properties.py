@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from datetime import date
 from typing import Any
 
@@ -13,6 +14,7 @@ from gateway.migration.compare.comparer import Comparer, compile_parity
 from gateway.migration.compare.model import RANK, Comparison, Observed
 from gateway.routing.parity_schema import ParityModel
 
+SLOW = bool(os.environ.get("FIGWAY_SLOW"))
 TODAY = date(2026, 11, 1)
 NAMES = st.sampled_from(["id", "a", "b", "items", "next", "x/y", "~"])
 SCALARS = st.one_of(
@@ -77,8 +79,13 @@ def _of(parity: dict[str, Any], legacy: Any, replacement: Any, again: Any = ...)
     return _comparer(parity).compare(Observed(200, legacy), Observed(200, replacement), observed)
 
 
+def _many(examples: int) -> settings:
+    """So many examples, a third of them in the quick lane."""
+    return settings(max_examples=examples if SLOW else examples // 3, deadline=None)
+
+
 @given(ANY_JSON)
-@settings(max_examples=200, deadline=None)
+@_many(200)
 def test_a_body_matches_itself(body: Any) -> None:
     found = _of({}, body, copy.deepcopy(body), copy.deepcopy(body))
     assert (found.verdict, found.total, found.covered) == ("match", 0, found.fields)
@@ -86,13 +93,13 @@ def test_a_body_matches_itself(body: Any) -> None:
 
 
 @given(BODIES, SYMMETRIC, MAPS)
-@settings(max_examples=200, deadline=None)
+@_many(200)
 def test_a_body_is_as_good_as_itself_under_any_rules(body: Any, parity: dict[str, Any], maps: dict[str, Any]) -> None:
     assert _of(parity | maps, body, copy.deepcopy(body)).verdict == "match"
 
 
 @given(pairs(), SYMMETRIC)
-@settings(max_examples=400, deadline=None)
+@_many(400)
 def test_the_sides_may_be_exchanged(both: tuple[Any, Any], parity: dict[str, Any]) -> None:
     one, other = both
     there, back = _of(parity, one, other), _of(parity, other, one)
@@ -101,7 +108,7 @@ def test_the_sides_may_be_exchanged(both: tuple[Any, Any], parity: dict[str, Any
 
 
 @given(pairs(), SYMMETRIC, SYMMETRIC, MAPS)
-@settings(max_examples=600, deadline=None)
+@_many(600)
 def test_a_rule_more_never_makes_a_verdict_worse(
     both: tuple[Any, Any], parity: dict[str, Any], more: dict[str, Any], maps: dict[str, Any]
 ) -> None:
@@ -111,7 +118,7 @@ def test_a_rule_more_never_makes_a_verdict_worse(
 
 
 @given(pairs(), SYMMETRIC)
-@settings(max_examples=200, deadline=None)
+@_many(200)
 def test_what_differs_is_no_match_unless_a_rule_or_a_meaning_says_so(
     both: tuple[Any, Any], parity: dict[str, Any]
 ) -> None:
@@ -123,7 +130,7 @@ def test_what_differs_is_no_match_unless_a_rule_or_a_meaning_says_so(
 
 
 @given(pairs())
-@settings(max_examples=200, deadline=None)
+@_many(200)
 def test_what_legacy_itself_says_next_is_no_mismatch(both: tuple[Any, Any]) -> None:
     """The state changed between the first call and the other two: the replacement is up to date, and not to blame."""
     one, other = both
@@ -131,14 +138,14 @@ def test_what_legacy_itself_says_next_is_no_mismatch(both: tuple[Any, Any]) -> N
 
 
 @given(pairs(), SYMMETRIC)
-@settings(max_examples=200, deadline=None)
+@_many(200)
 def test_asking_legacy_again_never_makes_a_verdict_worse(both: tuple[Any, Any], parity: dict[str, Any]) -> None:
     one, other = both
     assert RANK[_of(parity, one, other, other).verdict] <= RANK[_of(parity, one, other).verdict]
 
 
 @given(pairs(), SYMMETRIC)
-@settings(max_examples=100, deadline=None)
+@_many(100)
 def test_the_same_differences_have_the_same_signature(both: tuple[Any, Any], parity: dict[str, Any]) -> None:
     one, other = both
     assert _of(parity, one, other).signature == _of(parity, copy.deepcopy(one), copy.deepcopy(other)).signature

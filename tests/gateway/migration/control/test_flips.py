@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 SLOW = bool(os.environ.get("FIGWAY_SLOW"))
-FLIPS, WORKERS, CLIENTS = (200, 4, 16) if SLOW else (20, 4, 8)
+FLIPS, WORKERS, CLIENTS, PAIRS = (200, 4, 16, 10) if SLOW else (8, 3, 4, 4)
 
 
 class Load:
@@ -34,6 +34,7 @@ class Load:
                     served = int(response.headers["figway-snapshot"])
                 self.asked += 1
                 self.seen.add(served)
+                await asyncio.sleep(0 if SLOW else 0.005)
                 if served < known:
                     self.stale.append((known, served))
 
@@ -70,7 +71,7 @@ def _shadow(control: Any) -> None:
 
 async def _two_at_once(control: Any) -> None:
     """Exactly one wins, and the other learns who did."""
-    for number in range(10):
+    for number in range(PAIRS):
         version = await asyncio.to_thread(control.version)
         bodies = [{"reads": "canary", "weight": 1 + 2 * number + at} for at in range(2)]
         answers = await asyncio.gather(*(asyncio.to_thread(control.flip, body, version) for body in bodies))

@@ -20,8 +20,7 @@ from gateway.store.sqlite import SqliteState
 
 def figway(running: Any, control: Any, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
     """A verb at the workspace, at this host's store unless a server is named."""
-    command = [*running.FIGWAY, *arguments, "--workspace", str(control.folder)]
-    return subprocess.run(command, env=running.environment(extra), capture_output=True, text=True, timeout=60)
+    return running.figway(*arguments, "--workspace", str(control.folder), extra=extra)
 
 
 def test_conditions_rules_and_drift(administer: Callable[..., Any], running: Any) -> None:

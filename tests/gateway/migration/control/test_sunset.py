@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -55,8 +54,6 @@ def test_days_that_make_no_sense_are_refused(running: ModuleType, tmp_path: Path
     running.write_workspace(
         tmp_path, {"gateway.yaml": "{}", "policies/migration.yaml": f"groups: {{items: {{{days}}}}}"}
     )
-    checked = subprocess.run(
-        [*running.FIGWAY, "check", "--workspace", str(tmp_path)], capture_output=True, text=True, check=False
-    )
+    checked = running.figway("check", "--workspace", str(tmp_path))
     assert checked.returncode == 1
     assert why in checked.stdout + checked.stderr

@@ -16,7 +16,7 @@ from gateway.migration.gates.bound import is_below, wilson
 from gateway.routing.gates_schema import GatesModel
 
 SLOW = bool(os.environ.get("FIGWAY_SLOW"))
-RUNS = 1_000 if SLOW else 60
+RUNS = 1_000 if SLOW else 30
 LIMIT = GatesModel().error
 BASE = 0.0005
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
@@ -102,15 +101,15 @@ def test_fields_are_counted_by_caller_as_it_saw_them(canary: Any, running: Modul
         assert anna.get("/-/admin/groups/things/callers?days=0").status_code == 400
     with gateway.client(gateway.reader) as alice:
         assert alice.get("/-/admin/groups/things/callers").status_code == 403
-    command = [*running.FIGWAY, "route", "callers", "things", "--workspace", str(canary.folder)]
-    told = counted(lambda: json.loads(subprocess.check_output([*command, "--json"])), wanted)
+    command = ["route", "callers", "things", "--workspace", str(canary.folder)]
+    told = counted(lambda: json.loads(running.figway(*command, "--json", check=True).stdout), wanted)
     assert told == wanted
-    shown = subprocess.check_output(command, text=True)
+    shown = running.figway(*command, check=True).stdout
     assert "old GET /things/{id}" in shown
     assert "price 1, " in shown
 
 
 def test_a_group_that_nobody_asked_says_so(running: ModuleType, both: Any) -> None:
     with both((old, new), PATHS, GROUPS) as served:
-        command = [*running.FIGWAY, "route", "callers", "things", "--workspace", str(served.folder)]
-        assert "Nobody has asked" in subprocess.check_output(command, text=True)
+        command = ["route", "callers", "things", "--workspace", str(served.folder)]
+        assert "Nobody has asked" in running.figway(*command, check=True).stdout

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
@@ -127,8 +126,7 @@ def test_nothing_of_it_is_evidence(served: Any, running: ModuleType) -> None:
             wendy.get(f"/things/N{number}")
     with served.gateway.client(served.gateway.reader) as alice:
         alice.get("/things/T1")
-    command = [*running.FIGWAY, "route", "parity", "things", "--json", "--workspace", str(served.folder)]
-    told = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+    told = json.loads(running.figway("route", "parity", "things", "--json", "--workspace", str(served.folder)).stdout)
     assert sum(told["verdicts"].values()) == 0
     key = running.create_key(served.folder, "writer", principal="wendy")
     with served.gateway.client(key) as wendy:
@@ -162,7 +160,6 @@ def test_what_cant_be_is_told_by_check(
     running.write_workspace(
         tmp_path, {"gateway.yaml": gateway, "openapi/parts.yaml": head + contract, "policies/migration.yaml": groups}
     )
-    command = [*running.FIGWAY, "check", "--workspace", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = running.figway("check", "--workspace", str(tmp_path))
     assert done.returncode == 1
     assert sentence in done.stdout + done.stderr, done.stdout + done.stderr

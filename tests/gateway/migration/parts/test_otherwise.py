@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from types import ModuleType
@@ -181,9 +180,9 @@ def test_pages_of_sides_that_page_otherwise_are_alike(both: Any, running: Module
         for each in questions:
             assert wendy.get(f"/people?{each}").status_code == 200
         until = time.monotonic() + 15
-        command = [*running.FIGWAY, "route", "parity", "people", "--json", "--workspace", str(served.folder)]
+        command = ["route", "parity", "people", "--json", "--workspace", str(served.folder)]
         while True:
-            told = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+            told = json.loads(running.figway(*command).stdout)
             if sum(told["verdicts"].values()) == len(questions):
                 break
             assert time.monotonic() < until, told
@@ -211,6 +210,5 @@ def test_what_a_side_cant_be_asked_is_told_by_check(
     )
     head = 'openapi: 3.1.0\ninfo: {title: Parts, version: "1"}\npaths:\n'
     running.write_workspace(tmp_path, {"gateway.yaml": gateway, "openapi/parts.yaml": head + PATHS})
-    command = [*running.FIGWAY, "check", "--workspace", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = running.figway("check", "--workspace", str(tmp_path))
     assert (done.returncode, sentence in done.stdout + done.stderr) == (1, True), done.stdout + done.stderr

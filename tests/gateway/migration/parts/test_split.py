@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -238,8 +237,9 @@ def parity(running: ModuleType, served: Any, count: int) -> dict[str, int]:
     """How comparisons ended, once there were so many."""
     until = time.monotonic() + 15
     while True:
-        command = [*running.FIGWAY, "route", "parity", "people", "--json", "--workspace", str(served.folder)]
-        told = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+        told = json.loads(
+            running.figway("route", "parity", "people", "--json", "--workspace", str(served.folder)).stdout
+        )
         verdicts: dict[str, int] = told["verdicts"]
         if sum(verdicts.values()) >= count:
             return verdicts
@@ -255,8 +255,7 @@ def checked(running: ModuleType, folder: Any, paths: str, groups: str) -> str:
     head = 'openapi: 3.1.0\ninfo: {title: Parts, version: "1"}\npaths:\n'
     files = {"gateway.yaml": gateway, "openapi/parts.yaml": head + paths, "policies/migration.yaml": groups}
     running.write_workspace(folder, files)
-    command = [*running.FIGWAY, "check", "--workspace", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = running.figway("check", "--workspace", str(folder))
     assert done.returncode in (0, 1)
     return done.stdout + done.stderr
 

@@ -130,15 +130,11 @@ class Moving:
     def figway(self, *words: str, who: str = "anna") -> subprocess.CompletedProcess[str]:
         """A verb at the gateway, in somebody's name."""
         token = self.clients[who].headers["authorization"]
-        environment = self.running.environment({"FIGWAY_TOKEN": token})
-        command = [*self.running.FIGWAY, *words, "--server", self.gateway.url]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        return self.running.figway(*words, "--server", self.gateway.url, extra={"FIGWAY_TOKEN": token})
 
     def host(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A verb at this host."""
-        command = [*self.running.FIGWAY, *words, "--workspace", str(self.folder)]
-        environment = self.running.environment()
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        return self.running.figway(*words, "--workspace", str(self.folder))
 
     def reconciliation(self) -> dict[str, Any]:
         return dict(self.clients["anna"].get("/-/admin/groups/customers/reconciliation").json())

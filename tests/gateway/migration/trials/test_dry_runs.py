@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
@@ -87,10 +86,8 @@ def test_the_first_dry_run_without_a_proof_is_the_last(stock: Any, ledger: Any, 
         _put(client, "A-1")
         _until(lambda: _compared(gateway) == 31, gateway)
     assert len(ledger.effects) == 1
-    told = subprocess.run(
-        [*running.FIGWAY, "route", "parity", "stock", "--workspace", str(lab.folder)],
-        env=running.environment({"OLD_DSN": "Driver=SQLite3;Database=x"}), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    command = ["route", "parity", "stock", "--workspace", str(lab.folder)]
+    told = running.figway(*command, extra={"OLD_DSN": "Driver=SQLite3;Database=x"})
     assert (told.returncode, "dry runs have stopped" in told.stdout) == (1, True), told.stdout + told.stderr
 
 
@@ -138,10 +135,7 @@ def test_a_database_tries_writes_by_rolling_them_back(stock: Any, postgres: Any)
 
 def test_the_stage_is_only_for_who_can_show_it(stock: Any, ledger: Any, running: Any) -> None:
     lab = stock(_rest(ledger), says="")
-    told = subprocess.run(
-        [*running.FIGWAY, "check", "--workspace", str(lab.folder)],
-        env=running.environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    told = running.figway("check", "--workspace", str(lab.folder))
     assert told.returncode == 1
     assert "writes can't be at dry_run" in told.stdout + told.stderr
 
@@ -150,10 +144,7 @@ def test_dry_run_on_what_has_none_is_a_finding(stock: Any, ledger: Any, running:
     lab = stock(_rest(ledger), "legacy")
     path = lab.folder / "openapi/stock.yaml"
     path.write_text(path.read_text().replace("'GET /stock/{sku}'}", "'GET /stock/{sku}', dry_run: true}"))
-    told = subprocess.run(
-        [*running.FIGWAY, "check", "--workspace", str(lab.folder)],
-        env=running.environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    told = running.figway("check", "--workspace", str(lab.folder))
     assert told.returncode == 1
     assert "can't try 'GET /stock/{sku}'" in told.stdout + told.stderr
     assert "openapi/stock.yaml:" in told.stdout + told.stderr
@@ -179,10 +170,8 @@ def test_a_caller_may_try_a_write(stock: Any, ledger: Any, running: Any) -> None
         assert ("A-1", "bearing", 4) in lab.rows()
         anonymous = httpx.put(f"{gateway.url}/stock/A-1", json={"on_hand": 9}, headers=DRY)
         assert anonymous.status_code == 401
-    told = subprocess.check_output(
-        [*running.FIGWAY, "audit", "query", "--workspace", str(lab.folder), "--json", "--limit", "100"],
-        env=running.environment(), text=True,
-    )  # fmt: skip
+    command = ["audit", "query", "--workspace", str(lab.folder), "--json", "--limit", "100"]
+    told = running.figway(*command, check=True).stdout
     records = [each for each in json.loads(told) if each["operation"] in ("put_stock", "add_stock")]
     tries = [each for each in records if (each.get("noted") or {}).get("dry_run")]
     assert [each["status"] for each in tries[::-1]] == [200, 200, 404, 409, 400, 401]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import stat
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,36 +14,26 @@ from typing import Any
 
 @contextmanager
 def _recording(running: Any, folder: Path, out: Path, *arguments: str) -> Iterator[None]:
-    command = [
-        *running.FIGWAY,
-        "route",
-        "record",
-        "stock",
-        "--workspace",
-        str(folder),
-        "--for",
-        "5m",
-        "--out",
-        str(out),
-    ]
-    process = subprocess.Popen([*command, *arguments], env=running.environment(), stderr=subprocess.PIPE, text=True)
+    command = ["route", "record", "stock", "--workspace", str(folder), "--for", "5m", "--out", str(out), *arguments]
+    log = out.with_suffix(".log")
+    with log.open("wb") as sink:
+        process = running.start(*command, output=sink)
     try:
         until = time.monotonic() + 60
         while not list((folder / ".figway/recordings").glob("*.open")):
-            assert process.poll() is None, process.communicate()
+            assert process.poll() is None, log.read_text()
             assert time.monotonic() < until
             time.sleep(0.05)
         time.sleep(0.5)  # a turn of the recorder's, which has made the file by then
         yield
     finally:
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
-    assert process.returncode == 0, told
+        process.wait(60)
+    assert process.returncode == 0, log.read_text()
 
 
 def _replayed(running: Any, folder: Path, out: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
-    command = [*running.FIGWAY, "route", "replay", str(out), "--workspace", str(folder), "--json", *arguments]
-    told = subprocess.run(command, env=running.environment(), capture_output=True, text=True, check=False)
+    told = running.figway("route", "replay", str(out), "--workspace", str(folder), "--json", *arguments)
     assert told.stdout, told.stderr
     return told.returncode, json.loads(told.stdout)
 
@@ -111,6 +100,5 @@ def test_what_is_no_recording_is_told_in_a_sentence(stock: Any, ledger: Any, run
         file.unlink(missing_ok=True)
         if text is not None:
             file.write_text(text)
-        command = [*running.FIGWAY, "route", "replay", str(file), "--workspace", str(lab.folder)]
-        told = subprocess.run(command, env=running.environment(), capture_output=True, text=True, check=False)
+        told = running.figway("route", "replay", str(file), "--workspace", str(lab.folder))
         assert (told.returncode, sentence in told.stderr) == (2, True), told.stderr

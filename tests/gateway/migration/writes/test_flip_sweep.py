@@ -8,7 +8,6 @@ what was written meanwhile has happened once.
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -90,9 +89,8 @@ class Writer(threading.Thread):
 def _flip(at: Any, who: str, to: str, running: ModuleType, fuse: Any) -> None:
     """Flips the group; whoever does so may be killed."""
     if who == "host":
-        command = [*running.FIGWAY, "route", "flip", "lab", "--writes", to, "--reason", "sweep"]
-        command += ["--workspace", str(at.folder)]
-        subprocess.run(command, env=running.environment(fuse.environment), capture_output=True, timeout=LONG)
+        command = ["route", "flip", "lab", "--writes", to, "--reason", "sweep", "--workspace", str(at.folder)]
+        running.figway(*command, extra=fuse.environment, timeout=LONG)
         return
     version = _active(at.folder)[0]
     try:
