@@ -96,7 +96,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was found out by looking: `about` "stock.csv: quantity", `found` "integer", `why` "1,000 of 1,000 sampled"."""
+    """What was found out by looking: about "stock.csv: quantity", found "integer", why "1,000 of 1,000 sampled"."""
 
     about: str
     found: str
