@@ -20,6 +20,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "plan": ("plan", "Show what applying the workspace would do."),
     "pull": ("pull", "Write the stages that are served back into the workspace."),
     "route": ("route", "List route groups, flip them to their replacement and back."),
+    "adapter": ("adapter", "Write an adapter of a kind of your own, and check it."),
     "backup": ("backup", "Copy the gateway's state into one file, while it runs."),
     "audit": ("audit", "Search, verify and export the audit; erase what it keeps of a person."),
     "call": ("call", "Call an operation straight through its binding, without the gateway's HTTP side."),
