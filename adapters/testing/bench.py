@@ -52,6 +52,7 @@ class Bench:
         self._folder = tempfile.TemporaryDirectory(prefix="figway-bench-", ignore_cleanup_errors=True)
         self._made: list[Adapter] = []
         self._beats = 0
+        self.grace = GRACE
 
     @property
     def wire(self) -> Wire:
@@ -98,7 +99,7 @@ class Bench:
         if not self._moves(done):
             if self._wire is not None:
                 self._wire.drop()  # else what waits for the system without looking at the time waits for ever
-            wait([done], GRACE)
+            wait([done], self.grace)
             broken("the event loop stands still while it waits for the system")
         if not done.done():
             broken("it never ends")
@@ -155,10 +156,10 @@ class Bench:
         """What a call comes to, within its deadline; `Broken` where it raises what it may not, or doesn't end."""
         context = self.context(adapter, sample, seconds, key)
         call = asyncio.ensure_future(adapter.invoke(sample.operation, sample.input, context))
-        done, _ = await asyncio.wait({call}, timeout=max(0.0, seconds) + GRACE)
+        done, _ = await asyncio.wait({call}, timeout=max(0.0, seconds) + self.grace)
         if not done:
             call.cancel()
-            broken(f"{sample.operation} still waits {GRACE:.0f} s after its deadline")
+            broken(f"{sample.operation} still waits {self.grace:.1f} s after its deadline")
         return self.outcome(sample.operation, call)
 
     def outcome(self, what: str, call: asyncio.Future[Result]) -> Result | AdapterError:

@@ -7,7 +7,7 @@ from typing import Any
 
 from adapters.contract import Adapter, Json, Result
 from adapters.errors import AdapterError, DoNotRetry, Retry, Unavailable
-from adapters.testing.bench import GRACE, Bench, broken, told
+from adapters.testing.bench import Bench, broken, told
 from adapters.testing.subject import SECONDS
 from adapters.testing.wire import FLOOD_LIMIT, Fault, Wire
 
@@ -65,7 +65,7 @@ async def unreachable(bench: Bench) -> None:
     if not isinstance(outcome, Unavailable | Retry):
         broken(f"a call of a system that isn't there is {_named(outcome)}; it should be Unavailable")
     try:
-        async with asyncio.timeout(SECONDS + GRACE):
+        async with asyncio.timeout(SECONDS + bench.grace):
             await adapter.open()
     except Unavailable as error:
         bench.let_out.append(error.message)
@@ -112,7 +112,7 @@ async def cancelled(bench: Bench) -> None:
         call = asyncio.ensure_future(adapter.invoke(sample.operation, sample.input, context))
         await _until_held(wire, call)
         call.cancel()
-        await asyncio.wait({call}, timeout=GRACE)
+        await asyncio.wait({call}, timeout=bench.grace)
         if not call.done():
             broken("a cancelled call goes on")
         if not call.cancelled():

@@ -104,10 +104,10 @@ def _keys(schema: Any) -> Iterator[tuple[str, bool]]:
 
 def _pages(kind: str, config: type[BaseModel]) -> Iterator[str]:
     file = getattr(modules.get(config.__module__), "__file__", None)
-    if file is not None:
-        beside = Path(file).with_name("README.md")
-        if beside.is_file():
-            yield beside.read_text(encoding="utf-8")
+    for folder in Path(file).parents[:2] if file is not None else ():
+        if (page := folder / "README.md").is_file():
+            yield page.read_text(encoding="utf-8")
+            return
     for point in entry_points(group=GROUP, name=kind):
         told = point.dist.metadata if point.dist is not None else None
         if told is not None and point.value.partition(".")[0] != "adapters":

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 from adapters.contract import Adapter, Context, Probe
 from adapters.errors import AdapterError
-from adapters.testing.bench import GRACE, Bench, NotAsked, broken
+from adapters.testing.bench import Bench, NotAsked, broken
 from adapters.testing.faults import SHORT
 from adapters.testing.subject import SECONDS
 from adapters.testing.wire import Fault
 
-_LOOKS = 250
-"""Looks, 20 ms apart, within which connections must be gone."""
+_LOOK = 0.02
+"""Seconds between looks at what is still open."""
 
 
 async def probe(bench: Bench) -> None:
@@ -35,10 +35,10 @@ async def probe(bench: Bench) -> None:
 
 async def _probed(bench: Bench, adapter: Adapter, seconds: float) -> Probe:
     call = asyncio.ensure_future(adapter.probe(Context(time.monotonic() + seconds)))
-    await asyncio.wait({call}, timeout=seconds + GRACE)
+    await asyncio.wait({call}, timeout=seconds + bench.grace)
     if not call.done():
         call.cancel()
-        broken(f"a probe still waits {GRACE:.0f} s after its deadline")
+        broken(f"a probe still waits {bench.grace:.1f} s after its deadline")
     if error := call.exception():
         broken(f"a probe raises {type(error).__name__}; it should say ok=False")
     found = call.result()
@@ -107,10 +107,10 @@ async def closed(bench: Bench) -> None:
                 await adapter.close()
         except TimeoutError:
             broken("close doesn't end")
-    for _ in range(_LOOKS):
+    for _ in range(round(bench.grace / _LOOK)):
         left = asyncio.all_tasks() - before
         connected = bench.subject.address is not None and bool(bench.wire.open)
         if not left and not connected:
             return
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(_LOOK)
     broken("after close its connections are still open" if connected else "after close its tasks still run")
