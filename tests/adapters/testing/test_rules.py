@@ -165,7 +165,7 @@ def _parameters() -> Iterator[Any]:
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize(("rule", "says", "mutations"), _parameters())
+@pytest.mark.parametrize(("rule", "says", "mutations"), list(_parameters()))
 def test_an_adapter_that_breaks_a_rule_is_told_how(
     made: Any,
     running: Any,
