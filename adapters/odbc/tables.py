@@ -30,11 +30,11 @@ from adapters.odbc.values import ColumnType
 Place: TypeAlias = tuple[Any, ...]
 
 # Quoting makes any other character harmless; these some drivers misread even between quotes.
-_UNFIT = re.compile(r"[\x00-\x1f\x7f?{}\ud800-\udfff]")
+UNFIT = re.compile(r"[\x00-\x1f\x7f?{}\ud800-\udfff]")
 
 
 def _identifier(value: Any) -> Any:
-    if isinstance(value, str) and (not value or len(value) > 128 or _UNFIT.search(value)):
+    if isinstance(value, str) and (not value or len(value) > 128 or UNFIT.search(value)):
         raise ValueError("a name has 1 to 128 characters, no control characters and none of ? { }")
     return value
 
