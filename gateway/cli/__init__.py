@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "decode": ("decode", "Decode a file of COBOL records into JSON lines, CSV or Parquet."),
     "demo": ("demo", "Start the demo estate and the gateway in front of it."),
     "doctor": ("doctor", "Check this machine and every upstream, live."),
+    "import": ("import_", "Import what a legacy system says about itself: contract, bindings, policy and tests."),
     "init": ("init", "Start a workspace in an empty folder and print a first API key."),
     "key": ("key", "Create, list and revoke API keys; rotate the gateway's own."),
     "lineage": ("lineage", "Tell where each field of a call's reply came from."),

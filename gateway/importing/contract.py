@@ -8,9 +8,9 @@ from typing import Any
 
 from gateway.importing.components import POINTER, Components
 from gateway.importing.model import Reading, Shape
-from gateway.importing.naming import Named
+from gateway.importing.named import Named
 from gateway.importing.operations import Operations
-from gateway.importing.standing import CURSOR, LIMITED, PROBLEM, SECURITY, limit, problem_responses, response_name
+from gateway.importing.standing import CURSOR, HEADERS, PROBLEM, SECURITY, limit, problem_responses, response_name
 from gateway.importing.words import pascal, sentence, words
 
 _PLACEHOLDER = "#problem"
@@ -35,14 +35,14 @@ def contract(upstream: str, reading: Reading, routes: Sequence[Named], around: A
     for status, response in problem_responses(problem).items():
         name = response_name(status)
         parameters[f"response {name}"] = standing.add("responses", name, response)
-    for name, header in LIMITED.items():
+    for name, header in HEADERS.items():
         standing.add("headers", name, header)
     made = Operations(upstream, components, parameters)
     paths = _paths(made, routes)
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": _info(upstream, reading),
-        "servers": [{"url": "/", "description": "This gateway."}],
+        "servers": [{"url": "/", "description": "This gateway, in production.", "x-internal": True}],
         "security": [{"credential": []}],
         "tags": [_tag(upstream, group) for group in sorted({each.group for each in routes})],
         "paths": paths,
@@ -73,7 +73,8 @@ def _paging(around: Around) -> Iterable[tuple[str, Mapping[str, Any]]]:
 def _info(upstream: str, reading: Reading) -> dict[str, Any]:
     title = sentence(reading.title, 200) or pascal(words(upstream))
     told = sentence(reading.description) or f"What the upstream {upstream} offers, as it describes itself."
-    return {"title": title, "version": "1.0", "description": told, "contact": {"name": "The team behind this gateway"}}
+    made = {"title": title, "version": "1.0", "description": told, "contact": {"name": "The team behind this gateway"}}
+    return {**made, "license": {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"}}
 
 
 def _tag(upstream: str, group: str) -> dict[str, Any]:

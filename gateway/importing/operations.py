@@ -10,9 +10,9 @@ from adapters.contract import Effect, Json, JsonSchema
 from gateway.importing.bounds import bounded
 from gateway.importing.components import Components
 from gateway.importing.model import Shape
-from gateway.importing.naming import Named
+from gateway.importing.named import Named
 from gateway.importing.queries import Asked, scalar
-from gateway.importing.standing import response_name
+from gateway.importing.standing import LIMIT, ORIGIN, response_name
 from gateway.importing.words import pascal, said, sentence, singular, words
 from gateway.mock.mock import CantMock, mocked
 from gateway.routing.paths import declared
@@ -26,7 +26,7 @@ _SUMMARIES = {
     Shape.REPLACE: "Replace one of {many}",
     Shape.UPDATE: "Change one of {many}",
     Shape.DELETE: "Remove one of {many}",
-    Shape.CALL: "Call {operation}",
+    Shape.CALL: "",
 }
 
 
@@ -42,7 +42,9 @@ class Operations:
     def operation(self, named: Named, location: str | None = None) -> dict[str, Any]:
         """The operation of a route; `location` is where a write's reply says that the new entry is."""
         found = named.found
-        summary = _SUMMARIES[named.shape].format(many=named.group.replace("-", " "), operation=found.operation)
+        summary = _SUMMARIES[named.shape].format(many=named.group.replace("-", " "))
+        if found.shape in (None, Shape.CALL):
+            summary = said(words(found.operation)).capitalize()
         made: dict[str, Any] = {
             "operationId": named.operation_id,
             "tags": [named.group],
@@ -239,10 +241,10 @@ def _with_example(parameter: dict[str, Any]) -> dict[str, Any]:
 def _sort(fields: Iterable[str]) -> dict[str, Any]:
     names = list(fields)
     one = "-?(" + "|".join(re.escape(name) for name in names) + ")"
-    schema = {"type": "string", "pattern": f"^{one}(,{one})*$", "maxLength": 2000}
+    pattern = f"^{one}(,{one})*$"
+    pattern = pattern if len(pattern) <= 2000 else "^[^,]+(,[^,]+)*$"
+    schema = {"type": "string", "pattern": pattern, "maxLength": 2000}
     told = "Members to sort by, separated by commas; a leading `-` descends."
-    if len(schema["pattern"]) > 2000:
-        schema["pattern"] = "^[^,]+(,[^,]+)*$"
     return {"name": "sort", "in": "query", "description": told, "schema": schema, "example": names[0]}
 
 
@@ -256,7 +258,7 @@ def _statuses(named: Named) -> list[str]:
 
 
 def _limit_header() -> dict[str, Any]:
-    return {"RateLimit": {"$ref": "#/components/headers/RateLimit"}}
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in (LIMIT, ORIGIN)}
 
 
 def _described(named: Named, summary: str) -> str:

@@ -13,7 +13,6 @@ from gateway.routing.paths import resolve
 _SCALARS = frozenset({"string", "integer", "number", "boolean"})
 _DEEPEST = 3
 _MOST = 24
-_RESERVED = frozenset({"limit", "cursor", "sort", "fields", "expand"})
 
 
 class DoesntFit(Exception):
@@ -120,7 +119,7 @@ def _free(member: str, taken: Mapping[str, None]) -> str:
     parts = member.split(".")
     for count in range(1, len(parts) + 1):
         name = snake([each for part in parts[-count:] for each in words(part)])
-        if name not in taken and name not in _RESERVED:
+        if name not in taken:
             return name
     base, number = snake([*words(member), "value"]), 2
     while base in taken:

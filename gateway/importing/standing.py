@@ -50,12 +50,17 @@ _KINDS: Mapping[str, tuple[str, str, str, str]] = {
     "500": ("Failed", "internal-error", "Internal error", "The gateway failed."),
     "default": ("Problem", "upstream-unavailable", "The system behind the route is unavailable", "Any other problem."),
 }
-LIMITED = {
-    "RateLimit": {
+LIMIT, ORIGIN, WAIT = "RateLimit", "Access-Control-Allow-Origin", "Retry-After"
+HEADERS: Mapping[str, Plain] = {
+    LIMIT: {
         "description": "How many calls are left, and until when.",
         "schema": {"type": "string", "maxLength": 1000},
     },
-    "RetryAfter": {
+    ORIGIN: {
+        "description": "Never sent: pages of other origins can't read this API.",
+        "schema": {"type": "string", "maxLength": 1000},
+    },
+    WAIT: {
         "description": "Seconds to wait before the next call.",
         "schema": {"type": "integer", "format": "int32", "minimum": 0, "maximum": 86400},
     },
@@ -96,9 +101,10 @@ def _response(status: str, problem: str) -> dict[str, Any]:
         "detail": description,
         "retryable": status in ("429", "default"),
     }
-    made: dict[str, Any] = {"description": description}
-    if status == "429":
-        made["headers"] = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
-    if status[0] == "4":
-        made.setdefault("headers", {})["RateLimit"] = {"$ref": "#/components/headers/RateLimit"}
-    return {**made, "content": {"application/problem+json": {"schema": {"$ref": problem}, "example": example}}}
+    names = (LIMIT, ORIGIN, WAIT) if status == "429" else (LIMIT, ORIGIN) if status[0] == "4" else (ORIGIN,)
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+    return {
+        "description": description,
+        "headers": headers,
+        "content": {"application/problem+json": {"schema": {"$ref": problem}, "example": example}},
+    }

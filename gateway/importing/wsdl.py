@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import tempfile
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -63,10 +64,10 @@ def read(request: Request) -> Reading:
 
 def _port(form: Form, request: Request) -> PortForm:
     ports = list(form.ports)
-    for option, of in (("service", lambda each: each.service), ("port", lambda each: each.name)):
+    for option, of in (("service", attrgetter("service")), ("port", attrgetter("name"))):
         wanted = request.options.get(option)
         if wanted:
-            known = sorted({of(each) for each in ports})
+            known: list[str] = sorted({of(each) for each in ports})
             ports = [each for each in ports if of(each) == wanted]
             if not ports:
                 raise CantImport(f"the WSDL has no SOAP {option} '{wanted}': there is {', '.join(known) or 'none'}")
