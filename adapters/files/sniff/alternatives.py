@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from adapters.files.copybook.layout import Area, Field, Group, Layout, Node, own_names
+from adapters.files.copybook.picture import Category
 from adapters.files.sniff.sample import at_path
 
 _MOST_VALUES = 30
@@ -28,6 +29,8 @@ class Choice(NamedTuple):
     field_cobol: str
     meant: Mapping[str, str]
     """The field's value → the alternative."""
+    whole: bool = False
+    """The field's values are integers."""
 
 
 def choices(layout: Layout, values: Sequence[Mapping[str, Any]]) -> list[Choice]:
@@ -54,7 +57,7 @@ def _choice(layout: Layout, path: str, area: Area, values: Sequence[Mapping[str,
         within = name.startswith(around) and name[len(around) :].partition(".")[0] in inside
         meant = {} if within else _meant(name, field, path, area.nodes, values)
         if meant and len(set(meant.values())) > 1:
-            return Choice(path, names, cobol, name, field.cobol, meant)
+            return Choice(path, names, cobol, name, field.cobol, meant, not _is_text(field))
     return Choice(path, names, cobol, None, "", {})
 
 
@@ -92,6 +95,10 @@ def _meant(
             return {}
         meant[told] = fitting[0]
     return meant
+
+
+def _is_text(field: Field) -> bool:
+    return field.picture is not None and field.picture.category in (Category.TEXT, Category.NATIONAL)
 
 
 def _called(told: str, field: Field, node: Node) -> bool:

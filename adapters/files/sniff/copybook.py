@@ -13,7 +13,6 @@ from adapters.files.copybook import builder, items
 from adapters.files.copybook.copying import Copies
 from adapters.files.copybook.options import CopybookOptions
 from adapters.files.copybook.shape import json_name
-from adapters.files.copybook.source import Columns
 from adapters.files.copybook_format import CopybookFormat
 from adapters.files.sniff.alternatives import Choice, choices
 from adapters.files.sniff.found import CantTell, Key, Said, count
@@ -51,14 +50,20 @@ class _Try(NamedTuple):
 
 
 def records(
-    file: BinaryIO, path: str, files: Mapping[str, bytes], options: Mapping[str, Any], code_page: str | None = None
+    file: BinaryIO,
+    path: str,
+    files: Mapping[str, bytes],
+    options: Mapping[str, Any],
+    code_page: str | None = None,
+    record_format: str | None = None,
 ) -> Records:
     """What the file holds, by the copybook `path` of the workspace's `files`; `options`: of the dataset, as far as they
     are known. Raises `CantTell`."""
     size = size_of(file)
     if not size:
         raise CantTell("the sample file is empty: nothing can be told of its records")
-    every = (_tried(file, size, dataset, files) for dataset in _ways(path, options, code_page))
+    ways = [way for way in _ways(path, options, code_page) if record_format in (None, way["record_format"])]
+    every = (_tried(file, size, dataset, files) for dataset in ways)
     tries = [each for each in every if each is not None]
     best = max(tries, key=lambda each: each.score, default=None)
     if best is None or not best.good:
@@ -137,10 +142,10 @@ def _said(best: _Try, tries: Sequence[_Try]) -> Iterator[Said]:
     yield Said("code page", shown, ebcdic or best.printable < _SURE)
 
 
-def record_names(text: str, options: Mapping[str, Any], copies: Copies | None = None) -> list[str]:
-    """The 01 records of a copybook, as option `record` names them; raises `CopybookError` where it can't be read."""
-    columns: Columns = CopybookOptions.model_validate(options).columns()
-    copybook = items.read(text, columns=columns, copies=copies)
+def record_names(text: str, options: CopybookOptions, copies: Copies | None = None) -> list[str]:
+    """The 01 records of a copybook, as option `record` names them; raises `CopybookError` with every fault."""
+    copybook = items.read(text, columns=options.columns(), copies=copies)
     tops = [top for top in copybook.tops if top.level == 1]
-    builder.build(copybook, record=tops[0].name if len(tops) > 1 else None)
+    for top in tops or copybook.tops[:1]:
+        builder.build(copybook, record=top.name if len(tops) > 1 else None, shape=options.shape())
     return [json_name(top.name) for top in tops]
