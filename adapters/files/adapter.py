@@ -25,7 +25,7 @@ from adapters.errors import (
 )
 from adapters.files.appending import decoded, prepared
 from adapters.files.bulk import PageOf, Pages, batches
-from adapters.files.calls import awaited, fields_of, key_of, request_of, with_value
+from adapters.files.calls import awaited, fields_of, key_of, request_of, with_value, within
 from adapters.files.config import Config
 from adapters.files.content import Changed
 from adapters.files.dataset import Dataset, Description
@@ -109,7 +109,7 @@ class FilesAdapter:
             raise DoNotRetry(f"there is no operation {operation}")
         dataset, _, verb = operation.partition(".")
         try:
-            async with asyncio.timeout(context.remaining()):
+            async with within(context):
                 if self._threads is None:
                     await self.open()
                 return await self._verbs[verb](self._datasets[dataset], input, context)

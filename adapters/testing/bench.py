@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from pydantic import ValidationError
+
 from adapters.contract import Adapter, Context, Json, Kind, Operation, Result, Workspace
-from adapters.errors import AdapterError
+from adapters.errors import AdapterError, ConfigError
 from adapters.testing.subject import SECONDS, Sample, Subject, operation_of
 from adapters.testing.wire import Wire
 
@@ -76,11 +78,15 @@ class Bench:
 
     def build(self, config: Mapping[str, Any] | None = None) -> Adapter:
         """A new adapter, as the gateway builds it; it is closed when the scenario ends."""
-        kind = self.kind
-        model = kind.config.model_validate(self.config() if config is None else config)
+        if config is None:
+            try:
+                return self.build(self.config())
+            except (ValidationError, ConfigError) as error:
+                broken(f"the subject's configuration is refused: {error}")
+        model = self.kind.config.model_validate(config)
         self.let_out += [repr(model), str(model)]
         cache = Path(tempfile.mkdtemp(dir=self._folder.name))
-        adapter = kind.build("subject", model, Workspace(self.subject.files, cache))
+        adapter = self.kind.build("subject", model, Workspace(self.subject.files, cache))
         self.let_out.append(repr(adapter))
         self._made.append(adapter)
         return adapter
@@ -203,11 +209,12 @@ class _Notes(logging.Handler):
 
 
 def texts(error: BaseException | None) -> Iterator[str]:
-    """What an error says, and what those say that it came from."""
+    """What an error says, and what a traceback says of those that it came from."""
+    yield repr(error)
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        yield from (str(error), repr(error), str(getattr(error, "detail", "")))
+        yield from (str(error), str(getattr(error, "detail", "")))
         error = error.__cause__ or error.__context__
 
 

@@ -11,7 +11,7 @@ from adapters.testing.bench import Bench, broken, told
 from adapters.testing.subject import SECONDS
 from adapters.testing.wire import FLOOD_LIMIT, Fault, Wire
 
-SHORT = 0.3
+SHORT = 0.2
 """Seconds that a call is given where it can't succeed."""
 
 

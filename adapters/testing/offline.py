@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from sys import modules
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema_rs
 from pydantic import BaseModel, ValidationError
@@ -34,7 +35,7 @@ async def built(bench: Bench) -> None:
             broken(f"the subject has {sample.operation} as a read, and its effect is another")
     if not bench.subject.reads:
         broken("the subject has no reads")
-    if bench.subject.address is not None and bench.wire.connections:
+    if bench.subject.address is not None and await asyncio.to_thread(bench.wire.connections):
         broken("building it, or asking for its operations, connects to the system")
 
 
@@ -89,26 +90,38 @@ async def documented(bench: Bench) -> None:
 
 
 def _keys(schema: Any) -> Iterator[tuple[str, bool]]:
+    """Every key of a schema, at any depth, and whether it or the model that it holds is described."""
     if isinstance(schema, list):
         for each in schema:
             yield from _keys(each)
     if not isinstance(schema, dict):
         return
-    properties = schema.get("properties", {})
-    for name, value in properties.items():
+    for name, value in schema.get("properties", {}).items():
         if isinstance(value, dict):
-            yield name, "description" in value or "$ref" in value
+            choices = [value, *value.get("anyOf", ())]
+            yield name, "description" in value or any("$ref" in choice for choice in choices)
     for value in schema.values():
         yield from _keys(value)
 
 
 def _pages(kind: str, config: type[BaseModel]) -> Iterator[str]:
-    file = getattr(modules.get(config.__module__), "__file__", None)
-    for folder in Path(file).parents[:2] if file is not None else ():
-        if (page := folder / "README.md").is_file():
+    """The READMEs beside the modules of the configuration's models, and the one of the distribution."""
+    files = {getattr(modules.get(model.__module__), "__file__", None) for model in _models(config, set())}
+    for page in {folder / "README.md" for file in files if file for folder in Path(file).parents[:2]}:
+        if page.is_file():
             yield page.read_text(encoding="utf-8")
-            return
     for point in entry_points(group=GROUP, name=kind):
         told = point.dist.metadata if point.dist is not None else None
-        if told is not None and point.value.partition(".")[0] != "adapters":
+        if told is not None:
             yield str(told.get("Description") or told.get_payload())  # type: ignore[attr-defined]
+
+
+def _models(annotation: Any, seen: set[type[BaseModel]]) -> set[type[BaseModel]]:
+    """The model and all that its fields hold."""
+    for each in get_args(annotation):
+        _models(each, seen)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in seen:
+        seen.add(annotation)
+        for field in annotation.model_fields.values():
+            _models(field.annotation, seen)
+    return seen

@@ -57,7 +57,7 @@ def _writes(bench: Bench, adapter: Adapter) -> _Writes:
 
 
 async def outcome(bench: Bench) -> None:
-    """Makes a write, counts its turns, and then loses the answer to each of them, by a reset and by silence."""
+    """Makes a write, counts its turns, then loses the answer to each by a reset, and to the last by silence."""
     adapter = bench.build()
     writes = _writes(bench, adapter)
     before = writes.count()
@@ -73,13 +73,13 @@ async def outcome(bench: Bench) -> None:
     if bench.subject.address is None:
         return
     turns = min(bench.wire.turns, _MOST_TURNS)
-    for fault, seconds in ((Fault.CUT, SECONDS), (Fault.HOLD, SHORT)):
-        for turn in range(1, turns + 1):
-            fresh = bench.build()
-            await bench.answer(fresh, bench.subject.reads[0])
-            bench.wire.begin(fault, turn)
-            await writes.tried(fresh, seconds)
-            bench.wire.release()
+    cuts = [(Fault.CUT, turn, SECONDS) for turn in range(1, turns + 1)]
+    for fault, turn, seconds in [*cuts, (Fault.HOLD, turns, SHORT)]:
+        fresh = bench.build()
+        await bench.answer(fresh, bench.subject.reads[0])
+        bench.wire.begin(fault, turn)
+        await writes.tried(fresh, seconds)
+        bench.wire.release()
 
 
 async def claims(bench: Bench) -> None:

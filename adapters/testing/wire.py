@@ -11,6 +11,7 @@ import asyncio
 import re
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from enum import StrEnum
@@ -47,8 +48,7 @@ class Wire:
         self.host, self.port = self._socket.getsockname()
         self.turns = 0
         """Turns since `begin`."""
-        self.connections = 0
-        """Connections since `begin`."""
+        self._peers: list[int] = []
         self.open: set[asyncio.StreamWriter] = set()
         """The adapter's connections that are open now."""
         self.held = threading.Event()
@@ -70,11 +70,20 @@ class Wire:
 
         self._done(start())
 
+    def connections(self) -> int:
+        """How many connections were made so far. One of its own is the last, as they are taken in turn."""
+        with socket.create_connection((self.host, self.port)) as own:
+            port = own.getsockname()[1]
+            while port not in self._peers:
+                time.sleep(0.002)
+        self._peers.remove(port)
+        return len(self._peers)
+
     def begin(self, fault: Fault = Fault.NONE, at: int = 1) -> None:
         """Counts from zero; `fault` befalls the replies from turn `at` on (from 1)."""
 
         async def set_up() -> None:
-            self.turns = self.connections = self.flooded = 0
+            self.turns = self.flooded = 0
             self._fault, self._at = fault, at
             self.held.clear()
 
@@ -124,7 +133,7 @@ class Wire:
         future.result(30)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
+        self._peers.append(writer.get_extra_info("peername")[1])
         try:
             system, to_system = await asyncio.open_connection(*self._system)
         except OSError:
