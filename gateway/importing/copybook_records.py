@@ -1,4 +1,4 @@
-"""What a sample says of a copybook's records beyond their layout: alternatives, conditions, whether they can be written."""
+"""What a sample says of records beyond their layout: alternatives, conditions, whether they can be written."""
 
 from __future__ import annotations
 

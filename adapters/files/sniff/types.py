@@ -67,11 +67,14 @@ def _spelt(texts: Sequence[str]) -> list[Spelling]:
     if words is not None:
         usual = words == ("true", "false")
         return [Spelling({"type": "boolean"} if usual else {"type": "boolean", "truths": list(words)}, _ANY)]
-    fitting = [each for each in spellings() if _fits(each, texts)]
-    if not fitting:
-        return []
-    first = fitting[0]
-    return [each for each in fitting if each is first or _differs(each, first, texts)]
+    every = iter(spellings())
+    first = next((each for each in every if _fits(each, texts)), None)
+    if first is None or first.habit is None:
+        return [] if first is None else [first]
+    return [
+        first,
+        *(each for each in every if each.habit != first.habit and _fits(each, texts) and _differs(each, first, texts)),
+    ]
 
 
 _ANY = spellings()[0].shape
@@ -92,7 +95,7 @@ def _fits(spelling: Spelling, texts: Sequence[str]) -> bool:
 
 def _differs(spelling: Spelling, first: Spelling, texts: Sequence[str]) -> bool:
     """The spelling reads some text as another value; where it doesn't, it says no more than the first."""
-    if spelling.habit is None or first.habit is None or spelling.habit == first.habit:
+    if spelling.habit is None:
         return False
     one, other = (reading(Column.model_validate(each.options)) for each in (spelling, first))
     return any(str(one(text)) != str(other(text)) for text in texts)
