@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -109,7 +110,7 @@ def _run(kind: str, options: tuple[str, ...], given: dict[str, Any]) -> None:
                 options={name: kept_source(text, workspace) for name, text in named.items()},
                 allowed_hosts=given["allow_host"],
             )
-            with watched() as progress:
+            with watched() as progress, TemporaryDirectory(prefix="figway-import-") as cache:
                 request = Request(
                     source=given["source"],
                     upstream=given["upstream"],
@@ -117,6 +118,7 @@ def _run(kind: str, options: tuple[str, ...], given: dict[str, Any]) -> None:
                     progress=progress,
                     options=named,
                     allowed_hosts=asked.allowed_hosts,
+                    cache=Path(cache),
                 )
                 made = plan(files, asked, request, read(kind, request))
             _finish(workspace, made, dry_run=given["dry_run"], as_json=given["as_json"])

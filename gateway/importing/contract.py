@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.importing.components import POINTER, Components
+from gateway.importing.components import Components
 from gateway.importing.model import Reading, Shape
 from gateway.importing.named import Named
 from gateway.importing.operations import Operations
+from gateway.importing.parts import used
 from gateway.importing.standing import CURSOR, HEADERS, PROBLEM, SECURITY, limit, problem_responses, response_name
 from gateway.importing.words import pascal, sentence, words
-
-_PLACEHOLDER = "#problem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def contract(upstream: str, reading: Reading, routes: Sequence[Named], around: A
         "paths": paths,
     }
     sections = {**standing.sections, "schemas": dict(sorted(components.schemas.items())), "securitySchemes": SECURITY}
-    return {**document, "components": _used(sections, paths)}
+    return {**document, "components": used(sections, paths)}
 
 
 class _Standing:
@@ -98,25 +97,3 @@ def _location(each: Named, place: Named | None) -> str | None:
         return None
     head = place.path.split("/{", 1)[0]
     return head + "".join(f"/{{{key.member}}}" for key in place.key)
-
-
-def _used(sections: dict[str, dict[str, Any]], paths: Any) -> dict[str, dict[str, Any]]:
-    """The components that something refers to."""
-    used: set[tuple[str, str]] = {("securitySchemes", name) for name in sections["securitySchemes"]}
-    waiting: list[Any] = [paths]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, list):
-            waiting += value
-        elif isinstance(value, Mapping):
-            waiting += value.values()
-            reference = value.get("$ref")
-            parts = reference.split("/") if isinstance(reference, str) else []
-            if len(parts) == 4 and (parts[2], parts[3]) not in used:
-                used.add((parts[2], parts[3]))
-                waiting.append(sections.get(parts[2], {}).get(parts[3]))
-    kept = {key: {name: each for name, each in inner.items() if (key, name) in used} for key, inner in sections.items()}
-    return {key: inner for key, inner in kept.items() if inner}
-
-
-__all__ = ["POINTER", "Around", "contract"]

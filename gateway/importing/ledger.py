@@ -29,14 +29,16 @@ class Ledger:
     allowed_hosts: tuple[str, ...] = ()
     routes: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
     """Route id → method, path, operationId."""
-    writes: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Group → the operationIds of its writes."""
+    parts: Mapping[str, int] = field(default_factory=dict)
+    """Group → which of the contract's files it stands in."""
+    writes: Sequence[str] = ()
+    """The operationIds of the writes."""
     tests: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     """What was written below `openapi/sources/UPSTREAM/` → SHA-256."""
-    contract: str = ""
-    """SHA-256 of the contract as it was generated."""
+    contracts: Mapping[str, str] = field(default_factory=dict)
+    """The contract's files → SHA-256, as they were generated."""
 
 
 def folder(upstream: str) -> str:

@@ -13,12 +13,12 @@ _ROUNDS = 5
 
 
 def merged_contract(
-    mine: bytes | None, text: str, new: Mapping[str, Any], base: Mapping[str, Any], digest: str, kept: list[str]
+    mine: bytes | None, text: bytes, new: Mapping[str, Any], base: Mapping[str, Any], digest: str, kept: list[str]
 ) -> bytes:
     """The contract: as generated where nobody touched it since it had that SHA-256, else merged. `kept` is told of what
     both sides changed."""
     if mine is None or hashlib.sha256(mine).hexdigest() == digest:
-        return text.encode()
+        return text
     value, own = value_of("the contract", mine), mine.decode("utf-8-sig")
     for _ in range(_ROUNDS):
         merged = merge(own, value, base, new)

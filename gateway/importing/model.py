@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from adapters.contract import Effect, Json, JsonSchema
 
@@ -144,3 +145,5 @@ class Request:
     """What only this reader takes, such as `data` (a copybook's sample file) or `code_page`."""
     allowed_hosts: tuple[str, ...] = ()
     """Hosts that may be asked although their address is private."""
+    cache: Path = Path("/nonexistent")
+    """A folder for what adapters derive from files; theirs is the one below it that is called as the upstream is."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from gateway.importing.merge import merge
 from gateway.importing.merging import merged_contract, merged_sources
 from gateway.importing.model import CantImport, LeftOut, Reading, Request
 from gateway.importing.naming import Named, Names, route_id
+from gateway.importing.parts import allotted, part_path, split
 from gateway.importing.surroundings import Others, defaults_of, value_of
 from gateway.routing.load import compile_workspace
 from gateway.routing.model import Finding, InvalidWorkspace
@@ -77,10 +77,12 @@ class _Import:
     def __init__(self, files: Mapping[str, bytes], asked: Ledger, request: Request, reading: Reading) -> None:
         self._files, self._asked, self._reading = files, asked, reading
         self._upstream, self._progress = request.upstream, request.progress
-        self._own = f"openapi/{self._upstream}.yaml"
+        self._cache = request.cache
         self._ledger = read_ledger(files, self._upstream)
-        if self._ledger is None and self._own in files:
-            raise CantImport(f"{self._own} is there and wasn't imported: choose another --upstream, or move it")
+        self._own = set({} if self._ledger is None else self._ledger.contracts)
+        first = part_path(self._upstream, 1)
+        if self._ledger is None and first in files:
+            raise CantImport(f"{first} is there and wasn't imported: choose another --upstream, or move it")
         self._others = Others(files, self._own)
         self._without: set[str] = set()
 
@@ -108,23 +110,43 @@ class _Import:
         document = self.contract(routes)
         base = orjson.loads(self._files.get(generated_path(self._upstream), b"{}"))
         made.drift = drift(base, document) if base else []
-        text = emit(document)
+        parts = allotted(document, ledger.parts)
+        texts = self._contracts(split(document, parts), split(base, ledger.parts), ledger, made.kept)
+        self._own |= texts.keys()
+        digests = {name: digest for name, (_, digest) in texts.items()}
         written = {
             "gateway.yaml": self._gateway(ledger, made.kept),
-            self._own: merged_contract(self._files.get(self._own), text, document, base, ledger.contract, made.kept),
+            **self._emptied(ledger, digests),
+            **{name: data for name, (data, _) in texts.items()},
             generated_path(self._upstream): orjson.dumps(document),
-            **self._tail(routes, ledger, text, made.kept),
+            **self._tail(routes, replace(ledger, parts=parts, contracts=digests), ledger, made.kept),
         }
         made.files = {name: data for name, data in written.items() if self._files.get(name) != data}
         return made
 
-    def _tail(self, routes: Sequence[Named], ledger: Ledger, text: str, kept: list[str]) -> dict[str, bytes | None]:
+    def _emptied(self, ledger: Ledger, digests: Mapping[str, str]) -> dict[str, bytes | None]:
+        """Files of the contract that nothing stands in any more, unless people wrote in them."""
+        gone = {name: digest for name, digest in ledger.contracts.items() if name not in digests}
+        return {name: None for name, digest in gone.items() if name in self._files and _sha(self._files[name]) == digest}
+
+    def _contracts(
+        self, new: Mapping[int, dict[str, Any]], base: Mapping[int, dict[str, Any]], ledger: Ledger, kept: list[str]
+    ) -> dict[str, tuple[bytes, str]]:
+        """The contract's files: content, and the SHA-256 of what was generated."""
+        made = {}
+        for number, document in new.items():
+            name = part_path(self._upstream, number)
+            self._progress("contract", number, len(new))
+            text = emit(document).encode()
+            mine, digest = self._files.get(name), ledger.contracts.get(name, "")
+            merged = merged_contract(mine, text, document, base.get(number, {}), digest, kept)
+            made[name] = merged, _sha(text)
+        return made
+
+    def _tail(self, routes: Sequence[Named], new: Ledger, ledger: Ledger, kept: list[str]) -> dict[str, bytes | None]:
         """Policy, tests, sources and what the next import has to know."""
         upstream = self._upstream
-        writes: dict[str, list[str]] = {}
-        for each in routes:
-            if each.found.effect is not Effect.READ:
-                writes.setdefault(each.group, []).append(each.operation_id)
+        writes = [each.operation_id for each in routes if each.found.effect is not Effect.READ]
         functions = cases(routes)
         policy, case = f"policies/{upstream}.cedar", f"tests/test_{upstream.replace('-', '_')}.py"
         made: dict[str, bytes | None] = {
@@ -138,8 +160,9 @@ class _Import:
             writes=writes,
             tests=functions,
             config={"kind": self._reading.kind, **self._reading.config},
-            files={name: hashlib.sha256(data).hexdigest() for name, data in self._reading.files.items()},
-            contract=hashlib.sha256(text.encode()).hexdigest(),
+            files={name: _sha(data) for name, data in self._reading.files.items()},
+            parts=new.parts,
+            contracts=new.contracts,
         )
         return {**made, ledger_path(upstream): written_ledger(remembered)}
 
@@ -169,18 +192,18 @@ class _Import:
         self._progress("check", 0, None)
         after = {name: data for name, data in self._files.items() if made.files.get(name, data) is not None}
         after |= {name: data for name, data in made.files.items() if data is not None}
-        findings, sound = _checked(after)
+        findings, sound = _checked(after, self._cache)
         if sound:
             made.warnings = [each for each in findings if f"upstreams.{self._upstream}" in each.key]
             return []
-        known = {(each.file, each.key, each.message) for each in _checked(self._files)[0]}
+        known = {(each.file, each.key, each.message) for each in _checked(self._files, self._cache)[0]}
         new = [each for each in findings if each.level == "error" and (each.file, each.key, each.message) not in known]
         if not new:
             return []
         found: list[LeftOut] = []
         for each in made.routes:
             place = f"paths.{each.path}.{each.method}"
-            said = next((one for one in new if one.file == self._own and _within(one.key, place)), None)
+            said = next((one for one in new if one.file in self._own and _within(one.key, place)), None)
             if said is not None:
                 self._without.add(each.id)
                 found.append(LeftOut(each.found.operation, said.message))
@@ -189,17 +212,20 @@ class _Import:
         return found
 
 
+def _sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 def _within(key: str, place: str) -> bool:
     return key == place or key.startswith(place + ".")
 
 
-def _checked(files: Mapping[str, bytes]) -> tuple[tuple[Finding, ...], bool]:
+def _checked(files: Mapping[str, bytes], cache: Path) -> tuple[tuple[Finding, ...], bool]:
     served = {name: data for name, data in files.items() if name.startswith(("gateway.yaml", "openapi/", "policies/"))}
-    with tempfile.TemporaryDirectory(prefix="figway-import-") as cache:
-        try:
-            loaded = compile_workspace(served, cache=Path(cache), environment=os.environ, strict_secrets=False)
-        except InvalidWorkspace as error:
-            return error.findings, False
+    try:
+        loaded = compile_workspace(served, cache=cache, environment=os.environ, strict_secrets=False)
+    except InvalidWorkspace as error:
+        return error.findings, False
     return loaded.findings, True
 
 

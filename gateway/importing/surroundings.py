@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from gateway.importing.contract import Around
@@ -27,8 +27,8 @@ def value_of(name: str, content: bytes) -> Mapping[str, Any]:
 class Others:
     """The contracts beside an upstream's own."""
 
-    def __init__(self, files: Mapping[str, bytes], own: str) -> None:
-        self.documents = {name: value_of(name, files[name]) for name in contract_files(files) if name != own}
+    def __init__(self, files: Mapping[str, bytes], own: Collection[str]) -> None:
+        self.documents = {name: value_of(name, files[name]) for name in contract_files(files) if name not in own}
 
     def ids(self) -> set[str]:
         """Their operationIds."""

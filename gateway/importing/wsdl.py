@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import tempfile
 from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
@@ -11,11 +10,11 @@ from urllib.parse import urlsplit
 
 from adapters.contract import Operation, Workspace
 from adapters.errors import ConfigError
-from adapters.soap import KIND
 from adapters.soap.bundle import located, unpacked
 from adapters.soap.collect import Allowed, collect
 from adapters.soap.compiler import form_of
 from adapters.soap.form import Form, PortForm
+from adapters.soap.plan import described
 from adapters.soap.resolver import Documents
 from gateway.importing.model import CantImport, Found, LeftOut, Reading, Request
 from gateway.importing.words import words
@@ -27,8 +26,7 @@ _ZIP = b"PK\x03\x04"
 
 def services(request: Request) -> tuple[str, ...]:
     """The services that the source describes with a SOAP port."""
-    files, wsdl = _documents(request)
-    form = _form(files, wsdl)
+    form = _form(request, *_documents(request))
     return tuple(dict.fromkeys(port.service for port in form.ports))
 
 
@@ -36,7 +34,7 @@ def read(request: Request) -> Reading:
     """The operations of one service: `options` may name it (`service`) and its `port`. Raises `CantImport`."""
     request.progress("documents", 0, None)
     files, wsdl = _documents(request)
-    form = _form(files, wsdl)
+    form = _form(request, files, wsdl)
     port = _port(form, request)
     folder = f"openapi/sources/{request.upstream}/"
     config = {"wsdl": folder + wsdl, **_address(port, request)}
@@ -44,7 +42,7 @@ def read(request: Request) -> Reading:
         config["service"] = port.service
     if len([each for each in form.ports if each.service == port.service]) > 1:
         config["port"] = port.name
-    operations = tuple(_found(files, folder, request, config))
+    operations = tuple(_found(form, port, request))
     left_out = [LeftOut(name, f"it uses {reason}", wsdl) for name, reason in port.left_out.items()]
     left_out += [
         LeftOut(each.name, f"the same service as port '{port.name}', by SOAP {each.soap}", wsdl)
@@ -85,20 +83,11 @@ def _address(port: PortForm, request: Request) -> dict[str, str]:
     return {"address": f"env:{'_'.join(words(request.upstream)).upper()}_URL"}
 
 
-def _found(files: Mapping[str, bytes], folder: str, request: Request, config: Mapping[str, str]) -> Iterator[Found]:
-    workspace = {folder + name: data for name, data in files.items()}
-    # Where the service is doesn't matter here, but an adapter wants to know.
-    given = {**config, "address": "http://localhost/"}
-    with tempfile.TemporaryDirectory(prefix="figway-import-") as cache:
-        try:
-            adapter = KIND.build(request.upstream, KIND.config.model_validate(given), Workspace(workspace, Path(cache)))
-        except ConfigError as error:
-            raise _told(error, request) from error
-        known = adapter.operations()
-        for done, name in enumerate(known):
-            request.progress("operations", done, len(known))
-            if request.chosen(name):
-                yield _operation(known[name])
+def _found(form: Form, port: PortForm, request: Request) -> Iterator[Found]:
+    for done, (name, operation) in enumerate(zip(port.names, port.operations, strict=True)):
+        request.progress("operations", done, len(port.names))
+        if request.chosen(name):
+            yield _operation(described(form, operation))
 
 
 def _operation(operation: Operation) -> Found:
@@ -111,12 +100,14 @@ def _operation(operation: Operation) -> Found:
     )
 
 
-def _form(files: Mapping[str, bytes], wsdl: str) -> Form:
-    with tempfile.TemporaryDirectory(prefix="figway-import-") as cache:
-        try:
-            return form_of(wsdl, Workspace(files, Path(cache)))
-        except ConfigError as error:
-            raise CantImport(_sentence(error)) from error
+def _form(request: Request, files: Mapping[str, bytes], wsdl: str) -> Form:
+    """The form, kept where the check of what is written finds it again."""
+    folder = f"openapi/sources/{request.upstream}/"
+    workspace = Workspace({folder + name: data for name, data in files.items()}, request.cache / request.upstream)
+    try:
+        return form_of(folder + wsdl, workspace)
+    except ConfigError as error:
+        raise CantImport(_sentence(error)) from error
 
 
 def _documents(request: Request) -> tuple[Mapping[str, bytes], str]:
