@@ -84,6 +84,8 @@ class Dialect:
     """The tables that are only parts of others: schema ("": there are none), name."""
     comments: str = ""
     """Comments that the driver leaves out: schema, table, column ("" is the table's), text."""
+    keys: str = ""
+    """Primary keys where the driver tells them wrong: schema, table, column, in the key's order."""
     uniques: str = ""
     """Unique indexes over whole columns, of all rows: schema, table, index, column, in the index's order."""
     procedures: str = ""

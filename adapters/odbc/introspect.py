@@ -100,6 +100,9 @@ class _Asking:
         self._names = {_place_of(row): _name(row, names) for row in self._rows}
         self._comments = {(*_place(row), row[2]): row[3] for row in session.asked(self._dialect.comments)}
         self._indexes = _indexes(session.asked(self._dialect.uniques))
+        self._keys: dict[_Place, list[str]] = {}
+        for found in session.asked(self._dialect.keys):
+            self._keys.setdefault(_place(found), []).append(found[2])
 
     def everything(self) -> Introspection:
         tables: dict[str, Table] = {}
@@ -151,6 +154,8 @@ class _Asking:
         return str(remarks or self._comments.get((*_place_of(row), "")) or "").strip()
 
     def _key(self, row: Any) -> list[str]:
+        if self._dialect.keys:
+            return self._keys.get(_place_of(row), [])
         keys = sorted(self._session.catalogue("primaryKeys", **_exact(row)), key=lambda key: int(key.key_seq))
         return [key.column_name for key in keys]
 

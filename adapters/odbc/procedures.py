@@ -29,6 +29,8 @@ class Procedure(NamedTuple):
     procedure: str
     comment: str
     text: str
+    outs: frozenset[str]
+    """Parameters that are only given back; where the call names them, nobody has to give them."""
 
 
 class _Parameter(NamedTuple):
@@ -57,6 +59,8 @@ def procedures(
         if not chosen(name):
             continue
         try:
+            if name in (each for each, _ in unable):
+                continue
             if names.count(name) > 1:
                 raise _Unable("there are several of this name; call the one that is meant in a named SQL file")
             made[_operation(name, made)] = _procedure(session, place, name, group)
@@ -92,7 +96,8 @@ def _procedure(session: Session, schema: str, name: str, rows: Sequence[Any]) ->
     lines += [f"-- out {each.name}: {each.type}" for each in given if each.mode in back]
     places = ["NULL" if each.mode == "OUT" and bare else f":{each.name}" for each in given]
     lines.append(f"CALL {_quoted(session, schema)}{_quoted(session, name, end='')}({', '.join(places)})")
-    return Procedure(name, comment, "\n".join(lines) + "\n")
+    outs = frozenset(each.name for each in given if each.mode == "OUT")
+    return Procedure(name, comment, "\n".join(lines) + "\n", outs)
 
 
 def _parameter(place: int, row: Sequence[Any]) -> _Parameter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,7 +18,7 @@ from adapters.odbc.model import read_model
 from adapters.odbc.tables import Column, Table, write_tables
 from adapters.secret import Reference
 from gateway.importing.model import CantImport, Evidence, Found, LeftOut, Reading, Request, Shape
-from gateway.importing.odbc_tables import Tables
+from gateway.importing.odbc_tables import Tables, without
 
 _PASSWORD = re.compile(r"(^|;)\s*(pwd|password)\s*=", re.IGNORECASE)
 _VERSIONS = frozenset({"version", "rowversion", "lockversion", "optlock", "revision", "updatecount"})
@@ -147,17 +148,9 @@ def _calls(found: Introspection, operations: Mapping[str, Operation]) -> list[Fo
         operation = operations.get(name)
         if operation is not None:
             guess = f"{each.procedure}: a procedure may do anything, so that it is taken for a write."
-            made.append(
-                Found(
-                    name,
-                    Effect.WRITE,
-                    operation.output,
-                    operation.input,
-                    Shape.CALL,
-                    description=each.comment,
-                    guess=guess,
-                )
-            )
+            given = without(operation.input, each.outs)
+            call = Found(name, Effect.WRITE, operation.output, given, Shape.CALL, guess=guess)
+            made.append(replace(call, description=each.comment))
     return made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
@@ -29,7 +29,7 @@ class Tables:
     def routes(self, name: str) -> Iterator[Found]:
         """A table's list and rows by key, then its lists below other tables."""
         table, joined = self.tables[name], self._joined()[name]
-        row = _without(self.operations[f"{name}.list"].output["properties"]["items"]["items"], set(joined))
+        row = without(self.operations[f"{name}.list"].output["properties"]["items"]["items"], set(joined))
         about = table.comment
         yield self._list(name, table, row, joined)
         for below in self._parents(name, table):
@@ -59,7 +59,7 @@ class Tables:
                 operation.name,
                 operation.effect,
                 None if verb == "delete" else row,
-                _without(operation.input, {WAS}),
+                without(operation.input, {WAS}),
                 shape,
                 key=() if verb == "insert" else table.primary_key,
                 version=version,
@@ -103,7 +103,7 @@ def _below(name: str, key: ForeignKey) -> str:
     return f"{name}_by_{'_'.join(key.columns)}"
 
 
-def _without(schema: JsonSchema, names: set[str]) -> dict[str, Json]:
+def without(schema: JsonSchema, names: Collection[str]) -> dict[str, Json]:
     """An object's schema without some of its members."""
     properties = {name: each for name, each in schema["properties"].items() if name not in names}
     required = [name for name in schema.get("required", ()) if name not in names]
