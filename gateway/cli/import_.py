@@ -67,9 +67,10 @@ def _options(wrapped: _Command) -> _Command:
 @_options
 @click.option("--service", help="The service, where the WSDL has several.")
 @click.option("--port", help="The service's port; default: its first SOAP 1.1, then 1.2 one.")
+@click.option("--address", help="Where the service is, instead of the address in the WSDL; may be env:NAME.")
 def wsdl(**given: Any) -> None:
     """`figway import wsdl`."""
-    _run("wsdl", ("service", "port"), given)
+    _run("wsdl", ("service", "port", "address"), given)
 
 
 @command.command("odbc", help="Import a database: its tables, views, keys and procedures. SOURCE: a connection string.")

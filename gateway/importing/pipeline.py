@@ -63,14 +63,13 @@ def plan(files: Mapping[str, bytes], asked: Ledger, request: Request, reading: R
     raise CantImport("what would be written isn't sound, however much is left out; nothing was changed")
 
 
-def generated(files: Mapping[str, bytes], request: Request, reading: Reading) -> tuple[Ledger, list[Change]]:
-    """What the last import remembered, and what changed at the source since. Raises `CantImport`."""
-    ledger = read_ledger(files, request.upstream)
+def changed(files: Mapping[str, bytes], request: Request, reading: Reading) -> list[Change]:
+    """What changed at the source since the last import. Raises `CantImport`."""
     base = files.get(generated_path(request.upstream))
-    if ledger is None or base is None:
-        raise CantImport(f"the upstream {request.upstream} wasn't imported: 'figway import' does that")
-    importing = _Import(files, ledger, request, reading)
-    return ledger, drift(orjson.loads(base), importing.contract(importing.named()))
+    if base is None:
+        raise CantImport(f"{generated_path(request.upstream)} is missing: restore it, or import once more")
+    importing = _Import(files, Ledger("", ""), request, reading)
+    return drift(orjson.loads(base), importing.contract(importing.named()))
 
 
 class _Import:
@@ -127,7 +126,9 @@ class _Import:
     def _emptied(self, ledger: Ledger, digests: Mapping[str, str]) -> dict[str, bytes | None]:
         """Files of the contract that nothing stands in any more, unless people wrote in them."""
         gone = {name: digest for name, digest in ledger.contracts.items() if name not in digests}
-        return {name: None for name, digest in gone.items() if name in self._files and _sha(self._files[name]) == digest}
+        return {
+            name: None for name, digest in gone.items() if name in self._files and _sha(self._files[name]) == digest
+        }
 
     def _contracts(
         self, new: Mapping[int, dict[str, Any]], base: Mapping[int, dict[str, Any]], ledger: Ledger, kept: list[str]

@@ -78,6 +78,8 @@ def _port(form: Form, request: Request) -> PortForm:
 
 
 def _address(port: PortForm, request: Request) -> dict[str, str]:
+    if "address" in request.options:
+        return {"address": request.options["address"]}
     if urlsplit(port.address).scheme in ("http", "https") and urlsplit(port.address).netloc:
         return {}
     return {"address": f"env:{'_'.join(words(request.upstream)).upper()}_URL"}
