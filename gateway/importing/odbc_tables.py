@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Any
 
 from adapters.contract import Effect, Json, JsonSchema, Operation
 from adapters.odbc.describe import WAS
@@ -16,6 +15,12 @@ from adapters.odbc.statements import TableSql
 from adapters.odbc.tables import ForeignKey, Table
 from gateway.importing.filters import filters, sortable
 from gateway.importing.model import Found, Parent, Shape
+
+_WRITES = (
+    ("insert", Shape.CREATE, "adds a row"),
+    ("update", Shape.UPDATE, "changes the given columns of one row"),
+    ("delete", Shape.DELETE, "removes one row"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,6 @@ class Tables:
         """A table's list and rows by key, then its lists below other tables."""
         table, joined = self.tables[name], self._joined()[name]
         row = without(self.operations[f"{name}.list"].output["properties"]["items"]["items"], set(joined))
-        about = table.comment
         yield self._list(name, table, row, joined)
         for below in self._parents(name, table):
             yield self._list(name, table, row, joined, below)
@@ -41,15 +45,29 @@ class Tables:
         guess = by if name in self.found.unique else ""
         get = self.operations[f"{name}.get"]
         own = {**get.input, "properties": {each: get.input["properties"][each] for each in key}}
-        common: dict[str, Any] = {"resource": name, "description": about}
         yield Found(
-            f"{name}.get", Effect.READ, row, own, Shape.GET, key=key, expands=tuple(joined), guess=guess, **common
+            f"{name}.get",
+            Effect.READ,
+            row,
+            own,
+            Shape.GET,
+            name,
+            key,
+            expands=tuple(joined),
+            description=self._told(name, f"one row, by {' and '.join(key)}"),
+            guess=guess,
         )
         if name not in self.found.views:
-            yield from self._writes(name, table, row, common)
+            yield from self._writes(name, table, row)
 
-    def _writes(self, name: str, table: Table, row: JsonSchema, common: Mapping[str, Any]) -> Iterator[Found]:
-        for verb, shape in (("insert", Shape.CREATE), ("update", Shape.UPDATE), ("delete", Shape.DELETE)):
+    def _told(self, name: str, what: str) -> str:
+        """What is said of a route: the table's own comment, if it has one, and what of it is meant."""
+        own = self.tables[name].comment.rstrip(".")
+        kind = "view" if name in self.found.views else "table"
+        return f"{own}: {what}." if own else f"Of the {kind} {name}: {what}."
+
+    def _writes(self, name: str, table: Table, row: JsonSchema) -> Iterator[Found]:
+        for verb, shape, does in _WRITES:
             operation = self.operations.get(f"{name}.{verb}")
             if operation is None or (verb == "update" and len(table.columns) == len(table.primary_key)):
                 continue
@@ -63,8 +81,9 @@ class Tables:
                 shape,
                 key=() if verb == "insert" else table.primary_key,
                 version=version,
+                resource=name,
+                description=self._told(name, does),
                 guess=by if version else "",
-                **common,
             )
 
     def _list(self, name: str, table: Table, row: JsonSchema, joined: Relations, below: Parent | None = None) -> Found:
@@ -82,7 +101,7 @@ class Tables:
             filters=filters({each: columns[each] for each in ordered if each not in fixed}, indexed),
             sorts=tuple(each for each in columns if sortable(each)),
             expands=tuple(joined),
-            description=table.comment,
+            description=self._told(name, "a page of rows" if below is None else f"the rows of one {below.resource}"),
         )
 
     def _joined(self) -> Mapping[str, Relations]:
