@@ -99,6 +99,8 @@ async def loop(bench: Bench) -> None:
 async def _until_held(wire: Wire, call: asyncio.Future[Any]) -> None:
     while not wire.held.is_set() and not call.done():
         await asyncio.wait({call}, timeout=0.01)
+    for _ in range(10):  # turns of the loop, in which a call that is over says so
+        await asyncio.sleep(0)
 
 
 async def cancelled(bench: Bench) -> None:

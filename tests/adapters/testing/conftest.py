@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 import threading
@@ -28,7 +29,7 @@ Made = Callable[..., ModuleType]
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
     """`made(*mutations)`: the `conformance` module of a package from the scaffold, with these mutations."""
 
-    def make(*mutations: Mutation, page: Mutation | None = None) -> ModuleType:
+    def make(*mutations: Mutation) -> ModuleType:
         done = CliRunner().invoke(command, ["new", "store", "--into", str(tmp_path)])
         assert done.exit_code == 0, done.output
         root = tmp_path / "figway-store"
@@ -44,8 +45,11 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
         return importlib.import_module("figway_store.conformance")
 
     _forget()
+    gc.freeze()
     yield make
     _forget()
+    gc.collect()  # what a broken adapter leaks is this test's, not the next one's
+    gc.unfreeze()
 
 
 def _forget() -> None:
