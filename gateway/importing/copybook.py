@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from adapters.files.copybook.options import CopybookOptions
 from adapters.files.copybook.source import CopybookError
-from adapters.files.copybook_format import CopybookFormat
+from adapters.files.dataset import Description
 from adapters.files.sniff.alternatives import Choice
 from adapters.files.sniff.copybook import Records, record_names, records
 from adapters.files.sniff.found import CantTell, Said
 from adapters.files.sniff.names import json_name
 from adapters.files.text import copybook_text
-from gateway.importing.copybook_records import refined, writable
+from gateway.importing.copybook_records import discriminated, parted, refined, writable
 from gateway.importing.datasets import (
     Source,
     appended_glob,
@@ -31,6 +31,7 @@ from gateway.importing.model import CantImport, LeftOut, Reading, Request
 _MOST_TEXT = 4 * 1024 * 1024
 _MOST_COPIES = 100
 _MOST_FAULTS = 20
+_LONGEST = 200
 _COPY = re.compile(r"\bCOPY\s+[\"']?([A-Za-z0-9_$#@-]+)", re.IGNORECASE)
 
 
@@ -46,12 +47,9 @@ def read(request: Request) -> Reading:
     found, left_out = _best(source, request, path, files, options, names)
     name = json_name(Path(path).stem, "records")
     key = _key(found, request, name)
-    dataset = {"match": source.match, **_finished(found), "key": key}
-    if "." not in key and not source.wild and writable(found):
-        dataset |= {"append": appended_name(source, key), "match": [source.match, appended_glob(source)]}
-    description = described(request.upstream, source.root, {name: dataset}, files)[name]
-    assert isinstance(description.format, CopybookFormat)
-    record, said = refined(description.format.output_schema(), found)
+    told, dataset = _dataset(found, source, key, lambda each: _description(request, source, files, name, each))
+    description = _description(request, source, files, name, dataset)
+    record, said = refined(description.format.output_schema(), found, told)
     every = (*found.said, *_ends(found, key), *said)
     return Reading(
         "files",
@@ -63,6 +61,25 @@ def read(request: Request) -> Reading:
         decisions=list(doubts(name, every)),
         evidence=list(evidence(name, every)),
     )
+
+
+def _description(
+    request: Request, source: Source, files: Mapping[str, bytes], name: str, dataset: Mapping[str, Any]
+) -> Description:
+    return described(request.upstream, source.root, {name: dataset}, files)[name]
+
+
+def _dataset(
+    found: Records, source: Source, key: str, description: Callable[[Mapping[str, Any]], Description]
+) -> tuple[Sequence[Choice], dict[str, Any]]:
+    """The choices that one field tells, as far as that holds, and the dataset, to be appended to where it can be."""
+    told = discriminated(found)
+    dataset = {"match": source.match, **_finished(found, told), "key": key}
+    if told and not parted(description(dataset).format, source.path, told):
+        told, dataset = (), {"match": source.match, **_finished(found, ()), "key": key}
+    if "." not in key and not source.wild and writable(description(dataset).format, source.path, dataset):
+        dataset |= {"append": appended_name(source, key), "match": [source.match, appended_glob(source)]}
+    return told, dataset
 
 
 # The copybook
@@ -128,9 +145,14 @@ def _readable(path: str, files: Mapping[str, bytes]) -> dict[str, Any]:
         else:
             return options
     assert first is not None
-    told = [f"{path}:{fault.line}: {fault.message}" for fault in first.faults[:_MOST_FAULTS]]
+    told = [f"{path}:{fault.line}: {_short(fault.message)}" for fault in first.faults[:_MOST_FAULTS]]
     more = len(first.faults) - len(told)
     raise CantImport("; ".join(told) + (f"; and {more} more" if more else ""))
+
+
+def _short(message: str) -> str:
+    """A fault of what may be no text at all."""
+    return "".join(each if each.isprintable() else "·" for each in message[:_LONGEST])
 
 
 # The records
@@ -193,18 +215,17 @@ def _guess(name: str, found: Records, key: str) -> str:
     return f"{name}: {key} is taken for the key; so far {others} would do, too ({len(found.sample.values):,} records)."
 
 
-def _finished(found: Records) -> dict[str, Any]:
+def _finished(found: Records, told: Sequence[Choice]) -> dict[str, Any]:
     """The dataset's configuration, with what tells its segments apart."""
     dataset = dict(found.dataset)
     options = dict(dataset.pop("options"))
-    told = [each for each in found.choices if each.field is not None]
-    if told and len({each.field for each in told}) == 1:
+    if told:
         options["segment_field"] = told[0].field_cobol
         options["redefine_segment_id_map"] = _segments(told)
     return {**dataset, **({"options": options} if options else {})}
 
 
-def _segments(choices: list[Choice]) -> dict[str, list[str]]:
+def _segments(choices: Sequence[Choice]) -> dict[str, list[str]]:
     """Group → the ids for which it is meant."""
     made: dict[str, list[str]] = {}
     for choice in choices:

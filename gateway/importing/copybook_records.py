@@ -2,47 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from adapters.contract import JsonSchema
+from adapters.files.copybook_format import CopybookFormat
+from adapters.files.formats import Format
 from adapters.files.sniff.alternatives import Choice
 from adapters.files.sniff.copybook import Records
 from adapters.files.sniff.found import Said
-from adapters.files.sniff.sample import at_path
+from adapters.files.sniff.sample import at_path, sample, size_of
 from adapters.files.undecodable import Undecodable
 
-_WRITTEN = 20
+_LOOKED = 200
 _UNTOLD = "the same bytes; no field of the sample tells which is meant, so all that decode are given"
 
 
-def writable(found: Records) -> bool:
-    """Whether records of the sample can be written and are then what they were."""
-    options = found.dataset["options"]
-    if found.dataset["record_format"] not in ("F", "text") or any(name.startswith("file_") for name in options):
+def writable(format: Format, path: Path, dataset: Mapping[str, Any]) -> bool:
+    """Whether the first records of a file can be written and are then what they were."""
+    options = dataset.get("options", {})
+    if dataset["record_format"] not in ("F", "text") or any(name.startswith("file_") for name in options):
         return False
-    for value in found.sample.values[:_WRITTEN]:
-        data, faults = found.format.encode(value)
+    assert isinstance(format, CopybookFormat)
+    for value in _first(format, path):
+        data, faults = format.encode(value)
         try:
-            if faults or found.format.decode(data.rstrip(b"\n") if data.endswith(b"\n") else data) != value:
+            if faults or format.decode(data.rstrip(b"\n") if dataset["record_format"] == "text" else data) != value:
                 return False
         except Undecodable:
             return False
     return True
 
 
-def refined(schema: JsonSchema, found: Records) -> tuple[dict[str, Any], list[Said]]:
-    """The record's schema with its alternatives as `oneOf`, and without conditions that don't name every value."""
+def discriminated(found: Records) -> Sequence[Choice]:
+    """The choices that one field tells; there can be only one such field."""
+    told = [each for each in found.choices if each.field is not None]
+    return [each for each in told if each.field == told[0].field]
+
+
+def parted(format: Format, path: Path, told: Sequence[Choice]) -> bool:
+    """Whether the first records have one alternative of each choice: the layout may not let them be told apart."""
+    for value in _first(format, path):
+        for choice in told:
+            group = at_path(value, choice.path) if choice.path else value
+            if sum(name in (group or {}) for name in choice.names) > 1:
+                return False
+    return True
+
+
+def _first(format: Format, path: Path) -> list[dict[str, Any]]:
+    with path.open("rb") as file:
+        return sample(format, file, size_of(file), _LOOKED).values
+
+
+def refined(schema: JsonSchema, found: Records, told: Sequence[Choice]) -> tuple[dict[str, Any], list[Said]]:
+    """The record's schema with the alternatives that are `told` apart as `oneOf`, and without conditions that don't
+    name every value of the sample."""
     said: list[Said] = []
     made = _without_gaps(dict(schema), list(found.sample.values), "", said)
     for choice in found.choices:
-        at = choice.path.split(".") if choice.path else []
         names = ", ".join(choice.names)
-        if choice.field is None:
+        if choice not in told:
             said.append(Said(names, _UNTOLD, True))
             continue
-        shown = "; ".join(f"{told}: {meant}" for told, meant in sorted(choice.meant.items()))
+        shown = "; ".join(f"{value}: {meant}" for value, meant in sorted(choice.meant.items()))
         said.append(Said(names, f"told by {choice.field}: {shown}, in every record of the sample"))
-        made = _with_choice(made, at, choice)
+        made = _with_choice(made, choice.path.split(".") if choice.path else [], choice)
     return made, said
 
 

@@ -13,6 +13,7 @@ from adapters.files.copybook import builder, items
 from adapters.files.copybook.copying import Copies
 from adapters.files.copybook.options import CopybookOptions
 from adapters.files.copybook.shape import json_name
+from adapters.files.copybook.source import CopybookError
 from adapters.files.copybook_format import CopybookFormat
 from adapters.files.sniff.alternatives import Choice, choices
 from adapters.files.sniff.found import CantTell, Key, Said, count
@@ -146,6 +147,8 @@ def record_names(text: str, options: CopybookOptions, copies: Copies | None = No
     """The 01 records of a copybook, as option `record` names them; raises `CopybookError` with every fault."""
     copybook = items.read(text, columns=options.columns(), copies=copies)
     tops = [top for top in copybook.tops if top.level == 1]
+    if copybook.faults:
+        raise CopybookError(copybook.faults)
     for top in tops or copybook.tops[:1]:
         builder.build(copybook, record=top.name if len(tops) > 1 else None, shape=options.shape())
     return [json_name(top.name) for top in tops]
