@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from adapters.testing.conformance import AdapterConformance
 from adapters.testing.subject import Sample, Subject
+from adapters.testing.tape import InvalidTape, Replaying, Taping
 
-__all__ = ["AdapterConformance", "Sample", "Subject"]
+__all__ = ["AdapterConformance", "InvalidTape", "Replaying", "Sample", "Subject", "Taping"]
