@@ -1,4 +1,4 @@
-"""`figway check`: a workspace checked offline; `--live` connects to upstreams, `--drift` reads imported sources again."""
+"""`figway check`: a workspace checked offline; `--live` connects to upstreams, `--drift` reads imported ones again."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def command(workspace: Path, as_json: bool, live: bool, drift: bool, verbose: bo
         for each in told:
             click.echo(str(each))
         _print_drift(drifts)
-    if loaded is None or not all(each.ok for each in (*probes, *drifts)):
+    sound = all(each.ok for each in probes) and all(each.ok for each in drifts)
+    if loaded is None or not sound:
         raise SystemExit(FINDING)
 
 

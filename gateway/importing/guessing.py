@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from adapters.contract import Effect
 from gateway.importing.model import Found, Shape
-from gateway.importing.named import METHODS, Named, fitting, noun_of
+from gateway.importing.named import METHODS, Named, fitting, mappable, noun_of
 from gateway.importing.queries import Asked, parameter_name, scalar
 from gateway.importing.words import is_plural, kebab, said, snake, words
 
@@ -66,7 +66,7 @@ def _read(drawn: Named, subject: tuple[str, ...], noun: tuple[str, ...], by: tup
         key = replace(key, name=snake((*subject, name)) if name in ("id", "number", "code", "key") else name)
         rest = tuple(each for each in values if each.member != key.member)
         path = f"/{drawn.group}/{{{key.name}}}"
-        if by and not _names_key(by, key):
+        if by and by[-1] not in _KEY_ENDS:
             path = f"/{drawn.group}/by-{kebab(by)}/{{{key.name}}}"
         return replace(
             drawn, path=path, key=(key,), query=rest, why=f"{because}, and '{key.member}' for the key of {said(noun)}"
@@ -75,10 +75,6 @@ def _read(drawn: Named, subject: tuple[str, ...], noun: tuple[str, ...], by: tup
     if by:
         path = f"/{drawn.group}/by-{kebab(by)}"
     return replace(drawn, path=path, query=tuple(values), why=because)
-
-
-def _names_key(by: tuple[str, ...], key: Asked) -> bool:
-    return key.name.endswith("_".join(by))
 
 
 def _key(values: list[Asked], subject: tuple[str, ...]) -> Asked | None:
@@ -101,7 +97,7 @@ def _write(drawn: Named, subject: tuple[str, ...], noun: tuple[str, ...]) -> Nam
     if shape is Shape.CREATE:
         return replace(drawn, path=f"/{drawn.group}", has_body=True, why=because)
     member = _written_key(found, subject)
-    if member is None:
+    if member is None or not mappable(found):
         return _action(found, words(found.operation))
     name, schema = member
     name_of = parameter_name(name)

@@ -5,7 +5,7 @@ Beside it stand what was generated (`contract.json`) and, in `base/`, what was r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -31,7 +31,7 @@ class Ledger:
     """Route id → method, path, operationId."""
     parts: Mapping[str, int] = field(default_factory=dict)
     """Group → which of the contract's files it stands in."""
-    writes: Sequence[str] = ()
+    writes: tuple[str, ...] = ()
     """The operationIds of the writes."""
     tests: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def read_ledger(files: Mapping[str, bytes], upstream: str) -> Ledger | None:
         if found.pop("version") != _VERSION:
             raise CantImport(f"{ledger_path(upstream)} was written by another version of figway: use that one")
         routes = {name: (route[0], route[1], route[2]) for name, route in found.pop("routes").items()}
-        found |= {name: tuple(found[name]) for name in ("include", "exclude", "allowed_hosts")}
+        found |= {name: tuple(found[name]) for name in ("include", "exclude", "allowed_hosts", "writes")}
         return Ledger(**found, routes=routes)
     except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError) as error:
         sentence = f"{ledger_path(upstream)} can't be read: restore it, or remove it to import as if for the first time"

@@ -60,7 +60,7 @@ def _mapping(
     if found is None:
         return None
     added = _additions(mine, base, new)
-    made = [line for key in added.pop("", ()) for line in entry(key, new[key], indent)] if "" in added else []
+    made = [line for key in added.get(None, ()) for line in entry(key, new[key], indent)]
     for member in found:
         key, values = member.key, (mine[member.key], base.get(member.key, MISSING), new.get(member.key, MISSING))
         made += _member(lines, member, indent, values, (*place, key), merged)
@@ -73,18 +73,18 @@ def _mapping(
     return made
 
 
-def _additions(mine: Mapping[str, Any], base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Member of `mine` → the new members that come behind it, in their order; "" stands for the start."""
-    added: dict[str, list[str]] = {}
-    behind = ""
+def _additions(mine: Mapping[str, Any], base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str | None, list[str]]:
+    """Member of `mine` → the new members that come behind it, in their order; None stands for the start."""
+    added: dict[str | None, list[str]] = {}
+    behind: str | None = None
     for key in new:
         if key in mine:
             behind = key
         elif key not in base:
             added.setdefault(behind, []).append(key)
-    if "" in added and mine:
+    if None in added and mine:
         # Nothing that is there comes before them: they go to the end, where people look for what is new.
-        added.setdefault(list(mine)[-1], []).extend(added.pop(""))
+        added.setdefault(list(mine)[-1], []).extend(added.pop(None))
     return added
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gateway.importing.model import Found, Shape
 from gateway.importing.queries import Asked, DoesntFit, asked
 from gateway.importing.words import plural
+from gateway.routing.paths import declared
 
 METHODS = {
     Shape.LIST: "get",
@@ -16,6 +17,11 @@ METHODS = {
     Shape.UPDATE: "patch",
     Shape.DELETE: "delete",
 }
+
+
+def mappable(found: Found) -> bool:
+    """Whether each member of the input can be passed on by its name: a dot in a binding's name leads inside."""
+    return not any("." in name for name in declared(found.input))
 
 
 @dataclass(frozen=True, slots=True)

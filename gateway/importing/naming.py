@@ -5,14 +5,17 @@ Every guess is a sentence for a human. What was named before keeps its name, how
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from gateway.importing.guessing import called, guessed
 from gateway.importing.model import Found, Shape
-from gateway.importing.named import METHODS, Named, fitting, noun_of, route_id
+from gateway.importing.named import METHODS, Named, fitting, mappable, noun_of, route_id
 from gateway.importing.queries import Asked, parameter_name
 from gateway.importing.words import kebab, singular, snake, words
+
+_PLAIN = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 __all__ = ["Named", "Names", "draw", "route_id"]
 
@@ -31,15 +34,21 @@ class Names:
         self._upstream, self._before = upstream, before
         kept = before.values()
         self._ids = {*taken_ids, *(name for _, _, name in kept)}
-        self._routes = {*((method, _bare(path)) for method, path in taken_routes)}
-        self._routes |= {(method, _bare(path)) for method, path, _ in kept}
+        self._others = {(method, _bare(path)) for method, path in taken_routes}
+        self._routes = self._others | {(method, _bare(path)) for method, path, _ in kept}
 
     def name(self, found: Found) -> Named:
         """The route of an operation."""
         drawn = draw(found)
         before = self._before.get(route_id(found))
-        if before is not None and _fits(before, drawn):
-            return replace(drawn, method=before[0], path=before[1], operation_id=before[2])
+        if before is not None:
+            moved = _without_key(replace(drawn, path=before[1], operation_id=before[2]))
+            if moved.method == before[0] and _templates(drawn.path if moved.key else "") == _templates(before[1]):
+                return moved
+            # Its key is another one: the place moves, the tool keeps its name.
+            self._ids.discard(before[2])
+            self._routes -= {(before[0], _bare(before[1]))} - self._others
+            drawn = replace(drawn, operation_id=before[2])
         drawn = self._free_route(drawn)
         name = self._free_id(drawn.operation_id)
         self._ids.add(name)
@@ -50,16 +59,11 @@ class Names:
         if not self._taken(drawn.method, drawn.path):
             return drawn
         tail = kebab(words(drawn.found.operation))
-        found = [f"/{kebab(words(self._upstream))}{drawn.path}"]
-        if drawn.found.shape is None:
-            found = [f"/{drawn.group}/{tail}", *found]
-        for path in [*found, *(f"{found[-1]}-{number}" for number in range(2, 10_000))]:
-            if drawn.shape is not Shape.GET or "{" not in drawn.path or "{" in path:
-                moved = replace(drawn, path=path)
-            else:
-                # Its key goes into the query there: a path of its own can't end in another's parameter.
-                moved = replace(drawn, path=path, key=(), query=(*drawn.key, *drawn.query))
-            moved = _without_key(moved)
+        prefixed, beside = f"/{kebab(words(self._upstream))}{drawn.path}", f"/{drawn.group}/{tail}"
+        foreign = (drawn.method, _bare(drawn.path)) in self._others
+        found = [prefixed, beside] if foreign or drawn.found.shape is not None else [beside, prefixed]
+        for path in [*found, *(f"{beside}-{number}" for number in range(2, 10_000))]:
+            moved = _without_key(replace(drawn, path=path))
             if not self._taken(moved.method, moved.path):
                 return moved
         raise AssertionError("more than 10,000 routes of one path")
@@ -88,9 +92,8 @@ def _without_key(named: Named) -> Named:
     return named
 
 
-def _fits(before: tuple[str, str, str], drawn: Named) -> bool:
-    names = tuple(part[1:-1] for part in before[1].split("/") if part.startswith("{"))
-    return before[0] == drawn.method and names == tuple(part[1:-1] for part in drawn.path.split("/") if part[:1] == "{")
+def _templates(path: str) -> tuple[str, ...]:
+    return tuple(part[1:-1] for part in path.split("/") if part.startswith("{"))
 
 
 def draw(found: Found) -> Named:
@@ -118,6 +121,9 @@ def _told(found: Found) -> Named:
             Asked(_key_name(Asked(parameter_name(each), each, {}, True), one), each, _member(found, each), True)
             for each in found.key
         )
+    if not mappable(found) and all(_PLAIN.fullmatch(each.member) for each in key):
+        # Without a binding's input, each value is passed on by its own name.
+        key = tuple(replace(each, name=each.member) for each in key)
     path = f"/{group}" + "".join(f"/{{{each.name}}}" for each in key)
     query = tuple(each for each in values if each.member not in found.key)
     bodied = shape in (Shape.CREATE, Shape.REPLACE, Shape.UPDATE)

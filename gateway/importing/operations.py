@@ -9,12 +9,12 @@ from typing import Any
 from adapters.contract import Effect, Json, JsonSchema
 from gateway.importing.bounds import bounded
 from gateway.importing.components import Components
+from gateway.importing.examples import NoExample, example
 from gateway.importing.model import Shape
-from gateway.importing.named import Named
+from gateway.importing.named import Named, mappable
 from gateway.importing.queries import Asked, scalar
 from gateway.importing.standing import LIMIT, ORIGIN, response_name
 from gateway.importing.words import pascal, said, sentence, singular, words
-from gateway.mock.mock import CantMock, mocked
 from gateway.routing.paths import declared
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -88,10 +88,7 @@ class Operations:
 
     def _request(self, named: Named) -> dict[str, Any]:
         body = self._body(named)
-        example = _example(body)
-        media: dict[str, Any] = {"schema": self._components.hoisted(bounded(body), "Input")}
-        if example is not _NONE:
-            media["example"] = example
+        media = _with_example({"schema": self._components.hoisted(bounded(body), "Input")}, body)
         return {"required": True, "content": {_JSON: media}}
 
     # What they get
@@ -109,10 +106,8 @@ class Operations:
             return "204", {"description": "It is done."}
         status = "201" if named.shape is Shape.CREATE and found.shape is Shape.CREATE else "200"
         whole = self._page(named) if named.shape is Shape.LIST else found.output
-        example = _example(whole) if found.example is None else found.example
         media: dict[str, Any] = {"schema": self._reply(named, whole)}
-        if example is not _NONE:
-            media["example"] = example
+        media = _with_example(media, whole) if found.example is None else {**media, "example": found.example}
         return status, {"description": _replied(named), "content": {_JSON: media}}
 
     def _page(self, named: Named) -> JsonSchema:
@@ -156,6 +151,8 @@ class Operations:
         """The binding's input; None where parameters and body pass as they are."""
         if named.shape is Shape.LIST:
             return _page_request(named)
+        if not mappable(named.found) and all(each.name == each.member for each in named.key):
+            return None
         given: dict[str, Json] = {each.member: f"path.{each.name}" for each in named.key}
         given |= {each.member: f"query.{each.name}" for each in named.query}
         if named.has_body and not given:
@@ -163,11 +160,6 @@ class Operations:
         if named.has_body:
             given |= {name: f"body.{_quoted(name)}" for name in declared(self._body(named))}
         return given or None
-
-
-def mappable(named: Named) -> bool:
-    """Whether each member of the body can be passed on by its name beside parameters."""
-    return not (named.has_body and named.key and any("." in name for name in declared(named.found.input)))
 
 
 def _page_request(named: Named) -> dict[str, Json] | None:
@@ -208,7 +200,7 @@ def _parameter(each: Asked, where: str, root: JsonSchema) -> dict[str, Any]:
         made["required"] = True
     made["description"] = told or f"{said(words(each.name)).capitalize()}."
     made["schema"] = bounded(schema)
-    return _with_example(made)
+    return _with_example(made, made["schema"])
 
 
 def _filter(name: str, schema: JsonSchema, item: JsonSchema) -> dict[str, Any]:
@@ -217,7 +209,7 @@ def _filter(name: str, schema: JsonSchema, item: JsonSchema) -> dict[str, Any]:
     shown = dict(scalar(schema, item) or {"type": "string"})
     shown.pop("description", None)
     made = {"name": name, "in": "query", "description": f"Only items whose {plain} {meaning} this."}
-    return _with_example({**made, "schema": bounded(shown)})
+    return _with_example({**made, "schema": bounded(shown)}, shown)
 
 
 _OPERATORS = {
@@ -231,11 +223,6 @@ _OPERATORS = {
     "like": "fits (`%` stands for any text)",
     "null": "is absent:",
 }
-
-
-def _with_example(parameter: dict[str, Any]) -> dict[str, Any]:
-    example = _example(parameter["schema"])
-    return parameter if example is _NONE or "default" in parameter["schema"] else {**parameter, "example": example}
 
 
 def _sort(fields: Iterable[str]) -> dict[str, Any]:
@@ -279,15 +266,9 @@ def _has_members(body: JsonSchema) -> bool:
     return bool(declared(body)) or not body or "additionalProperties" not in body
 
 
-class _Nothing:
-    """Stands for an example that couldn't be made."""
-
-
-_NONE = _Nothing()
-
-
-def _example(schema: JsonSchema) -> Json:
+def _with_example(holder: dict[str, Any], schema: JsonSchema) -> dict[str, Any]:
+    """A parameter or a body with an example, where one is found."""
     try:
-        return mocked(schema)
-    except CantMock:
-        return _NONE
+        return {**holder, "example": example(schema)}
+    except NoExample:
+        return holder

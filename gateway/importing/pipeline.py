@@ -147,7 +147,7 @@ class _Import:
     def _tail(self, routes: Sequence[Named], new: Ledger, ledger: Ledger, kept: list[str]) -> dict[str, bytes | None]:
         """Policy, tests, sources and what the next import has to know."""
         upstream = self._upstream
-        writes = [each.operation_id for each in routes if each.found.effect is not Effect.READ]
+        writes = tuple(each.operation_id for each in routes if each.found.effect is not Effect.READ)
         functions = cases(routes)
         policy, case = f"policies/{upstream}.cedar", f"tests/test_{upstream.replace('-', '_')}.py"
         made: dict[str, bytes | None] = {
