@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
+from gateway.importing import replacing
 from gateway.importing.drift import Change, Grade
 from gateway.importing.ledger import Ledger, imported, read_ledger
 from gateway.importing.model import CantImport, Request
@@ -42,7 +43,10 @@ def _drifted(workspace: Path, files: dict[str, bytes], upstream: str) -> Drifted
             raise CantImport("its source isn't remembered, as it holds a secret: import it by a reference (env:NAME)")
         with TemporaryDirectory(prefix="figway-check-") as cache:
             request = asked_again(ledger, upstream, workspace, Path(cache))
-            changes = changed(files, request, reader(ledger.reader)(request))
+            if ledger.reader == "openapi":
+                changes = replacing.changed(files, request)
+            else:
+                changes = changed(files, request, reader(ledger.reader)(request))
     except CantImport as error:
         return Drifted(upstream, unread=str(error))
     return Drifted(upstream, tuple(changes))

@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 import click
 
 from gateway.cli.common import FINDING, fail, json_option, workspace_option
-from gateway.cli.import_summary import print_diff, print_plan, watched
+from gateway.cli.import_summary import print_diff, print_plan, print_replacing, watched
 from gateway.importing.drift import Grade
 from gateway.importing.ledger import Ledger
 from gateway.importing.model import CantImport, Reading, Request
 from gateway.importing.pipeline import Plan, plan
 from gateway.importing.readers import chosen, reader
+from gateway.importing.replacing import Replacing, replacing
 from gateway.importing.staging import alone, write
 from gateway.routing.folder import read_workspace
 from gateway.routing.model import InvalidWorkspace
@@ -97,6 +98,13 @@ def table(**given: Any) -> None:
     _run("table", (), given)
 
 
+@command.command("openapi", help="Import a modern API as replacement of routes. SOURCE: its OpenAPI 3 document or URL.")
+@_options
+def openapi(**given: Any) -> None:
+    """`figway import openapi`."""
+    _run("openapi", (), given)
+
+
 def _run(kind: str, options: tuple[str, ...], given: dict[str, Any]) -> None:
     workspace: Path = given["workspace"]
     named = {name: given[name] for name in options if given[name]}
@@ -121,7 +129,10 @@ def _run(kind: str, options: tuple[str, ...], given: dict[str, Any]) -> None:
                     allowed_hosts=asked.allowed_hosts,
                     cache=Path(cache),
                 )
-                made = plan(files, asked, request, read(kind, request))
+                if kind == "openapi":
+                    made: Plan | Replacing = replacing(files, asked, request)
+                else:
+                    made = plan(files, asked, request, read(kind, request))
             _finish(workspace, made, dry_run=given["dry_run"], as_json=given["as_json"])
     except CantImport as error:
         fail(str(error))
@@ -159,11 +170,14 @@ def kept_source(source: str, workspace: Path) -> str:
     return os.path.relpath(Path(source).resolve(), workspace.resolve())
 
 
-def _finish(workspace: Path, made: Plan, *, dry_run: bool, as_json: bool) -> None:
+def _finish(workspace: Path, made: Plan | Replacing, *, dry_run: bool, as_json: bool) -> None:
     if dry_run:
         print_diff(made)
     elif made.files:
         write(workspace, made.files)
-    print_plan(made, dry_run=dry_run, as_json=as_json)
+    if isinstance(made, Replacing):
+        print_replacing(made, dry_run=dry_run, as_json=as_json)
+    else:
+        print_plan(made, dry_run=dry_run, as_json=as_json)
     if any(each.grade is Grade.BREAKING for each in made.drift):
         raise SystemExit(FINDING)

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from gateway.cli.common import print_json
 from gateway.importing.pipeline import Plan
+from gateway.importing.replacing import Replacing
 
 _SHOWN = 60
 """Rows of one table; `--json` has all."""
@@ -41,7 +42,7 @@ def watched() -> Iterator[Callable[[str, int, int | None], None]]:
         yield tell
 
 
-def print_diff(made: Plan) -> None:
+def print_diff(made: Plan | Replacing) -> None:
     """What would change, as a unified diff."""
     for name, data in sorted(made.files.items()):
         old, new = _lines(made.before.get(name)), _lines(data)
@@ -59,7 +60,7 @@ def print_plan(made: Plan, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json(_document(made, dry_run))
         return
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160, highlight=False)
+    console = _console()
     _print_routes(console, made)
     evidence = [(each.about, each.found, each.why) for each in made.reading.evidence]
     _print_table(console, "Found by looking", ("what", "is", "evidence"), evidence)
@@ -74,6 +75,46 @@ def print_plan(made: Plan, *, dry_run: bool, as_json: bool) -> None:
     for warning in made.warnings:
         click.echo(f"warning: {warning}", err=True)
     click.echo(_last_words(made, dry_run))
+
+
+def print_replacing(made: Replacing, *, dry_run: bool, as_json: bool) -> None:
+    """Which routes a modern API can take over, which not, and why."""
+    matches = [(each.route.operation_id, each.modern.name) for each in made.matches]
+    drift = [(each.grade.value, each.where, each.what) for each in made.drift]
+    if as_json:
+        print_json(
+            {
+                "upstream": made.upstream,
+                "dry_run": dry_run,
+                "files": _changes(made),
+                "replacements": dict(matches),
+                "unmatched": made.unmatched,
+                "unused": [each.name for each in made.unused],
+                "left_out": [asdict(each) for each in made.left_out],
+                "drift": [asdict(each) for each in made.drift],
+                "kept": made.kept,
+            }
+        )
+        return
+    console = _console()
+    _print_table(console, "Replacements", ("route", "is taken over by"), matches)
+    _print_table(console, "Without replacement", ("route", "why"), list(made.unmatched.items()))
+    unused = [(each.name, "no route asks for it") for each in made.unused]
+    unused += [(each.what, each.why) for each in made.left_out]
+    _print_table(console, "Left out", ("of the API", "why"), unused)
+    _print_table(console, "Changed at the source", ("grade", "where", "what"), drift)
+    _print_table(console, "Kept as you have it", ("where",), [(each,) for each in made.kept])
+    done = "would have" if dry_run else "have"
+    told = f"{len(matches)} routes {done} {made.upstream} as replacement; legacy serves them until they are flipped."
+    click.echo(told + (f" Set {made.base_url[4:]}." if made.base_url.startswith("env:") else ""))
+
+
+def _console() -> Console:
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160, highlight=False)
+
+
+def _changes(made: Plan | Replacing) -> dict[str, str]:
+    return {name: "removed" if data is None else "written" for name, data in sorted(made.files.items())}
 
 
 def _print_routes(console: Console, made: Plan) -> None:
@@ -117,7 +158,7 @@ def _document(made: Plan, dry_run: bool) -> dict[str, Any]:
     return {
         "upstream": made.upstream,
         "dry_run": dry_run,
-        "files": {name: "removed" if data is None else "written" for name, data in sorted(made.files.items())},
+        "files": _changes(made),
         "routes": [
             {
                 "operation_id": each.operation_id,

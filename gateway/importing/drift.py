@@ -108,7 +108,7 @@ class _Drift:
 
 def _operations(document: Mapping[str, Any]) -> dict[str, tuple[str, Mapping[str, Any]]]:
     return {
-        item[method]["operationId"]: (f"{method.upper()} {path}", item[method])
+        item[method].get("operationId", f"{method.upper()} {path}"): (f"{method.upper()} {path}", item[method])
         for path, item in document.get("paths", {}).items()
         for method in METHODS
         if method in item
