@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
-from adapters.testing import answers, faults, offline, outcomes, telling
+from adapters.testing import answers, claims, faults, offline, outcomes, telling
 from adapters.testing.bench import Bench
 from adapters.testing.subject import Subject
 
@@ -57,7 +57,7 @@ _ALL = (
     Rule("closed", Grade.SILVER, "close gives everything back, and may be called twice", telling.closed),
     Rule("concurrent", Grade.GOLD, "calls at once get their own answers", answers.concurrent),
     Rule("pages", Grade.GOLD, "a list's pages are its items, each once, in one order", answers.pages),
-    Rule("claims", Grade.GOLD, "what it claims of dry runs, lookups and bulk reads holds", outcomes.claims),
+    Rule("claims", Grade.GOLD, "what it claims of dry runs, lookups, bulk reads and its lists holds", claims.claims),
     Rule("docs", Grade.GOLD, "every key is described, and stands in the README", offline.documented),
 )  # fmt: skip
 

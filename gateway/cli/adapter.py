@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from adapters.registry import names
 from gateway.cli.common import FINDING, USAGE, fail, json_option, print_json
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -31,6 +32,8 @@ def new(name: str, into: Path) -> None:
     """`figway adapter new NAME`: writes the folder figway-NAME."""
     if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
         fail(f"'{name}' is no name for a kind: use small letters, digits and single hyphens, such as ldap", USAGE)
+    if name in names():
+        fail(f"a kind '{name}' is installed already: choose another name")
     folder = into / f"figway-{name}"
     try:
         folder.mkdir()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -100,14 +100,19 @@ def _suite(name: str) -> _Suite:
         raise CannotCheck(
             f"there is no package figway-{name} here, and no kind '{name}' is installed; there are {known}"
         )
-    module = f"{next(iter(points)).value.partition(':')[0]}.conformance"
-    try:
-        spec = find_spec(module)
-    except ImportError:
-        spec = None
-    if spec is None or spec.origin is None:
-        raise CannotCheck(f"the kind '{name}' ships no suite: {module} isn't there")
-    return _Suite(Path(spec.origin))
+    package = next(iter(points)).value.partition(":")[0]
+    for file in _beside(package):
+        if file.is_file():
+            return _Suite(file)
+    raise CannotCheck(f"the kind '{name}' ships no suite: {package}.conformance isn't there")
+
+
+def _beside(package: str) -> Iterator[Path]:
+    """Where the suite of a package may be, found without running any of it."""
+    top, *inner = package.split(".")
+    spec = find_spec(top)
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        yield Path(folder, *inner, "conformance.py")
 
 
 def _of_folder(folder: Path) -> _Suite:

@@ -74,6 +74,12 @@ def test_a_name_that_cant_be_a_kinds_is_refused(tmp_path: Path, name: str) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_kind_that_is_there_is_not_written_again(tmp_path: Path) -> None:
+    done = figway("new", "soap", "--into", str(tmp_path))
+    assert (done.exit_code, "is installed already" in done.output) == (1, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_is_written_over(tmp_path: Path) -> None:
     (tmp_path / "figway-x").mkdir()
     done = figway("new", "x", "--into", str(tmp_path))
