@@ -78,6 +78,8 @@ async def _check_list(bench: Bench, adapter: Adapter, listed: Sample) -> bool:
     """Tries what the list says that it obeys, on a field that tells its items apart; whether it says anything."""
     known = bench.operation(adapter, listed)
     whole = await _items(bench, adapter, listed)
+    if len(whole) < 2 or not all(isinstance(item, dict) for item in whole):
+        return False
     name = next((name for name in whole[0] if _tells_apart(whole, name)), None)
     if name is None:
         return False
