@@ -43,7 +43,8 @@ def installed(tmp_path: Path) -> Path:
     described = target / "figway_beanstalk-0.1.0.dist-info"
     described.mkdir(parents=True)
     (target / "figway_beanstalk").symlink_to(PACKAGE / "figway_beanstalk")
-    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: figway-beanstalk\nVersion: 0.1.0\n")
+    page = (PACKAGE / "README.md").read_text()
+    (described / "METADATA").write_text(f"Metadata-Version: 2.1\nName: figway-beanstalk\nVersion: 0.1.0\n\n{page}")
     (described / "entry_points.txt").write_text("[figway.adapters]\nbeanstalk = figway_beanstalk:KIND\n")
     return target
 
@@ -64,10 +65,13 @@ def server(request: pytest.FixtureRequest) -> Iterator[tuple[ModuleType, int]]:
         yield module, port
 
 
-def test_it_keeps_every_rule() -> None:
-    command = [FIGWAY, "adapter", "check", str(PACKAGE), "--json"]
+@pytest.mark.parametrize("by", ["folder", pytest.param("kind", marks=pytest.mark.slow)])
+def test_it_keeps_every_rule(tmp_path: Path, installed: Path, by: str) -> None:
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # they take seconds to load
-    run = subprocess.run(command, env=environment, capture_output=True, check=False)
+    if by == "kind":
+        environment["PYTHONPATH"] = str(installed)
+    command = [FIGWAY, "adapter", "check", "beanstalk" if by == "kind" else str(PACKAGE), "--json"]
+    run = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, check=False)
     report: dict[str, Any] = json.loads(run.stdout)
     assert [each for each in report["rules"] if each["state"] == "broken"] == []
     assert (run.returncode, report["grade"], len(report["rules"])) == (0, "gold", 18)
