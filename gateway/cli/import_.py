@@ -76,9 +76,11 @@ def wsdl(**given: Any) -> None:
 
 @command.command("odbc", help="Import a database: its tables, views, keys and procedures. SOURCE: a connection string.")
 @_options
+@click.option("--schema", help="The schema to import, where the database has several.")
+@click.option("--read-only", is_flag=True, flag_value="true", help="Import reads alone.")
 def odbc(**given: Any) -> None:
     """`figway import odbc`."""
-    _run("odbc", (), given)
+    _run("odbc", ("schema", "read_only"), given)
 
 
 @command.command("copybook", help="Import a file of COBOL records. SOURCE: its copybook.")
@@ -86,16 +88,20 @@ def odbc(**given: Any) -> None:
 @click.option("--data", required=True, help="A file of such records, to measure on.")
 @click.option("--code-page", help="Of its texts, such as cp037; default: told from the file.")
 @click.option("--record-format", help="F, V, VB or text; default: told from the file.")
+@click.option("--record", help="Which record, where the copybook has several.")
+@click.option("--key", help="The field that names a record; default: measured on the file.")
 def copybook(**given: Any) -> None:
     """`figway import copybook`."""
-    _run("copybook", ("data", "code_page", "record_format"), given)
+    _run("copybook", ("data", "code_page", "record_format", "record", "key"), given)
 
 
 @command.command("table", help="Import a file of rows: CSV, TSV, fixed width, Excel, DBF, JSON lines or Parquet.")
 @_options
+@click.option("--format", help="csv, fixed, excel, dbf, json_lines or parquet; default: told from the file.")
+@click.option("--key", help="The column that names a row; default: measured on the file.")
 def table(**given: Any) -> None:
     """`figway import table`."""
-    _run("table", (), given)
+    _run("table", ("format", "key"), given)
 
 
 @command.command("openapi", help="Import a modern API as replacement of routes. SOURCE: its OpenAPI 3 document or URL.")

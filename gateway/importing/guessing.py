@@ -30,7 +30,7 @@ def guessed(found: Found) -> Named:
     rest = parts[1:] if verb is not None else parts
     subject, _, by = _split(rest, "by")
     subject = tuple(each for each in subject if each not in _FILLERS) or rest or parts
-    if verb is None:
+    if verb is None or not rest:
         return _action(found, parts)
     noun = noun_of(subject)
     drawn = Named(found, verb, METHODS[verb], "", snake(parts), kebab(noun))
