@@ -85,7 +85,10 @@ class Dialect:
     comments: str = ""
     """Comments that the driver leaves out: schema, table, column ("" is the table's), text."""
     keys: str = ""
-    """Primary keys where the driver tells them wrong: schema, table, column, in the key's order."""
+    """Primary keys where the driver tells them wrong, or slowly: schema, table, column, in the key's order."""
+    foreigns: str = ""
+    """Foreign keys where the driver is slow: schema, table, constraint, column, and the schema, table and column that
+    it refers to, in the key's order."""
     uniques: str = ""
     """Unique indexes over whole columns, of all rows: schema, table, index, column, in the index's order."""
     procedures: str = ""

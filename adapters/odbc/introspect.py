@@ -8,6 +8,7 @@ own) is asked by the dialect's own queries. A driver without keys gives tables t
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -96,13 +97,18 @@ class _Asking:
         current = session.catalog_name
         hidden = {_place(row) for row in session.asked(self._dialect.hidden)}
         self._rows = [row for row in rows if row.table_cat in (None, "", current) and _place_of(row) not in hidden]
-        names = [row.table_name for row in self._rows]
+        names = Counter(row.table_name for row in self._rows)
         self._names = {_place_of(row): _name(row, names) for row in self._rows}
+        self._by_place = {_place_of(row): row for row in self._rows}
         self._comments = {(*_place(row), row[2]): row[3] for row in session.asked(self._dialect.comments)}
         self._indexes = _indexes(session.asked(self._dialect.uniques))
         self._keys: dict[_Place, list[str]] = {}
         for found in session.asked(self._dialect.keys):
             self._keys.setdefault(_place(found), []).append(found[2])
+        self._foreigns: dict[_Place, dict[str, tuple[_Place, list[tuple[str, Any]]]]] = {}
+        for found in session.asked(self._dialect.foreigns):
+            there = self._foreigns.setdefault(_place(found), {})
+            there.setdefault(found[2], ((found[4], found[5]), []))[1].append((found[3], found[6]))
 
     def everything(self) -> Introspection:
         tables: dict[str, Table] = {}
@@ -197,6 +203,20 @@ class _Asking:
         return min(found, key=len, default=())
 
     def _foreign(self, row: Any, known: set[str]) -> Iterator[ForeignKey]:
+        for there, pairs in self._references(row):
+            columns = tuple(column for column, _ in pairs)
+            references = [other for _, other in pairs]
+            if None in references:  # SQLite's way to say the other table's key
+                other = self._by_place.get(there)
+                references = list(self._key(other)) if other is not None else []
+            if set(columns) <= known and len(references) == len(columns):
+                yield ForeignKey(columns=columns, table=self._names.get(there, there[1]), references=tuple(references))
+
+    def _references(self, row: Any) -> Iterator[tuple[_Place, list[tuple[str, Any]]]]:
+        """What the table's foreign keys refer to: a table, and pairs of a column and the other table's."""
+        if self._dialect.foreigns:
+            yield from self._foreigns.get(_place_of(row), {}).values()
+            return
         place = {f"foreign{part.capitalize()}": value for part, value in _exact(row).items()}
         groups: list[list[Any]] = []
         for key in self._session.catalogue("foreignKeys", **place):
@@ -204,20 +224,13 @@ class _Asking:
                 groups.append([])
             groups[-1].append(key)
         for group in groups:
-            columns = tuple(key.fkcolumn_name for key in group)
             there = (group[0].pktable_schem or "", group[0].pktable_name)
-            other = next((each for each in self._rows if _place_of(each) == there), None)
-            references = [key.pkcolumn_name for key in group]
-            if None in references:  # SQLite's way to say the other table's key
-                references = self._key(other) if other is not None else []
-            if set(columns) <= known and len(references) == len(columns):
-                table = self._names.get(there, group[0].pktable_name)
-                yield ForeignKey(columns=columns, table=table, references=tuple(references))
+            yield there, [(key.fkcolumn_name, key.pkcolumn_name) for key in group]
 
 
-def _name(row: Any, names: Sequence[str]) -> str:
+def _name(row: Any, names: Mapping[str, int]) -> str:
     """A table's name in operations."""
-    qualified = names.count(row.table_name) > 1 and row.table_schem
+    qualified = names[row.table_name] > 1 and row.table_schem
     return f"{row.table_schem}_{row.table_name}" if qualified else str(row.table_name)
 
 

@@ -71,6 +71,18 @@ POSTGRESQL = Dialect(
     "JOIN pg_class c ON c.oid = d.objoid JOIN pg_namespace n ON n.oid = c.relnamespace "
     "LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0 "
     "WHERE d.classoid = CAST('pg_class' AS regclass) AND n.nspname NOT IN ('pg_catalog', 'information_schema')",
+    keys="SELECT n.nspname, c.relname, a.attname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid "
+    "JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL unnest(k.conkey) WITH ORDINALITY AS u(at, place) "
+    "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.at "
+    "WHERE k.contype = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2, u.place",
+    # The driver takes some 20 ms a table.
+    foreigns="SELECT n.nspname, c.relname, k.conname, a.attname, m.nspname, d.relname, b.attname FROM pg_constraint k "
+    "JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "JOIN pg_class d ON d.oid = k.confrelid JOIN pg_namespace m ON m.oid = d.relnamespace "
+    "CROSS JOIN LATERAL unnest(k.conkey, k.confkey) WITH ORDINALITY AS u(at, other, place) "
+    "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.at "
+    "JOIN pg_attribute b ON b.attrelid = d.oid AND b.attnum = u.other "
+    "WHERE k.contype = 'f' AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2, 3, u.place",
     uniques="SELECT n.nspname, c.relname, x.relname, a.attname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid "
     "JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
     "CROSS JOIN LATERAL generate_series(0, i.indnkeyatts - 1) AS k(place) "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
+from functools import cached_property
 
 from adapters.contract import Effect, Json, JsonSchema, Operation
 from adapters.odbc.describe import WAS
@@ -23,7 +24,7 @@ _WRITES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tables:
     """The routes of tables that know each other."""
 
@@ -33,7 +34,7 @@ class Tables:
 
     def routes(self, name: str) -> Iterator[Found]:
         """A table's list and rows by key, then its lists below other tables."""
-        table, joined = self.tables[name], self._joined()[name]
+        table, joined = self.tables[name], self._joined[name]
         row = without(self.operations[f"{name}.list"].output["properties"]["items"]["items"], set(joined))
         yield self._list(name, table, row, joined)
         for below in self._parents(name, table):
@@ -104,6 +105,7 @@ class Tables:
             description=self._told(name, "a page of rows" if below is None else f"the rows of one {below.resource}"),
         )
 
+    @cached_property
     def _joined(self) -> Mapping[str, Relations]:
         return relations({each: TableSql(each, table, DIALECTS["generic"], UTC) for each, table in self.tables.items()})
 

@@ -166,6 +166,10 @@ def every_row_is_equal(served, folder: Path, dsn: str, step: int) -> tuple[int, 
     compared = below = 0
     quote = "`" if "maodbc" in dsn else '"'
     with closing(pyodbc.connect(dsn, autocommit=True)) as connection, served.client(served.reader) as client:
+        if "maodbc" in dsn:  # whose wide text is cut short by some letters
+            connection.setdecoding(pyodbc.SQL_WCHAR, encoding="utf-8")
+            connection.setdecoding(pyodbc.SQL_CHAR, encoding="utf-8")
+            connection.setencoding(encoding="utf-8")
         for name, table in tables.items():
             columns = [column["name"] for column in table["columns"]]
             named = [f"{quote}{column}{quote}" for column in columns]
