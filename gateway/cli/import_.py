@@ -98,10 +98,11 @@ def copybook(**given: Any) -> None:
 @command.command("table", help="Import a file of rows: CSV, TSV, fixed width, Excel, DBF, JSON lines or Parquet.")
 @_options
 @click.option("--format", help="csv, fixed, excel, dbf, json_lines or parquet; default: told from the file.")
+@click.option("--code-page", help="Of its texts, such as cp1252; default: told from the file.")
 @click.option("--key", help="The column that names a row; default: measured on the file.")
 def table(**given: Any) -> None:
     """`figway import table`."""
-    _run("table", ("format", "key"), given)
+    _run("table", ("format", "code_page", "key"), given)
 
 
 @command.command("openapi", help="Import a modern API as replacement of routes. SOURCE: its OpenAPI 3 document or URL.")
