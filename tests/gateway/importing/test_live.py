@@ -108,6 +108,7 @@ def test_from_nothing_to_routes_that_answer(
     shutil.rmtree(folder / "policies")
     (folder / "policies").mkdir()
     (folder / "policies" / "all.cedar").write_text("permit (principal, action, resource);\n")
+    figway("apply", "--workspace", str(folder), SHOP_DSN=database)
     with running.serving(folder, extra={"SHOP_DSN": database}) as served, served.client() as client:
         answered = {*rows(client), *soap_routes(client), *files(client)}
     print(f"{len(answered)} routes answered; imported in {seconds:.1f} s")
