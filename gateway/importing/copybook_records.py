@@ -67,7 +67,7 @@ def refined(schema: JsonSchema, found: Records, told: Sequence[Choice]) -> tuple
             said.append(Said(names, _UNTOLD, True))
             continue
         shown = "; ".join(f"{value}: {meant}" for value, meant in sorted(choice.meant.items()))
-        said.append(Said(names, f"told by {choice.field}: {shown}, in every record of the sample"))
+        said.append(Said(names, f"told by {choice.field}: {shown}, as far as the sample shows", True))
         made = _with_choice(made, choice.path.split(".") if choice.path else [], choice)
     return made, said
 

@@ -1,12 +1,14 @@
 """Which field tells the alternatives of a REDEFINES apart, measured on records that hold all that decode.
 
-A field tells them when each of its values goes with one alternative: the only one that decodes in every record of that
-value, or the one that is called as the field's condition (level 88) or its value is.
+A field tells them when each of its values goes with one alternative: the only one that decodes in every record of
+that value, the one that is called as the field's condition (level 88) or its value is, or the only one whose texts
+are whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from adapters.files.copybook.layout import Area, Field, Group, Layout, Node, own_names
@@ -14,6 +16,9 @@ from adapters.files.copybook.picture import Category
 from adapters.files.sniff.sample import at_path
 
 _MOST_VALUES = 30
+_FEWEST = 3
+"""Records of each value, on average."""
+_CLEAN, _TORN = 0.02, 0.9
 
 
 class Choice(NamedTuple):
@@ -72,29 +77,60 @@ def _fields(group: Group, prefix: str) -> Iterator[tuple[str, Field]]:
                 yield prefix + node.name, node
 
 
+class _Seen:
+    """What the records of one value of a field showed of the alternatives."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.count = 0
+        self.always = set(names)
+        self.torn: Counter[str] = Counter()
+        """How often an alternative's texts held control characters, which texts don't: it cuts another's in two."""
+
+    def add(self, group: Mapping[str, Any], nodes: Sequence[Node]) -> None:
+        self.count += 1
+        self.always &= set(group)
+        self.torn.update(node.name for node in nodes if node.name in group and _torn(node, group[node.name]))
+
+    def meant(self, called: Sequence[str]) -> str | None:
+        """The one alternative that fits; None: none, or several do."""
+        fitting = [name for name in called if name in self.always] or sorted(self.always)
+        if len(fitting) > 1:
+            whole = [name for name in fitting if self.torn[name] <= self.count * _CLEAN]
+            others_torn = all(self.torn[name] >= self.count * _TORN for name in fitting if name not in whole)
+            fitting = whole if others_torn else []
+        return fitting[0] if len(fitting) == 1 else None
+
+
 def _meant(
     name: str, field: Field, path: str, nodes: Sequence[Node], values: Sequence[Mapping[str, Any]]
 ) -> dict[str, str]:
     """The field's values, each with its alternative; none where one of them can't be told."""
-    seen: dict[str, set[str]] = {}
-    names = {node.name for node in nodes}
+    seen: dict[str, _Seen] = {}
     for value in values:
         told = at_path(value, name)
-        if not isinstance(told, str | int) or isinstance(told, bool) or told == "":
-            return {}
         group = at_path(value, path) if path else value
-        there = names & set(group) if isinstance(group, dict) else set()
-        seen[str(told)] = seen[str(told)] & there if str(told) in seen else there
+        if not isinstance(told, str | int) or isinstance(told, bool) or told == "" or not isinstance(group, dict):
+            return {}
+        seen.setdefault(str(told), _Seen(node.name for node in nodes)).add(group, nodes)
         if len(seen) > _MOST_VALUES:
             return {}
-    meant: dict[str, str] = {}
-    for told, always in seen.items():
-        called = [node.name for node in nodes if node.name in always and _called(told, field, node)]
-        fitting = called or sorted(always)
-        if len(fitting) != 1:
-            return {}
-        meant[told] = fitting[0]
-    return meant
+    # What tells each record by a value of its own tells nothing.
+    if len(seen) * _FEWEST > len(values):
+        return {}
+    meant = {
+        told: each.meant([node.name for node in nodes if _called(told, field, node)]) for told, each in seen.items()
+    }
+    return {told: name for told, name in meant.items() if name} if all(meant.values()) else {}
+
+
+def _torn(node: Node, value: Any) -> bool:
+    """A text within holds a control character that isn't at its end. What has alternatives itself isn't asked."""
+    if isinstance(value, list):
+        return any(_torn(node, each) for each in value)
+    if isinstance(node, Field):
+        return isinstance(value, str) and any(each < " " for each in value.rstrip("\0"))
+    members = [area.nodes[0] for area in node.areas if len(area.nodes) == 1]
+    return isinstance(value, dict) and any(_torn(each, value[each.name]) for each in members if each.name in value)
 
 
 def _is_text(field: Field) -> bool:

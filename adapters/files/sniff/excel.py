@@ -7,17 +7,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
+from zipfile import ZipFile
 
 from adapters.files.excel_format import Sheet
 from adapters.files.options import ExcelOptions
 from adapters.files.sniff.assemble import Place, assembled, places_of
 from adapters.files.sniff.found import CantTell, Said, Sniffed, count
+from adapters.files.sniff.sample import size_of
 from adapters.files.undecodable import Undecodable
 from adapters.files.xlsx import Cell, Merged, Workbook
 
 _LOOKED = 60
 _HEADERS = 10
 _WIDEST = 2_000
+_FREE, _RATIO = 64 * 1024 * 1024, 200
 _EPOCHS = ("1899-12-30", "1904-01-01")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _CLOCK = re.compile(rf"{_DAY.pattern}T\d\d:\d\d:\d\d\.\d{{3}}")
@@ -35,9 +38,19 @@ class Table(NamedTuple):
 def sheets(file: BinaryIO) -> list[str]:
     """The names of a workbook's sheets; raises `CantTell`."""
     try:
-        return Workbook(file).names
+        names = Workbook(file).names
+        _no_bomb(file)
+        return names
     except Undecodable as error:
         raise CantTell(str(error)) from error
+
+
+def _no_bomb(file: BinaryIO) -> None:
+    """Merged cells stand at a sheet's end, so that all of it would be unpacked; raises `CantTell`."""
+    with ZipFile(file) as archive:
+        unpacked = sum(each.file_size for each in archive.infolist())
+    if unpacked > _FREE and unpacked > _RATIO * size_of(file):
+        raise CantTell(f"the workbook unpacks to more than {_RATIO} times its size")
 
 
 def excel(file: BinaryIO, name: str, sheet: str) -> Sniffed:

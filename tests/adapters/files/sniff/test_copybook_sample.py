@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +81,34 @@ def test_what_tells_alternatives_is_found_by_decoding_and_by_names():
     assert choice.field is None
 
 
+SEGMENTS = """       01  DETAILS.
+           05  SEGMENT-ID   PIC X.
+           05  OWNER-ID     PIC X(6).
+           05  STATIC.
+               10 COMPANY   PIC X(15).
+               10 PLACE     PIC X(15).
+           05  PERSON REDEFINES STATIC.
+               10 PHONE     PIC X(9).
+               10 NAME      PIC X(21).
+"""
+
+
+def test_alternatives_of_texts_are_told_by_texts_that_are_whole():
+    def record(at: int) -> bytes:
+        parts = ["Smith & Co", "Elm Road 17"] if at % 3 == 0 else ["5550100", "Anna Smith"]
+        widths = (15, 15) if at % 3 == 0 else (9, 21)
+        texts = [text.encode().ljust(width, b"\0") for text, width in zip(parts, widths, strict=True)]
+        return f"{'C' if at % 3 == 0 else 'P'}{at:06}".encode() + b"".join(texts)
+
+    (choice,) = told(b"".join(map(record, range(60))), SEGMENTS).choices
+    assert (choice.field, choice.meant) == ("segment_id", {"C": "static", "P": "person"})
+    # Of texts that are filled with blanks each could be either.
+    blank = b"".join(record(at).replace(b"\0", b" ") for at in range(60))
+    assert told(blank, SEGMENTS).choices[0].field is None
+    # Three records are no evidence.
+    assert told(b"".join(map(record, range(3))), SEGMENTS).choices[0].field is None
+
+
 def test_records_that_do_not_decode_are_counted():
     data = b"".join(task(at, "cp037") if at % 40 else b"\xff" * 36 for at in range(1, 121))
     found = told(data)
@@ -91,6 +121,29 @@ def test_a_file_of_something_else_is_refused():
         told(b"\x01" * 1001)
     with pytest.raises(CantTell, match="is empty"):
         told(b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "page", "format", "count"),
+    [
+        ("test1", "cp037", "F", 10),
+        ("test3", "cp037", "F", 1000),
+        ("test4", "latin-1", "V", 1000),
+        ("test6", "cp037", "F", 100),
+    ],
+)
+def test_public_sample_files_are_told(name, page, format, count):
+    corpus = os.environ.get("FIGWAY_CORPUS")
+    if not corpus:
+        pytest.skip("FIGWAY_CORPUS is not set: the sample files aren't here")
+    folder = Path(corpus) / "cobrix"
+    (data,) = (each for each in sorted((folder / f"{name}_data").iterdir()) if each.is_file())
+    with data.open("rb") as file:
+        found = records(file, "t.cpy", {"t.cpy": (folder / f"{name}_copybook.cob").read_bytes()}, {})
+    assert (found.dataset["code_page"], found.dataset["record_format"]) == (page, format)
+    assert (len(found.sample.values), found.sample.bad) == (count, 0)
+    told_by = {choice.field: choice.meant for choice in found.choices if choice.field}
+    assert told_by == ({"segment_id": {"C": "static_details", "P": "contacts"}} if name == "test4" else {})
 
 
 def test_every_fault_of_a_copybook_has_its_line():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import zipfile
 from decimal import Decimal
 
 import dbf
@@ -171,6 +172,19 @@ def test_each_sheet_is_told_alone_and_a_hopeless_one_says_why():
     wide_found = found["Wide"]
     assert isinstance(wide_found, Sniffed)
     assert (len(wide_found.columns), wide_found.key) == (200, "c1")
+
+
+def test_a_workbook_that_unpacks_without_end_is_refused():
+    source = zipfile.ZipFile(io.BytesIO(_bytes(_book())))
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
+        for each in source.infolist():
+            data = source.read(each)
+            if each.filename == "xl/worksheets/sheet1.xml":
+                data = data.replace(b"</worksheet>", b" " * (70 * 1024 * 1024) + b"</worksheet>")
+            made.writestr(each.filename, data)
+    with pytest.raises(CantTell, match="200 times its size"):
+        told(out.getvalue(), "bomb.xlsx")
 
 
 def test_errors_in_cells_are_told_and_not_guessed():
