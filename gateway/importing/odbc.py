@@ -167,4 +167,8 @@ def _evidence(tables: Mapping[str, Table], found: Introspection) -> Iterator[Evi
         what = "view" if name in found.views else "table"
         key = f"key {', '.join(table.primary_key)}" if table.primary_key else "no key"
         why = "a unique index over columns that are never null" if name in found.unique else "as the database says"
-        yield Evidence(name, f"{what}, {len(table.columns)} columns, {key}", why)
+        yield Evidence(name, f"{what}, {_columns(len(table.columns))}, {key}", why)
+
+
+def _columns(number: int) -> str:
+    return "1 column" if number == 1 else f"{number:,} columns"
