@@ -43,6 +43,8 @@ class Operations:
         """The operation of a route; `location` is where a write's reply says that the new entry is."""
         found = named.found
         summary = _SUMMARIES[named.shape].format(many=named.group.replace("-", " "))
+        if named.shape is Shape.LIST and found.parent is not None:
+            summary += f" of one of {said(words(found.parent.resource))}"
         if found.shape in (None, Shape.CALL):
             summary = said(words(found.operation)).capitalize()
         made: dict[str, Any] = {
@@ -113,7 +115,11 @@ class Operations:
     def _page(self, named: Named) -> JsonSchema:
         item = dict(named.found.output or {})
         definitions = item.pop("$defs", {})
-        next_url = {"type": ["string", "null"], "description": "The URL of the next page; null on the last one."}
+        next_url = {
+            "type": ["string", "null"],
+            "description": "The URL of the next page; null on the last one.",
+            "examples": [None],
+        }
         listed = {"type": "array", "description": "This page's items.", "items": item}
         page: dict[str, Any] = {
             "type": "object",

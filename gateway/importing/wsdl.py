@@ -24,12 +24,6 @@ _MOST_FILES = 5000
 _ZIP = b"PK\x03\x04"
 
 
-def services(request: Request) -> tuple[str, ...]:
-    """The services that the source describes with a SOAP port."""
-    form = _form(request, *_documents(request))
-    return tuple(dict.fromkeys(port.service for port in form.ports))
-
-
 def read(request: Request) -> Reading:
     """The operations of one service: `options` may name it (`service`) and its `port`. Raises `CantImport`."""
     request.progress("documents", 0, None)
@@ -71,7 +65,9 @@ def _port(form: Form, request: Request) -> PortForm:
                 raise CantImport(f"the WSDL has no SOAP {option} '{wanted}': there is {', '.join(known) or 'none'}")
     if len({each.service for each in ports}) > 1:
         names = ", ".join(dict.fromkeys(each.service for each in ports))
-        raise CantImport(f"the WSDL has several services ({names}): name one with --service")
+        raise CantImport(
+            f"the WSDL has several services ({names}): import each as an upstream of its own, by --service"
+        )
     if not ports:
         raise CantImport(f"{request.source} describes no service with a SOAP port")
     return min(ports, key=lambda each: (not each.operations, each.soap))

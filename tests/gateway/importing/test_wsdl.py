@@ -172,6 +172,25 @@ def test_names_hold_no_code(workspace: Any, service: Callable[..., Path]) -> Non
     assert members["日本"]["description"] == "a: b # c - {{ '\" ]] %s {0}"
 
 
+def test_each_of_several_services_is_an_upstream(workspace: Any, service: Callable[..., Path]) -> None:
+    source = service(PAIR, ("GetX",))
+    text = source.read_text()
+    at = text.index("<w:service")
+    twin = text[at:].removesuffix("</w:definitions>").replace('name="Shop"', 'name="Other"')
+    ports = '<w:port name="Second" binding="t:B"><s:address location="http://127.0.0.1:2/"/></w:port></w:service>'
+    source.write_text(text[:at] + twin.replace("</w:service>", ports) + text[at:])
+    code, output = workspace.figway("import", "wsdl", str(source), "--upstream", "shop")
+    assert (code, "several services (Other, Shop)" in output) == (FINDING, True)
+    for name in ("Shop", "Other"):
+        workspace.imported("wsdl", str(source), "--upstream", name.lower(), "--service", name)
+    assert "service: Other, port: ShopPort" in workspace.text("gateway.yaml")
+    again = ("--service", "Other", "--port", "Second")
+    workspace.imported("wsdl", str(source), "--upstream", "second", *again)
+    code, output = workspace.figway("import", "wsdl", str(source), "--upstream", "none", "--service", "None")
+    assert (code, "no SOAP service 'None': there is Other, Shop" in output) == (FINDING, True)
+    assert workspace.figway("check")[0] == 0
+
+
 def test_an_upstream_that_is_another_kind_stays(workspace: Any) -> None:
     workspace.write("gateway.yaml", "upstreams:\n  crm: {kind: http, base_url: 'https://crm.example.com'}\n")
     before = workspace.files()
