@@ -21,10 +21,9 @@ def test_each_type_has_the_filters_that_make_sense():
         },
         {"id"},
     )
-    assert list(found) == [
-        "id", "name", "price", "day", "open", "state", "name.like", "price.ge", "price.le", "day.ge", "day.le", "ratio.ge",
-        "ratio.le",
-    ]  # fmt: skip
+    assert list(found)[:6] == ["id", "name", "price", "day", "open", "state"]
+    ranges = [f"{name}.{bound}" for name in ("price", "day", "ratio") for bound in ("ge", "le")]
+    assert list(found)[6:] == ["name.like", *ranges]
     assert found["name"] == {"type": "string", "maxLength": 9}
     assert found["state"] == {"type": "string", "enum": ["A", "B"]}
 
