@@ -22,6 +22,8 @@ Respond: TypeAlias = Callable[[int, bytes, bytes], Awaitable[None] | None]
 
 _JSON = (b"content-type", b"application/json")
 _PROBLEM = (b"content-type", MEDIA_TYPE)
+# They have no content (RFC 9110 §15.3.5, §15.3.6): what was sent would be taken for the next response.
+_EMPTY = frozenset((204, 205))
 # What would end a header field, or mustn't stand in one (RFC 9110 §5.5).
 _ONE_LINE = bytes(0x20 if byte < 0x20 or byte == 0x7F else byte for byte in range(256))
 
@@ -40,8 +42,9 @@ class Response:
             self._of_problem(call, reply)
         else:
             self._of_reply(reply)
+        if self.status != 204:  # RFC 9110 §8.6
+            self.headers.append((b"content-length", b"%d" % len(self.body)))
         self.headers += [
-            (b"content-length", b"%d" % len(self.body)),
             (b"figway-snapshot", b"%d" % call.snapshot),
             (b"figway-lineage", call.id.encode()),
             *call.reply_headers,
@@ -65,6 +68,8 @@ class Response:
     def _of_reply(self, reply: Reply) -> None:
         self.status = reply.status
         self.body = orjson.dumps(reply.body) if reply.encoded is None else reply.encoded
+        if self.status in _EMPTY:
+            self.body = b""
         if self.body:
             self.headers.append(_JSON)
         self.served_by = reply.served_by
