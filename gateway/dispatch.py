@@ -40,7 +40,7 @@ def bound(route: Route, side: Side, upstreams: Mapping[str, Invoker]) -> Handler
     assert binding is not None
     upstream = upstreams[binding.upstream]
     build_input = input_builder(route, binding)
-    location = _location(route)
+    location = location_of(route)
     output, writes = binding.output, route.effect is not Effect.READ
 
     async def handler(call: Call) -> Reply:
@@ -205,7 +205,8 @@ def _listed(binding: Binding) -> Callable[[Call], Mapping[str, Json]]:
     return build
 
 
-def _location(route: Route) -> Callable[[Json], bytes] | None:
+def location_of(route: Route) -> Callable[[Json], bytes] | None:
+    """What makes the Location of a reply from its body; None: the route has none."""
     if route.location is None:
         return None
     template = route.location
