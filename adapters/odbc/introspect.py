@@ -95,13 +95,13 @@ class _Asking:
         self._unique: set[str] = set()
         rows = [row for row in session.catalogue("tables", tableType=self._dialect.table_types) if self._own(row)]
         current = session.catalog_name
-        hidden = {_place(row) for row in session.asked(self._dialect.hidden)}
+        hidden = {_place(row) for row in self._maybe(self._dialect.hidden)}
         self._rows = [row for row in rows if row.table_cat in (None, "", current) and _place_of(row) not in hidden]
         names = Counter(row.table_name for row in self._rows)
         self._names = {_place_of(row): _name(row, names) for row in self._rows}
         self._by_place = {_place_of(row): row for row in self._rows}
-        self._comments = {(*_place(row), row[2]): row[3] for row in session.asked(self._dialect.comments)}
-        self._indexes = _indexes(session.asked(self._dialect.uniques))
+        self._comments = {(*_place(row), row[2]): row[3] for row in self._maybe(self._dialect.comments)}
+        self._indexes = _indexes(self._maybe(self._dialect.uniques))
         self._keys: dict[_Place, list[str]] = {}
         for found in session.asked(self._dialect.keys):
             self._keys.setdefault(_place(found), []).append(found[2])
@@ -126,6 +126,13 @@ class _Asking:
         left = (*self._left_out, *unable)
         unique = frozenset(self._unique & set(tables))
         return Introspection(self._dialect.name, dict(sorted(tables.items())), frozenset(views), unique, called, left)
+
+    def _maybe(self, sql: str) -> list[Any]:
+        """What a version of the database that is older than the query can't tell, it doesn't."""
+        try:
+            return self._session.asked(sql)
+        except pyodbc.Error:
+            return []
 
     def _own(self, row: Any) -> bool:
         place = row.table_schem or row.table_cat or ""

@@ -21,6 +21,7 @@ from gateway.importing.model import CantImport, Evidence, Found, LeftOut, Readin
 from gateway.importing.odbc_tables import Tables, without
 
 _PASSWORD = re.compile(r"(^|;)\s*(pwd|password)\s*=", re.IGNORECASE)
+_MOST_SECRET = 65_536
 _VERSIONS = frozenset({"version", "rowversion", "lockversion", "optlock", "revision", "updatecount"})
 
 
@@ -87,7 +88,8 @@ def _connection(request: Request) -> tuple[Config, str, tuple[str, ...]]:
 
 def _file(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        with Path(path).open("rb") as file:
+            return file.read(_MOST_SECRET).decode().strip()
     except (OSError, UnicodeDecodeError):
         raise CantImport("The file that holds the connection string can't be read as UTF-8 text.") from None
 
