@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -250,3 +251,18 @@ def test_every_row_of_the_sample_database_by_key_on_each_engine(request, tmp_pat
         dsn = _loaded(request.getfixturevalue(engine), Path(os.environ["FIGWAY_CORPUS"]) / "chinook")
     with imported(tmp_path, running, ["odbc", "env:ERP_DSN", "--upstream", "erp"], ERP_DSN=dsn) as served:
         assert every_row_is_equal(served, tmp_path, dsn, 1) == ALL
+
+
+@pytest.mark.slow
+def test_a_thousand_tables(tmp_path, servers):
+    columns = ", ".join(f"c{at} TEXT" for at in range(18))
+    tables = [
+        f"CREATE TABLE t{at} (id INTEGER PRIMARY KEY, {columns}, p INT REFERENCES t{max(at - 1, 0)});"
+        for at in range(1000)
+    ]
+    dsn = servers.sqlite_dsn(sqlite_of(tmp_path / "big.db", "\n".join(tables)))
+    started = time.process_time()
+    reading = read(Request(dsn, "big"))
+    print(f"{len(reading.operations):,} routes in {time.process_time() - started:.1f} s of processor time")
+    assert len(reading.operations) == 6000
+    assert sum(each.parent is not None for each in reading.operations) == 1000
