@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from gateway.cli.common import FINDING, fail, json_option, workspace_option
+from gateway.cli.common import FINDING, USAGE, fail, json_option, workspace_option
 from gateway.cli.import_summary import print_diff, print_plan, print_replacing, watched
 from gateway.importing.drift import Grade
 from gateway.importing.ledger import Ledger
@@ -38,6 +39,7 @@ Examples:
   figway import table stock.csv --upstream stock
   figway import openapi crm-next.yaml --upstream crm_next
 """
+_UPSTREAM = "[a-z][a-z0-9_-]{0,62}"
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -114,6 +116,10 @@ def openapi(**given: Any) -> None:
 
 def _run(kind: str, options: tuple[str, ...], given: dict[str, Any]) -> None:
     workspace: Path = given["workspace"]
+    if not re.fullmatch(_UPSTREAM, given["upstream"]):
+        fail(
+            f"'{given['upstream']}' is no name for an upstream: use small letters, digits, - and _, such as crm", USAGE
+        )
     named = {name: given[name] for name in options if given[name]}
     try:
         with alone(workspace):

@@ -25,6 +25,8 @@ _NEW = "new"
 @contextmanager
 def alone(workspace: Path) -> Iterator[None]:
     """Lets one import at a time work on a workspace, and completes what a killed one began; raises `CantImport`."""
+    if not (workspace / "gateway.yaml").is_file():
+        raise CantImport(f"there is no gateway.yaml in {workspace}: 'figway init' makes one")
     folder = workspace / ".figway"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -34,6 +36,8 @@ def alone(workspace: Path) -> Iterator[None]:
             yield
     except BlockingIOError:
         raise CantImport(f"another import works on {workspace}: wait for it to end") from None
+    except PermissionError as error:
+        raise CantImport(f"{error.filename} can't be written: {error.strerror}") from error
 
 
 def write(workspace: Path, files: Mapping[str, bytes | None]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from gateway.cli.common import FINDING
+from gateway.cli.common import FINDING, USAGE
 from gateway.routing.report import Report
 from gateway.routing.source import parse
 
@@ -189,6 +189,19 @@ def test_each_of_several_services_is_an_upstream(workspace: Any, service: Callab
     code, output = workspace.figway("import", "wsdl", str(source), "--upstream", "none", "--service", "None")
     assert (code, "no SOAP service 'None': there is Other, Shop" in output) == (FINDING, True)
     assert workspace.figway("check")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["../crm", "Crm", "a b", "", "x" * 64])
+def test_names_that_no_upstream_can_have(workspace: Any, name: str) -> None:
+    code, output = workspace.figway("import", "wsdl", str(CRM), "--upstream", name)
+    assert (code, "is no name for an upstream" in output) == (USAGE, True)
+
+
+def test_where_there_is_no_workspace(workspace: Any) -> None:
+    (workspace.folder / "gateway.yaml").unlink()
+    code, output = workspace.figway("import", "wsdl", str(CRM), "--upstream", "crm")
+    assert (code, "'figway init' makes one" in output) == (FINDING, True)
+    assert not (workspace.folder / ".figway").exists()
 
 
 def test_an_upstream_that_is_another_kind_stays(workspace: Any) -> None:
