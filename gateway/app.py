@@ -41,7 +41,7 @@ from gateway.audit.places import open_log, reader_of
 from gateway.identity.audit_keys import audit_keys
 from gateway.identity.bearer import CallerVerifier
 from gateway.identity.development import NAME, DevelopmentKey
-from gateway.identity.fetching import Fetcher
+from gateway.identity.fetching import Fetcher, Offline
 from gateway.identity.keyrings import Keyrings
 from gateway.identity.signing import KeyFileError
 from gateway.identity.verifier import KeyVerifier
@@ -64,11 +64,12 @@ from gateway.migration.thaw import keep_thawed, keep_told
 from gateway.migration.writing import Gate
 from gateway.operations.service import Operations
 from gateway.routing.model import InvalidWorkspace
-from gateway.routing.stores import audit_url, given_keys, limits_url, state_url
+from gateway.routing.schema import Stores
+from gateway.routing.stores import given_keys, state_url, stores_of
 from gateway.runtime import Runtime
 from gateway.serving import Governance
 from gateway.settings import Settings
-from gateway.store.contract import StoreError
+from gateway.store.contract import State, StoreError
 from gateway.store.leader import Leader
 from gateway.store.offload import Offload
 from gateway.store.place import StateFolder, open_state
@@ -139,7 +140,7 @@ class Application:
     async def _started(self, means: Means) -> Runtime:
         runtime = Runtime(means)
         try:
-            await runtime.start(fresh=self._watch)
+            await runtime.start(fresh=self._watch or means.mocking)
         except (InvalidWorkspace, StoreError):
             await stop(runtime)
             raise
@@ -154,16 +155,22 @@ class Application:
         runtime.supervise(partial(keep_told, runtime.changes, lambda: runtime.current().version))
         runtime.supervise(means.governance.migrating.samples.pulse)
         runtime.supervise(means.governance.migrating.tally.pulse)
-        reconciler = reconciler_of(runtime)
-        runtime.supervise(applier(runtime, reconciler).work)
-        runtime.supervise(reconciler.work)
-        pilot = partial(autopilot_of(runtime).lead, Leader(means.folder.path / "autopilot.leader"))
-        runtime.supervise(pilot)
         recorder = Recorder(means.folder.recordings, lambda: runtime.current().compiled)
         runtime.supervise(recorder.pulse)
+        if not means.mocking:
+            _migrate(runtime)
         self._ingress = HttpIngress(runtime.current, means.audit, (means.telemetry.observe, recorder.observe))
         self.control.attach(runtime, means.audit, means.governance.verifier)
         return runtime
+
+
+def _migrate(runtime: Runtime) -> None:
+    """Starts what asks the systems on nobody's behalf, and what moves groups by what it learns."""
+    reconciler = reconciler_of(runtime)
+    runtime.supervise(applier(runtime, reconciler).work)
+    runtime.supervise(reconciler.work)
+    pilot = partial(autopilot_of(runtime).lead, Leader(runtime.means.folder.path / "autopilot.leader"))
+    runtime.supervise(pilot)
 
 
 def applier(runtime: Runtime, reconciler: Reconciler) -> Applier:
@@ -190,15 +197,18 @@ def autopilot_of(runtime: Runtime) -> Autopilot:
 def make_means(workspace: Path, settings: Settings) -> Means:
     """Opens everything that a runtime works with; raises `StoreError`, `AuditError`, `KeyFileError` or
     `BadTelemetry`."""
-    folder = StateFolder.of(workspace, settings.state)
-    state = open_state(state_url(workspace), workspace, folder)
+    real, places = StateFolder.of(workspace, settings.state), stores_of(workspace)
+    # What examples answer is kept apart from all that is real, except who may call.
+    folder, places = (real.of_mocks, Stores()) if settings.mock else (real, places)
+    known, state = _states(workspace, real, folder, places.state)
     offload, shared = Offload(), Shared.open(folder.shared)
-    rings = Keyrings(folder.keys, given_keys(workspace))
-    keys = KeyVerifier(state, rings["pepper"], shared, offload)
+    rings = Keyrings(real.keys, given_keys(workspace))
+    changed = shared if folder is real else Shared.open(real.shared)
+    keys = KeyVerifier(known, rings["pepper"], changed, offload)
     development = DevelopmentKey(rings[NAME]) if settings.dev else None
-    verifier = CallerVerifier(keys, Fetcher(), development)
-    limiter = Limiter.open(limits_url(workspace), folder.limits, shared)
-    place, sealing = audit_url(workspace), audit_keys(rings)
+    verifier = CallerVerifier(keys, Offline() if settings.mock else Fetcher(), development)
+    limiter = Limiter.open(places.limits, folder.limits, shared)
+    place, sealing = places.audit, audit_keys(rings)
     log = open_log(place, folder, sealing)
     kept, outbox = Operations.open(folder.operations, log), Outbox.open(folder.outbox)
     migrating = Migrating.open(folder, shared, rings, outbox.pending)
@@ -213,12 +223,22 @@ def make_means(workspace: Path, settings: Settings) -> Means:
         reader=reader_of(place, folder, sealing),
         searching=Offload(waiting=8),
         governance=governance,
-        telemetry=Telemetry.open(folder.path / "metrics", os.environ),
+        telemetry=Telemetry.open(folder.path / "metrics", {} if settings.mock else os.environ),
         snapshots=stored(state, folder.path / "cache", os.environ),
         approvals=Approvals(folder.approvals),
         webhooks=Webhooks(),
         reconciling=Reconciling(Reconciliations.open(folder.reconciliations), outbox),
+        mocking=settings.mock,
+        lent=(known, changed) if settings.mock else (),
     )
+
+
+def _states(workspace: Path, real: StateFolder, folder: StateFolder, url: str) -> tuple[State, State]:
+    """Where API keys are kept, and where all else is: the same, unless examples answer; raises `StoreError`."""
+    if folder is real:
+        state = open_state(url, workspace, real)
+        return state, state
+    return open_state(state_url(workspace), workspace, real), open_state(url, workspace, folder)
 
 
 async def stop(runtime: Runtime) -> None:
@@ -239,5 +259,5 @@ def close_means(means: Means) -> None:
         kept, migrating = means.governance.operations, means.governance.migrating
         # The last is closed first: what writes by a worker's slot, before the slot is given back.
         places = (kept, means.governance.outbox, means.shared, migrating, means.state, means.offload, means.searching)
-        for each in (means.reconciling.kept, *places, means.telemetry, means.audit):
+        for each in (*means.lent, means.reconciling.kept, *places, means.telemetry, means.audit):
             closing.callback(each.close)

@@ -62,6 +62,10 @@ new_id = _Ids()
 """`new_id()`: a ULID, 26 characters that sort by creation time (ms); for ids, never for secrets."""
 
 
+MOCKED, NEVER_KEPT = (b"figway-mock", b"true"), (b"cache-control", b"no-store")
+"""The header fields of a reply that is an example, or is put together from one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who asks: `id` is the person or service, `agent` the program that acts for it, if any."""

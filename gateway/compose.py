@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from adapters.contract import Effect, Json
-from gateway.call import Call, Reply
+from gateway.call import MOCKED, NEVER_KEPT, Call, Reply
 from gateway.errors import BadUpstreamReply, InvalidRequest, Problem, UnknownOutcome
 from gateway.pipeline import Handler
 from gateway.routing.model import Composite, MappingFailed, Route, Step
@@ -40,7 +40,8 @@ def compose(route: Route, routes: Mapping[str, Route], handlers: Mapping[str, Ha
             body = composite.output(run.results)
         except MappingFailed as error:
             raise BadUpstreamReply("The parts can't be mapped to the route's contract.", note=str(error)) from error
-        return Reply(route.status, body, as_of=run.oldest, served_by=run.served_by, warnings=tuple(run.warnings))
+        marks, warnings = list(dict.fromkeys(run.marks)), tuple(dict.fromkeys(run.warnings))
+        return Reply(route.status, body, run.oldest, run.served_by, marks, warnings)
 
     return handler
 
@@ -62,6 +63,8 @@ class _Run:
         self.oldest: datetime | None = None
         self.served_by: str | None = None
         self.warnings: list[str] = []
+        self.marks: list[tuple[bytes, bytes]] = []
+        """What makes the whole an example where a part is one."""
         self.changed = False
         """Whether a part has changed something, or may have."""
 
@@ -101,6 +104,8 @@ class _Run:
 
     def _note(self, reply: Reply) -> None:
         self.warnings.extend(reply.warnings)
+        if MOCKED in reply.headers:
+            self.marks += [MOCKED, NEVER_KEPT]
         if reply.as_of is not None and (self.oldest is None or reply.as_of < self.oldest):
             self.oldest = reply.as_of
         self.served_by = reply.served_by if self.served_by in (None, reply.served_by) else "legacy"

@@ -44,7 +44,7 @@ def bound(route: Route, side: Side, upstreams: Mapping[str, Invoker]) -> Handler
     assert binding is not None
     upstream = upstreams[binding.upstream]
     build_input = input_builder(route, binding)
-    location = _location(route)
+    location = location_of(route)
     one: Invoke = partial(_one, upstream)
     whole: Invoke | None = None
     if route.is_list and binding.input is None and isinstance(upstream, Upstream) and upstream.reads_whole:
@@ -174,7 +174,8 @@ def _is_big(value: Json) -> bool:
     return any(isinstance(member, list) and len(member) > _BIG for member in members)
 
 
-def _location(route: Route) -> Callable[[Json], bytes] | None:
+def location_of(route: Route) -> Callable[[Json], bytes] | None:
+    """What makes the Location of a reply from its body; None: the route has none."""
     if route.location is None:
         return None
     template = route.location

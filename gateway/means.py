@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from gateway.approvals.approvals import Approvals
 from gateway.approvals.webhook import Webhooks
@@ -17,6 +18,12 @@ from gateway.store.offload import Offload
 from gateway.store.place import StateFolder
 from gateway.store.shared import Shared
 from gateway.telemetry.telemetry import Telemetry
+
+
+class Lent(Protocol):
+    """What has to be closed."""
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +46,7 @@ class Means:
     approvals: Approvals
     webhooks: Webhooks
     reconciling: Reconciling
+    mocking: bool = False
+    """Examples answer all routes (`serve --mock`): no upstream is opened, and nothing is kept where what is real is."""
+    lent: tuple[Lent, ...] = ()
+    """What is read besides, and closed in the end: where API keys are kept, when `mocking`."""

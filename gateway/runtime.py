@@ -19,6 +19,7 @@ from gateway.routing.groups import Stage, kept_stages, stages_of
 from gateway.routing.load import Loaded, at_stages, compile_workspace, read_workspace
 from gateway.routing.model import Compiled, InvalidWorkspace
 from gateway.serving import Serving, build
+from gateway.stand_in import all_mocked, tell_mocked
 from gateway.store.contract import Moved, StoreError
 from gateway.store.leader import Leader
 from gateway.upstream import Limits, Upstream
@@ -232,7 +233,7 @@ class Runtime:
             files,
             cache=self._means.folder.path / "cache",
             environment=os.environ,
-            strict_secrets=True,
+            strict_secrets=not self._means.mocking,
             existing=existing,
             stages=stages,
             judge_stages=judge,
@@ -240,15 +241,16 @@ class Runtime:
         return self._checked
 
     def _swap(self, version: int, loaded: Loaded) -> None:
-        compiled = loaded.compiled
-        upstreams = {name: self._upstream(loaded, name) for name in compiled.upstreams}
+        loaded = all_mocked(loaded) if self._means.mocking else loaded
+        compiled, mocking = loaded.compiled, self._means.mocking
+        upstreams = {} if mocking else {name: self._upstream(loaded, name) for name in compiled.upstreams}
         count_legacy(compiled.routes, upstreams, self._means.governance.migrating.tally)
-        fresh = build(version, compiled, upstreams, self._means.governance)
+        fresh = build(version, compiled, upstreams, self._means.governance, mocking=mocking)
         policy = compiled.policy_files["audit.yaml"]
         assert isinstance(policy, Audit)
-        self._means.audit.follow(policy.log_rules())
         self._means.governance.verifier.follow(compiled.identity)
-        self._means.webhooks.follow(receivers(compiled.settings["notify"]))
+        self._means.audit.follow(policy.log_rules(anchored=not mocking))
+        self._means.webhooks.follow(receivers(() if mocking else compiled.settings["notify"]))
         old, self.serving = self.serving, fresh
         fresh.reads.begin(version, None if old is None else old.reads)
         fresh.migrating_writes.begin(version)
@@ -256,6 +258,7 @@ class Runtime:
         self._served = loaded
         self._in_use.append(fresh)
         logger.info("serving snapshot %d (%s): %d routes", version, compiled.hash[:12], len(compiled.routes))
+        tell_mocked(compiled, mocking=mocking)
         if old is not None:
             self._spawn(self._retire(old))
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from adapters.contract import Effect
 from gateway.audit.arguments import Keeps
 from gateway.audit.log import AuditLog
-from gateway.compose import compose
-from gateway.dispatch import bound, dispatch
+from gateway.dispatch import bound
 from gateway.filters.authenticate import authenticate
 from gateway.filters.authorize import authorize, authorize_call
 from gateway.filters.dry_run import dry_run
@@ -31,7 +30,6 @@ from gateway.ingress.http import Endpoint
 from gateway.invoker import Invoker
 from gateway.limits.limiter import Limiter
 from gateway.migration.apply import Writable
-from gateway.migration.missing import stand_in
 from gateway.migration.outbox import Outbox
 from gateway.migration.reads import Migrating, Reads
 from gateway.migration.received import received
@@ -47,6 +45,7 @@ from gateway.routing.audit_schema import Audit
 from gateway.routing.groups import Served, Side
 from gateway.routing.model import Compiled, Route
 from gateway.routing.table import Table
+from gateway.stand_in import answering, mock, stand_in
 from gateway.upstream import Upstream
 
 
@@ -90,8 +89,15 @@ class Governance:
     gate: Gate
 
 
-def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], governance: Governance) -> Serving:
-    """Compiles every route into its handler and its place in the table."""
+def build(
+    version: int,
+    compiled: Compiled,
+    upstreams: Mapping[str, Upstream],
+    governance: Governance,
+    *,
+    mocking: bool = False,
+) -> Serving:
+    """Compiles every route into its handler and its place in the table; when `mocking`, none asks an upstream."""
     policies = Policies(compiled.rules, governance.keyrings["tokens"].current.secret)
     sights = Sights(policies, compiled)
     limits = limited(compiled, governance.limiter)
@@ -123,18 +129,21 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
 
     def seeing(route: Route) -> list[Filter]:
         filters = narrowing(route)
-        if route.effect is not Effect.READ and route.compose is None:
+        if route.effect is not Effect.READ and route.compose is None and not (mocking or route.absent):
             filters.append(intent(governance.audit, route, keeps[route.operation_id]))
         return filters
 
     def write_side(route: Route, side: Side) -> Handler:
         return chain(seeing(route), bound(route, side, upstreams))
 
-    tries = _Tries(compiled, upstreams, governance, narrowing, Trials(governance.migrating.proofs))
+    tries = _Tries(compiled, upstreams, governance, narrowing, Trials(governance.migrating.proofs), mocking)
     reads = Reads(governance.migrating, compiled, upstreams)
     writes = Writes(governance.outbox, governance.gate, governance.operations, compiled, upstreams, write_side)
     cursors, by_side = governance.keyrings["cursor"], limited_by_side(compiled, governance.limiter)
-    made = handlers(compiled, upstreams, admission, cursors, keeping, seeing, reads, writes, by_side)
+    if mocking:
+        made = handlers(compiled, {}, admission, cursors, keeping, seeing, mocking=True)
+    else:
+        made = handlers(compiled, upstreams, admission, cursors, keeping, seeing, reads, writes, by_side)
     table: Table[Endpoint] = Table()
     for route in compiled.routes:
         endpoint = _endpoint(route, compiled, made, keeps[route.operation_id])
@@ -151,22 +160,25 @@ class _Tries:
     governance: Governance
     narrowing: Callable[[Route], list[Filter]]
     trials: Trials
+    mocking: bool
 
     def handler(self, route: Route, side: Side) -> Handler | None:
         """What tries a write at one side; None: it can't be tried there."""
+        filters = judging(route, self.compiled, self.governance.keyrings["cursor"], side)
+        if route.compose is None and (self.mocking or route.absent == "mock"):  # which changes nothing anyway
+            return chain([*filters, *self.narrowing(route)], mock(route))
         binding = route.legacy if side == "legacy" else route.replacement
         if binding is None or not binding.dry_run:
             return None
         upstream = Trial(
             self.upstreams[binding.upstream], self.governance.migrating.proofs, self.compiled.groups[route.group]
         )
-        filters = judging(route, self.compiled, self.governance.keyrings["cursor"], side)
         return chain([*filters, *self.narrowing(route)], bound(route, side, {binding.upstream: upstream}))
 
     def sampled(self, route: Route, deadline: float) -> list[Filter]:
         """What has a share of the writes that legacy does tried at the replacement, too; `deadline` in seconds."""
         group, trial = self.compiled.groups.get(route.group), self.handler(route, "replacement")
-        if group is None or group.stage.writes != "dry_run" or trial is None:
+        if self.mocking or group is None or group.stage.writes != "dry_run" or trial is None:
             return []
         return [self.trials.filter(trying(self.governance.migrating, route, group, trial, deadline))]
 
@@ -192,12 +204,14 @@ def handlers(
     reads: Reads | None = None,
     writes: Writes | None = None,
     by_side: Callable[[Route, Side], Sequence[Filter]] = lambda *_: (),
+    *,
+    mocking: bool = False,
 ) -> Handlers:
     """Every route's handlers; `admission` gives the filters that decide who may come in, `keeping` those
     that keep a write: behind what validates the request, around what shapes the reply, which is kept as it is told;
     `seeing` those right before the binding, which leave out what the caller may not see. `reads` chooses the side of
     groups that migrate, and `writes` does so where both sides can write; without them legacy serves. `by_side` gives
-    the filters of limits that only calls of one side meet."""
+    the filters of limits that only calls of one side meet. When `mocking`, examples answer all of them."""
 
     def one_side(route: Route, side: Served, called: Mapping[str, Invoker]) -> Handler:
         judged = judging(route, compiled, cursor_keys, side)
@@ -216,7 +230,7 @@ def handlers(
         filters = [*wanting, *keeping(route)]
         last = None if reads is None else reads.handler(route, one_side, side_of_cursor, by_side)
         if last is None:
-            last = compose(route, routes, made.answers) if route.compose else dispatch(route, upstreams)
+            last = answering(route, routes, made.answers, upstreams, mocking=mocking)
             filters += [*judging(route, compiled, cursor_keys), *seeing(route)]
         made.answers[name] = chain([*entry, *filters], last)
         if media_of(route):

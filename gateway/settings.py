@@ -34,6 +34,8 @@ class Settings:
     log: LogLevel = "info"
     dev: bool = False
     """Whether the development issuer is accepted: `--dev` says so, never the environment."""
+    mock: bool = False
+    """Whether examples answer all routes: `--mock` says so, never the environment."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

@@ -14,7 +14,7 @@ from adapters.errors import AdapterError, DoNotRetry, NotTried, Unavailable, Unk
 from adapters.files.appending import decoded, prepared
 from adapters.files.asking import Asking, asking
 from adapters.files.bulk import PageOf, Pages, batches
-from adapters.files.calls import awaited
+from adapters.files.calls import awaited, within
 from adapters.files.claiming import Claiming
 from adapters.files.config import Config
 from adapters.files.dataset import Dataset, Description
@@ -100,7 +100,7 @@ class FilesAdapter:
             raise DoNotRetry(f"there is no operation {operation}")
         dataset, _, verb = operation.partition(".")
         try:
-            async with asyncio.timeout(context.remaining()):
+            async with within(context):
                 await self._opened()
                 return await self._calls[operation](input, context)
         except TimeoutError:

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import TypeVar
 
-from adapters.contract import Json, ListRequest
+from adapters.contract import Context, Json, ListRequest
 from adapters.errors import FieldError, Invalid
 from adapters.files.content import Changed
 from adapters.files.dataset import Description
@@ -34,6 +34,14 @@ def key_of(description: Description, input: Mapping[str, Json]) -> Json:
         return given(input.get(name), description.key_type)
     except ValueError as error:
         raise Invalid("the key can't be used", errors=[FieldError(f"/{name}", str(error))]) from None
+
+
+def within(context: Context) -> asyncio.Timeout:
+    """Ends what it is around by the deadline; raises `TimeoutError` at once where that has passed, as an answer from
+    memory never waits."""
+    if not context.remaining():
+        raise TimeoutError
+    return asyncio.timeout(context.remaining())
 
 
 def request_of(input: Mapping[str, Json]) -> ListRequest:

@@ -155,7 +155,7 @@ class Dataset(BaseModel):
     match: str | tuple[str, ...] = Field(description="Glob or globs, relative to root; an earlier one's record wins.")
     format: Literal[
         "csv", "copybook", "fixed", "json", "json_lines", "xml", "excel", "dbf", "parquet", "x12", "edifact"
-    ]
+    ] = Field(description="How the files are laid out.")
     compression: Compression | None = Field(default=None, description="What the file is packed with.")
     copybook: str | None = Field(default=None, description="Path of the copybook in the workspace.")
     code_page: str | None = Field(
@@ -213,7 +213,9 @@ class Config(BaseModel):
 
     root: Folder = Field(default=None, description="The folder; nothing outside of it is ever read or written.")
     place: Place | None = Field(default=None, description="Where the files are, in the place of root.")
-    datasets: dict[Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")], Dataset] = Field(min_length=1)
+    datasets: dict[Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")], Dataset] = Field(
+        min_length=1, description="The datasets by name."
+    )
     exchanges: dict[Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")], Exchange] = Field(
         default_factory=dict, description="Requests and answers as files: name → exchange."
     )

@@ -69,13 +69,17 @@ class Workbook:
         self._dates = self._styles() if self._has("xl/styles.xml") else ()
         self._shared = list(self._strings()) if self._has("xl/sharedStrings.xml") else []
 
+    @property
+    def names(self) -> list[str]:
+        """The sheets' names, in order."""
+        return list(self._sheets)
+
     def sheet(self, wanted: str | int) -> str:
         """The sheet's part, by its name or place."""
-        names = list(self._sheets)
         if isinstance(wanted, int):
-            if not 1 <= wanted <= len(names):
-                raise Undecodable(f"the workbook has {len(names)} sheets, not {wanted}")
-            return self._sheets[names[wanted - 1]]
+            if not 1 <= wanted <= len(self.names):
+                raise Undecodable(f"the workbook has {len(self.names)} sheets, not {wanted}")
+            return self._sheets[self.names[wanted - 1]]
         if wanted not in self._sheets:
             raise Undecodable(f"the workbook has no sheet {wanted}")
         return self._sheets[wanted]

@@ -81,6 +81,22 @@ class Dialect:
     extras: str = ""
     """What SQLColumns doesn't tell, over the schema ("": the current one) and the table: name, filled by the
     database, boolean, decimal of any size."""
+    table_types: str = "TABLE,VIEW"
+    """What SQLTables is asked for."""
+    hidden: str = ""
+    """The tables that are only parts of others: schema ("": there are none), name."""
+    comments: str = ""
+    """Comments that the driver leaves out: schema, table, column ("" is the table's), text."""
+    keys: str = ""
+    """Primary keys where the driver tells them wrong, or slowly: schema, table, column, in the key's order."""
+    foreigns: str = ""
+    """Foreign keys where the driver is slow: schema, table, constraint, column, and the schema, table and column that
+    it refers to, in the key's order."""
+    uniques: str = ""
+    """Unique indexes over whole columns, of all rows: schema, table, index, column, in the index's order."""
+    procedures: str = ""
+    """Schema, what tells procedures of one name apart, name, comment, and of each parameter in order: mode (IN, OUT,
+    INOUT; NULL: it has none), name, type's name, precision, scale."""
     system_schemas: tuple[str, ...] = ()
     take_role: str = ""
     """Has the session act as `{role}`, quoted; "" where it can't. `drop_role` takes that back."""

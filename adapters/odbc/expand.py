@@ -44,11 +44,14 @@ Relations = Mapping[str, Relation]
 def relations(tables: Mapping[str, TableSql]) -> Mapping[str, Relations]:
     """By table, what `expand` may name. A name that two foreign keys would have says its columns too:
     `employees_by_manager` is the row referred to, `employees_of_manager` are those that refer."""
+    called: dict[str, list[TableSql]] = {}
+    for table in tables.values():
+        called.setdefault(table.table.table or table.name, []).append(table)
     found = [
         (*ends, child, parent, key)
         for child in tables.values()
         for key in child.table.foreign_keys
-        if (parent := _referred(tables, key)) is not None
+        if (parent := _referred(tables, called, key)) is not None
         for ends in ((child, parent, False), (parent, child, True))
     ]
     plain = Counter((here.name, there.name) for here, there, *_ in found)
@@ -65,9 +68,11 @@ def relations(tables: Mapping[str, TableSql]) -> Mapping[str, Relations]:
     return made
 
 
-def _referred(tables: Mapping[str, TableSql], key: ForeignKey) -> TableSql | None:
+def _referred(
+    tables: Mapping[str, TableSql], own: Mapping[str, Sequence[TableSql]], key: ForeignKey
+) -> TableSql | None:
     """The table that a foreign key names, by its name in operations or else by its own; None: it isn't described."""
-    named = [table for table in tables.values() if (table.table.table or table.name) == key.table]
+    named = own.get(key.table, ())
     found = tables.get(key.table) or (named[0] if len(named) == 1 else None)
     whole = found is not None and len(key.columns) == len(key.references)
     return found if found is not None and whole and all(map(found.table.column, key.references)) else None

@@ -1,122 +1,256 @@
-"""What a live database says of its tables, in the form of `tables.yaml`.
+"""What a live database says of its tables and procedures, in the form of `tables.yaml` and of named SQL files.
 
 Asked through ODBC's own catalogue functions (`SQLTables`, `SQLColumns`, `SQLPrimaryKeys`, `SQLForeignKeys`), which
-PostgreSQL, MariaDB and SQLite answer; a driver without keys gives tables that a person completes.
+PostgreSQL, MariaDB and SQLite answer; what their drivers leave out (comments, unique indexes, what is no table of its
+own) is asked by the dialect's own queries. A driver without keys gives tables that a person completes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import pyodbc
 from pydantic import ValidationError
 
-from adapters.errors import ConfigError, ConfigProblem
+from adapters.odbc.column_types import column
 from adapters.odbc.config import Config
-from adapters.odbc.dialects import DIALECTS, Dialect
+from adapters.odbc.dialects import DIALECTS
 from adapters.odbc.failures import DatabaseError, adapter_error
+from adapters.odbc.procedures import Procedure, procedures
 from adapters.odbc.session import Session
-from adapters.odbc.tables import Column, ForeignKey, Table
-from adapters.odbc.values import ColumnType
+from adapters.odbc.tables import UNFIT, Column, ForeignKey, Table
 
-# What SQLColumns calls a type (SQL_DATA_TYPE) where the type's own name, below, doesn't say more.
-_CODES: Mapping[int, str] = {
-    pyodbc.SQL_BIT: "boolean", pyodbc.SQL_TINYINT: "integer", pyodbc.SQL_SMALLINT: "integer",
-    pyodbc.SQL_INTEGER: "integer", pyodbc.SQL_BIGINT: "integer", pyodbc.SQL_NUMERIC: "decimal",
-    pyodbc.SQL_DECIMAL: "decimal", pyodbc.SQL_REAL: "float", pyodbc.SQL_FLOAT: "float", pyodbc.SQL_DOUBLE: "float",
-    pyodbc.SQL_CHAR: "char", pyodbc.SQL_WCHAR: "char", pyodbc.SQL_VARCHAR: "text", pyodbc.SQL_WVARCHAR: "text",
-    pyodbc.SQL_LONGVARCHAR: "text", pyodbc.SQL_WLONGVARCHAR: "text", pyodbc.SQL_BINARY: "binary",
-    pyodbc.SQL_VARBINARY: "binary", pyodbc.SQL_LONGVARBINARY: "binary", pyodbc.SQL_TYPE_DATE: "date",
-    pyodbc.SQL_TYPE_TIME: "time", pyodbc.SQL_TYPE_TIMESTAMP: "timestamp",
-}  # fmt: skip
-_DECLARED = re.compile(r"(?P<name>[a-z_][a-z_0-9 ]*)(?:\((?P<first>\d+)(?:\s*,\s*(?P<second>\d+))?\)[a-z ]*)?")
-# By the type's own name, in lower case, whatever its code: one table over all dialects, since none contradicts another.
-_NAMES: Mapping[str, str] = {
-    "timestamptz": "timestamptz", "timestamp with time zone": "timestamptz", "timetz": "text", "money": "text",
-    "interval": "interval", "uuid": "uuid", "enum": "text", "set": "text", "json": "json", "jsonb": "json",
-    "xml": "text",
-    "numeric": "decimal", "decimal": "decimal", "datetime": "timestamp", "int": "integer", "boolean": "boolean",
-    "bool": "boolean", "nvarchar": "text", "varchar": "text", "nchar": "char", "character": "char", "clob": "text",
-    "inet4": "text", "inet6": "text", "bigint unsigned": "decimal(20,0)", "char": "char",
-}  # fmt: skip
-# PostgreSQL calls an array by its element's internal name, with _ before it.
-_ELEMENTS: Mapping[str, str] = {
-    "int2": "integer", "int4": "integer", "int8": "integer", "numeric": "decimal", "float4": "float", "float8": "float",
-    "bool": "boolean", "text": "text", "varchar": "text", "bpchar": "text", "bytea": "binary", "date": "date",
-    "time": "time", "timestamp": "timestamp", "timestamptz": "timestamptz", "interval": "interval", "uuid": "uuid",
-}  # fmt: skip
-# MariaDB keeps a TIMESTAMP as an instant and a DATETIME as written; elsewhere a TIMESTAMP is as written.
-_INSTANTS = {"mariadb": {"timestamp"}}
-# Bits that are a number, which their bytes don't compare as; a single one is true or false.
-_NUMBERS = {("mariadb", "bit", pyodbc.SQL_BINARY): "decimal(20,0)"}
-_BOUNDED_TEXT = 65_535
 _PLAIN = ("", 0, 0, 0)
+_UNFIT = "its name can't be passed to a driver: 1 to 128 characters, no control characters, none of ? { }"
+_Place: TypeAlias = tuple[str, str]
+"""(schema, table); "" where the database has no schemas."""
+
+
+@dataclass(frozen=True, slots=True)
+class Introspection:
+    """What a database says of itself. `left_out`: table, column or procedure → why."""
+
+    dialect: str
+    tables: Mapping[str, Table]
+    """By their names in operations, sorted."""
+    views: frozenset[str]
+    """Those of them that are no tables."""
+    unique: frozenset[str]
+    """Those whose key isn't declared as one: a unique index over columns that are never null."""
+    procedures: Mapping[str, Procedure]
+    left_out: tuple[tuple[str, str], ...]
+
+
+def _all(name: str) -> bool:
+    return True
+
+
+def _unseen(what: str, done: int, total: int | None) -> None:
+    """Progress that nobody watches."""
 
 
 async def introspect(config: Config, schema: str | None = None) -> Mapping[str, Table]:
-    """The tables and views of the data source, sorted by name; raises `AdapterError`, or `ConfigError` for a table
-    that can't be described. `schema` narrows; without it the database's own schemas are left out."""
-    return await asyncio.to_thread(_introspected, config, schema)
+    """The tables and views of the data source, sorted by name; raises `AdapterError`. `schema` narrows; without it the
+    database's own schemas are left out."""
+    return (await asyncio.to_thread(introspection, config, schema)).tables
 
 
-def _introspected(config: Config, schema: str | None) -> Mapping[str, Table]:
+def introspection(
+    config: Config,
+    schema: str | None = None,
+    chosen: Callable[[str], bool] = _all,
+    progress: Callable[[str, int, int | None], None] = _unseen,
+) -> Introspection:
+    """All that `chosen` lets in by its name, on the caller's thread; raises `AdapterError`."""
     dialect = DIALECTS[config.dialect] if config.dialect else None
     try:
         session = Session(str.__str__(config.dsn), dialect)
     except DatabaseError as error:
         raise adapter_error(error) from error
     try:
-        return dict(sorted(_tables(session, schema)))
+        return _Asking(session, schema, chosen, progress).everything()
     except pyodbc.Error as error:
         raise adapter_error(session.failed(error)) from error
     finally:
         session.close()
 
 
-def _tables(session: Session, schema: str | None) -> Iterator[tuple[str, Table]]:
-    dialect = session.dialect
-    found = [row for row in session.catalogue("tables", tableType="TABLE,VIEW") if _own(row, schema, dialect)]
-    current = session.catalog_name
-    names = [row.table_name for row in found if not row.table_cat or row.table_cat == current]
-    for row in found:
-        if row.table_cat and row.table_cat != current:
-            continue
-        qualified = names.count(row.table_name) > 1 and row.table_schem
-        name = f"{row.table_schem}_{row.table_name}" if qualified else row.table_name
+class _Asking:
+    """One look at a database."""
+
+    def __init__(
+        self,
+        session: Session,
+        schema: str | None,
+        chosen: Callable[[str], bool],
+        progress: Callable[[str, int, int | None], None],
+    ) -> None:
+        self._session, self._schema, self._chosen, self._progress = session, schema, chosen, progress
+        self._dialect = session.dialect
+        self._left_out: list[tuple[str, str]] = []
+        self._unique: set[str] = set()
+        rows = [row for row in session.catalogue("tables", tableType=self._dialect.table_types) if self._own(row)]
+        current = session.catalog_name
+        hidden = {_place(row) for row in self._maybe(self._dialect.hidden)}
+        self._rows = [row for row in rows if row.table_cat in (None, "", current) and _place_of(row) not in hidden]
+        names = Counter(row.table_name for row in self._rows)
+        self._names = {_place_of(row): _name(row, names) for row in self._rows}
+        self._by_place = {_place_of(row): row for row in self._rows}
+        self._comments = {(*_place(row), row[2]): row[3] for row in self._maybe(self._dialect.comments)}
+        self._indexes = _indexes(self._maybe(self._dialect.uniques))
+        self._keys: dict[_Place, list[str]] = {}
+        for found in session.asked(self._dialect.keys):
+            self._keys.setdefault(_place(found), []).append(found[2])
+        self._foreigns: dict[_Place, dict[str, tuple[_Place, list[tuple[str, Any]]]]] = {}
+        for found in session.asked(self._dialect.foreigns):
+            there = self._foreigns.setdefault(_place(found), {})
+            there.setdefault(found[2], ((found[4], found[5]), []))[1].append((found[3], found[6]))
+
+    def everything(self) -> Introspection:
+        tables: dict[str, Table] = {}
+        views: set[str] = set()
+        wanted = [(self._names[_place_of(row)], row) for row in self._rows]
+        wanted = [(name, row) for name, row in wanted if self._chosen(name)]
+        for done, (name, row) in enumerate(wanted):
+            self._progress("tables", done, len(wanted))
+            table = self._table(name, row)
+            if table is not None:
+                tables[name] = table
+                views |= {name} if "VIEW" in (row.table_type or "").upper() else set()
+        self._progress("tables", len(wanted), len(wanted))
+        called, unable = procedures(self._session, self._chosen, self._schema)
+        left = (*self._left_out, *unable)
+        unique = frozenset(self._unique & set(tables))
+        return Introspection(self._dialect.name, dict(sorted(tables.items())), frozenset(views), unique, called, left)
+
+    def _maybe(self, sql: str) -> list[Any]:
+        """What a version of the database that is older than the query can't tell, it doesn't."""
         try:
-            yield name, _table(session, row, name)
+            return self._session.asked(sql)
+        except pyodbc.Error:
+            return []
+
+    def _own(self, row: Any) -> bool:
+        place = row.table_schem or row.table_cat or ""
+        if self._schema:
+            return bool(place == self._schema)
+        return place not in self._dialect.system_schemas and not row.table_name.startswith("sqlite_")
+
+    def _table(self, name: str, row: Any) -> Table | None:
+        """None: it can't be described, which is noted."""
+        try:
+            key = self._key(row)
+            columns = self._columns(name, row, key)
+            key = key or list(self._unique_key(name, row, columns))
+            return Table.model_validate(
+                {
+                    "schema": row.table_schem or None,
+                    "table": None if name == row.table_name else row.table_name,
+                    "comment": self._comment(row),
+                    "primary_key": tuple(key),
+                    "columns": columns,
+                    "foreign_keys": tuple(self._foreign(row, {each.name for each in columns})),
+                }
+            )
         except (ValidationError, ValueError) as error:
-            raise ConfigError([ConfigProblem(f"table {row.table_name} can't be described: {error}")]) from error
+            faults = [each["msg"] for each in error.errors()] if isinstance(error, ValidationError) else [str(error)]
+            self._left_out.append((name, faults[0].removeprefix("Value error, ")))
+            return None
+
+    def _comment(self, row: Any) -> str:
+        # MariaDB says VIEW of a view, and why, where it can't be read.
+        remarks = "" if (row.table_type or "").upper() == "VIEW" and self._dialect.name == "mariadb" else row.remarks
+        return str(remarks or self._comments.get((*_place_of(row), "")) or "").strip()
+
+    def _key(self, row: Any) -> list[str]:
+        if self._dialect.keys:
+            return self._keys.get(_place_of(row), [])
+        keys = sorted(self._session.catalogue("primaryKeys", **_exact(row)), key=lambda key: int(key.key_seq))
+        return [key.column_name for key in keys]
+
+    def _columns(self, name: str, row: Any, key: Sequence[str]) -> tuple[Column, ...]:
+        extras = {extra[0]: extra for extra in self._session.extras(row.table_schem or None, row.table_name)}
+        found = []
+        for each in self._session.catalogue("columns", **_literal(_exact(row))):
+            comment = self._comments.get((*_place_of(row), each.column_name)) or ""
+            try:
+                made = column(self._dialect, each, key, extras.get(each.column_name, _PLAIN), comment)
+            except (ValidationError, ValueError):
+                self._unfit(name, each, key, _UNFIT)
+                continue
+            if self._dialect.ascii_only and not each.column_name.isascii():
+                self._unfit(name, each, key, self._garbled())
+                continue
+            found.append(made)
+        if not found:
+            raise ValueError("it shows no column that can be read; a view may refer to what isn't there")
+        if self._dialect.ascii_only and not row.table_name.isascii():
+            raise ValueError(self._garbled())
+        return tuple(found)
+
+    def _garbled(self) -> str:
+        return f"its name is outside ASCII, which {self._dialect.name}'s driver garbles; make a view of it"
+
+    def _unfit(self, name: str, row: Any, key: Sequence[str], why: str) -> None:
+        """Notes a column that can't be named; raises `ValueError` where rows can't do without it."""
+        if row.column_name in key or not (row.nullable or row.column_def):
+            raise ValueError(f"its column {_shown(row.column_name)} is needed, and {why}")
+        self._left_out.append((f"{name}.{_shown(row.column_name)}", why))
+
+    def _unique_key(self, name: str, row: Any, columns: Sequence[Column]) -> Sequence[str]:
+        """The shortest unique index over columns that are never null."""
+        filled = {each.name for each in columns if not each.nullable}
+        found = [each for each in self._indexes.get(_place_of(row), ()) if set(each) <= filled]
+        if found:
+            self._unique.add(name)
+        return min(found, key=len, default=())
+
+    def _foreign(self, row: Any, known: set[str]) -> Iterator[ForeignKey]:
+        for there, pairs in self._references(row):
+            columns = tuple(column for column, _ in pairs)
+            references = [other for _, other in pairs]
+            if None in references:  # SQLite's way to say the other table's key
+                other = self._by_place.get(there)
+                references = list(self._key(other)) if other is not None else []
+            if set(columns) <= known and len(references) == len(columns):
+                yield ForeignKey(columns=columns, table=self._names.get(there, there[1]), references=tuple(references))
+
+    def _references(self, row: Any) -> Iterator[tuple[_Place, list[tuple[str, Any]]]]:
+        """What the table's foreign keys refer to: a table, and pairs of a column and the other table's."""
+        if self._dialect.foreigns:
+            yield from self._foreigns.get(_place_of(row), {}).values()
+            return
+        place = {f"foreign{part.capitalize()}": value for part, value in _exact(row).items()}
+        groups: list[list[Any]] = []
+        for key in self._session.catalogue("foreignKeys", **place):
+            if int(key.key_seq) == 1 or not groups:
+                groups.append([])
+            groups[-1].append(key)
+        for group in groups:
+            there = (group[0].pktable_schem or "", group[0].pktable_name)
+            yield there, [(key.fkcolumn_name, key.pkcolumn_name) for key in group]
 
 
-def _own(row: Any, schema: str | None, dialect: Dialect) -> bool:
-    place = row.table_schem or row.table_cat or ""
-    return (
-        place == schema if schema else place not in dialect.system_schemas and not row.table_name.startswith("sqlite_")
-    )
+def _name(row: Any, names: Mapping[str, int]) -> str:
+    """A table's name in operations."""
+    qualified = names[row.table_name] > 1 and row.table_schem
+    return f"{row.table_schem}_{row.table_name}" if qualified else str(row.table_name)
 
 
-def _table(session: Session, row: Any, name: str) -> Table:
-    place = {"table": row.table_name, "catalog": row.table_cat or None, "schema": row.table_schem or None}
-    keys = sorted(session.catalogue("primaryKeys", **place), key=lambda key: int(key.key_seq))
-    primary = [key.column_name for key in keys]
-    extras = {extra[0]: extra for extra in session.extras(row.table_schem or None, row.table_name)}
-    columns = tuple(
-        _column(session.dialect, each, primary, extras.get(each.column_name, _PLAIN))
-        for each in session.catalogue("columns", **_literal(place))
-    )
-    made = {
-        "schema": row.table_schem or None,
-        "table": None if name == row.table_name else row.table_name,
-        "comment": (row.remarks or "").strip(),
-        "primary_key": tuple(primary),
-        "columns": columns,
-        "foreign_keys": tuple(_foreign(session, row)),
-    }
-    return Table.model_validate(made)
+def _place(row: Sequence[Any]) -> _Place:
+    return row[0] or "", row[1]
+
+
+def _place_of(row: Any) -> _Place:
+    return row.table_schem or "", row.table_name
+
+
+def _exact(row: Any) -> dict[str, str | None]:
+    return {"table": row.table_name, "catalog": row.table_cat or None, "schema": row.table_schem or None}
 
 
 def _literal(place: Mapping[str, str | None]) -> dict[str, str | None]:
@@ -124,77 +258,17 @@ def _literal(place: Mapping[str, str | None]) -> dict[str, str | None]:
     return {**place, "table": (place["table"] or "").replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")}
 
 
-def _foreign(session: Session, row: Any) -> Iterator[ForeignKey]:
-    place = {"foreignTable": row.table_name, "foreignCatalog": row.table_cat or None, "foreignSchema": row.table_schem}
-    groups: list[list[Any]] = []
-    for key in session.catalogue("foreignKeys", **place):
-        if int(key.key_seq) == 1 or not groups:
-            groups.append([])
-        groups[-1].append(key)
-    for group in groups:
-        yield ForeignKey(
-            columns=tuple(key.fkcolumn_name for key in group),
-            table=group[0].pktable_name,
-            references=tuple(key.pkcolumn_name for key in group),
-        )
+def _indexes(rows: Sequence[Sequence[Any]]) -> dict[_Place, list[tuple[str, ...]]]:
+    """Unique indexes by table, each as its columns."""
+    made: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows:
+        made.setdefault((*_place(row), row[2]), []).append(row[3])
+    found: dict[_Place, list[tuple[str, ...]]] = {}
+    for (schema, table, _), columns in made.items():
+        found.setdefault((schema, table), []).append(tuple(columns))
+    return found
 
 
-def _column(dialect: Dialect, row: Any, primary: Sequence[str], extra: Sequence[Any]) -> Column:
-    default = row.column_def if row.column_def not in (None, "", "NULL") else None
-    automatic = bool(extra[1]) or bool(getattr(row, "auto_increment", 0)) or _rowid(dialect, row, primary)
-    return Column(
-        name=row.column_name,
-        type=_told(extra) or _neutral(dialect, row),
-        nullable=bool(row.nullable) and row.column_name not in primary,
-        comment=(row.remarks or "").strip(),
-        generated=automatic or default is not None,
-    )
-
-
-def _told(extra: Sequence[Any]) -> ColumnType | None:
-    if extra[3]:
-        return ColumnType("decimal")
-    return ColumnType("boolean") if extra[2] else None
-
-
-def _rowid(dialect: Dialect, row: Any, primary: Sequence[str]) -> bool:
-    """A key that the database numbers by itself without saying so: SQLite's INTEGER PRIMARY KEY."""
-    return bool(dialect.last_id) and list(primary) == [row.column_name] and row.type_name.lower() == "integer"
-
-
-def _neutral(dialect: Dialect, row: Any) -> ColumnType:
-    declared = _DECLARED.fullmatch(row.type_name.lower())
-    name = declared["name"].strip() if declared else row.type_name.lower()
-    if name.startswith("_"):
-        return ColumnType.parse(_ELEMENTS.get(name[1:], "text") + "[]")
-    kind = (
-        _NUMBERS.get((dialect.name, name, int(row.data_type)))
-        or _NAMES.get(name)
-        or _CODES.get(int(row.data_type), "text")
-    )
-    if name in _INSTANTS.get(dialect.name, ()):
-        kind = "timestamptz"
-    if "(" in kind:
-        return ColumnType.parse(kind)
-    size = int(declared["first"]) if declared and declared["first"] else int(row.column_size or 0)
-    if kind == "decimal":
-        return _decimal(row, size, declared)
-    if kind == "char":
-        return ColumnType("char", size) if size else ColumnType("text")
-    # A type that isn't text to the database, such as an enumeration, has no length in characters.
-    bounded = kind == "text" and "char" in name and 0 < size <= _BOUNDED_TEXT and size not in (255, 8190)
-    return (
-        ColumnType("text", size) if bounded or (kind == "text" and declared and declared["first"]) else ColumnType(kind)
-    )
-
-
-def _decimal(row: Any, size: int, declared: re.Match[str] | None) -> ColumnType:
-    if declared is not None and declared["first"]:
-        return ColumnType("decimal", size, int(declared["second"] or 0))
-    if (
-        not size
-        or int(row.data_type) not in (pyodbc.SQL_NUMERIC, pyodbc.SQL_DECIMAL)
-        or size < int(row.decimal_digits or 0)
-    ):
-        return ColumnType("decimal")
-    return ColumnType("decimal", size, int(row.decimal_digits or 0))
+def _shown(name: str) -> str:
+    """A name that may hold anything, for a message."""
+    return repr(UNFIT.sub("·", name[:60]))

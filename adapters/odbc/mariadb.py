@@ -47,6 +47,15 @@ MARIADB = Dialect(
     "WHERE g.event_object_schema = t.table_schema AND g.event_object_table = t.table_name)",
     extras="SELECT column_name, extra <> '', column_type = 'tinyint(1)', 0 FROM information_schema.columns "
     "WHERE table_schema = COALESCE(NULLIF(?, ''), DATABASE()) AND table_name = ?",
+    uniques="SELECT '', table_name, index_name, column_name FROM information_schema.statistics "
+    "WHERE table_schema = DATABASE() AND non_unique = 0 AND index_name NOT IN (SELECT index_name "
+    "FROM information_schema.statistics s WHERE s.table_schema = DATABASE() AND s.sub_part IS NOT NULL "
+    "AND s.table_name = statistics.table_name) ORDER BY table_name, index_name, seq_in_index",
+    procedures="SELECT '', r.specific_name, r.routine_name, r.routine_comment, p.parameter_mode, p.parameter_name, "
+    "p.data_type, p.numeric_precision, p.numeric_scale FROM information_schema.routines r "
+    "LEFT JOIN information_schema.parameters p ON p.specific_schema = r.routine_schema "
+    "AND p.specific_name = r.specific_name WHERE r.routine_schema = DATABASE() AND r.routine_type = 'PROCEDURE' "
+    "ORDER BY r.specific_name, p.ordinal_position",
     system_schemas=("mysql", "information_schema", "performance_schema", "sys"),
     take_role="SET ROLE {role}",
     drop_role="SET ROLE NONE",

@@ -262,6 +262,14 @@ class Session:
             rows: list[Any] = cursor.execute(self.dialect.extras, schema or "", table).fetchall()
         return rows
 
+    def asked(self, sql: str) -> list[Any]:
+        """The rows of one of the dialect's own queries of the catalogue; "" asks nothing. Raises pyodbc's errors."""
+        if not sql:
+            return []
+        with contextlib.closing(self._connection.cursor()) as cursor:
+            rows: list[Any] = cursor.execute(sql).fetchall()
+        return rows
+
     @property
     def catalog_name(self) -> str:
         """The database that unqualified names are looked up in."""

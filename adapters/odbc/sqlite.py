@@ -45,6 +45,13 @@ SQLITE = Dialect(
     # A virtual table is its module's own affair.
     undoes="SELECT 1 FROM sqlite_master WHERE COALESCE(?, '') IS NOT NULL AND name = ? COLLATE NOCASE "
     "AND type IN ('table', 'view') AND sql NOT LIKE 'CREATE VIRTUAL%'",
+    hidden="SELECT '', name FROM pragma_table_list WHERE type = 'shadow'",
+    # Of a table without a primary key the driver names the columns of all unique indexes.
+    keys="SELECT '', t.name, i.name FROM sqlite_master t, pragma_table_info(t.name) i "
+    "WHERE t.type = 'table' AND i.pk > 0 ORDER BY t.name, i.pk",
+    uniques="SELECT '', t.name, l.name, i.name FROM sqlite_master t, pragma_index_list(t.name) l, "
+    "pragma_index_info(l.name) i WHERE t.type = 'table' AND l.\"unique\" AND NOT l.partial AND i.name IS NOT NULL "
+    "AND NOT EXISTS (SELECT 1 FROM pragma_index_info(l.name) e WHERE e.name IS NULL) ORDER BY t.name, l.seq, i.seqno",
     codes=Codes(
         messages=(
             ("UNIQUE constraint failed", Failure.CONFLICT),

@@ -29,12 +29,16 @@ from adapters.odbc.values import ColumnType
 
 Place: TypeAlias = tuple[Any, ...]
 
+# libyaml's, where PyYAML is built with it: a description of a thousand tables takes the others half a minute.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PlainDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
 # Quoting makes any other character harmless; these some drivers misread even between quotes.
-_UNFIT = re.compile(r"[\x00-\x1f\x7f?{}\ud800-\udfff]")
+UNFIT = re.compile(r"[\x00-\x1f\x7f?{}\ud800-\udfff]")
 
 
 def _identifier(value: Any) -> Any:
-    if isinstance(value, str) and (not value or len(value) > 128 or _UNFIT.search(value)):
+    if isinstance(value, str) and (not value or len(value) > 128 or UNFIT.search(value)):
         raise ValueError("a name has 1 to 128 characters, no control characters and none of ? { }")
     return value
 
@@ -99,9 +103,13 @@ class _File(_Model):
 def read_tables(path: str, content: bytes) -> Mapping[str, Table]:
     """The tables of a `tables.yaml`; raises `ConfigError` naming every fault's line."""
     try:
-        node = yaml.compose(content.decode(), Loader=yaml.SafeLoader)
-        lines = dict(_lines(node, ())) if node is not None else {}
-        data = yaml.safe_load(content)
+        loader = _Loader(content.decode())
+        try:
+            node = loader.get_single_node()
+            lines = dict(_lines(node, ())) if node is not None else {}
+            data = loader.construct_document(node) if node is not None else None
+        finally:
+            loader.dispose()
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark is not None else 1
@@ -169,7 +177,7 @@ def write_tables(tables: Mapping[str, Table]) -> str:
     return yaml.dump({"tables": made}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(_PlainDumper):  # type: ignore[misc]
     """Columns and keys on one line each, as people write them."""
 
 

@@ -60,6 +60,11 @@ def collect(url: str, allowed: Allowed) -> Collected:
     return Collected(run.files, wsdl)
 
 
+def fetched(url: str, allowed: Allowed) -> bytes:
+    """One document as it is, by the same rules; raises `ConfigError`. Waits: call it on a thread."""
+    return _Run(allowed, time.monotonic() + allowed.seconds)._fetched(url)
+
+
 @dataclass
 class _Run:
     allowed: Allowed

@@ -105,6 +105,8 @@ class _Node:
 class _Reader:
     documents: Documents
     _nodes: dict[tuple[str, str], _Node] = field(default_factory=dict)
+    _abstracts: dict[etree._Element, dict[str, list[etree._Element]]] = field(default_factory=dict)
+    """The operations of each portType by name."""
 
     def __post_init__(self) -> None:
         for path, root in self.documents.definitions:
@@ -153,10 +155,18 @@ class _Reader:
         seen: Counter[str] = Counter()
         for node in nodes:
             name = node.get("name", "").strip()
-            abstract = _abstract(port_type.node, node, overloaded=count[name] > 1)
+            abstract = _abstract(self._named(port_type.node).get(name, []), node, overloaded=count[name] > 1)
             seen[name] += 1
             shown = name if seen[name] == 1 else _overload(name, node, seen[name])
             yield self._operation(shown, node, abstract, binding, style, port_type)
+
+    def _named(self, port_type: etree._Element) -> dict[str, list[etree._Element]]:
+        found = self._abstracts.get(port_type)
+        if found is None:
+            found = self._abstracts[port_type] = {}
+            for each in port_type.iterfind(WSDL + "operation"):
+                found.setdefault(each.get("name", "").strip(), []).append(each)
+        return found
 
     def _operation(
         self,
@@ -243,10 +253,8 @@ class _Reader:
                     continue  # Such a fault is still a fault: only its detail stays untyped.
 
 
-def _abstract(port_type: etree._Element, node: etree._Element, *, overloaded: bool) -> etree._Element | None:
-    """The portType's operation that the binding's `node` means; overloaded ones are told apart by their input."""
-    name = node.get("name", "").strip()
-    alike = [each for each in port_type.iterfind(WSDL + "operation") if each.get("name", "").strip() == name]
+def _abstract(alike: list[etree._Element], node: etree._Element, *, overloaded: bool) -> etree._Element | None:
+    """The operation among those of one name that the binding's `node` means; overloaded ones differ in their input."""
     if overloaded:
         wanted = _name_of(node)
         alike = [each for each in alike if _name_of(each) == wanted] or alike

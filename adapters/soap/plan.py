@@ -143,26 +143,16 @@ class Operations(Mapping[str, Operation]):
         return name in self._places
 
     def _compile(self, form: OperationForm) -> Plan:
-        input, output = input_schema(self._form, form.input), output_schema(self._form, form.output)
-        attaches = self._attaches or any(each is not None and each.attachments for each in (form.input, form.output))
-        if attaches:
-            input, output = _attaching(input), _attaching(output)
-        operation = Operation(
-            name=form.name,
-            effect=effect_of(form.name),
-            input=input,
-            output=output,
-            description=form.documentation,
-        )
+        operation = described(self._form, form, attaches=self._attaches)
         return Plan(
             operation=operation,
             form=form,
             soap=self._port.soap,
-            validator=_validator(input),
+            validator=_validator(operation.input),
             renderer=Renderer(self._form, form.input, self._port.soap),
             decoder=Decoder(self._form, form.output or Message(), self._zone),
             faults={fault.element.tag: (fault, self._fault(Message((fault.element,)))) for fault in form.faults},
-            attaches=attaches,
+            attaches=_attached(form, always=self._attaches),
             recurs=_recurs(self._form, form.output or Message()),
         )
 
@@ -184,6 +174,24 @@ def _recurs(form: Form, message: Message) -> bool:
     except CycleError:
         return True
     return False
+
+
+def described(form: Form, operation: OperationForm, *, attaches: bool = False) -> Operation:
+    """An operation with the schemas of its messages; `attaches`: every message may have attachments."""
+    input, output = input_schema(form, operation.input), output_schema(form, operation.output)
+    if _attached(operation, always=attaches):
+        input, output = _attaching(input), _attaching(output)
+    return Operation(
+        name=operation.name,
+        effect=effect_of(operation.name),
+        input=input,
+        output=output,
+        description=operation.documentation,
+    )
+
+
+def _attached(operation: OperationForm, *, always: bool) -> bool:
+    return always or any(each is not None and each.attachments for each in (operation.input, operation.output))
 
 
 def effect_of(name: str) -> Effect:

@@ -24,6 +24,12 @@ async def _ready(control: Control, _: Request) -> Response:
         serving = control.runtime.serving
         body["snapshot"] = serving.version
         body["limits"] = serving.limiter.state()
+        mocked = sum(len(group.mocked) for group in serving.compiled.groups.values())
+        if mocked:
+            body["mocked_routes"] = mocked
+        if control.runtime.means.mocking:
+            body["upstreams"] = dict.fromkeys(serving.compiled.upstreams, "mocked")
+            return JSONResponse(body, 200 if ready else 503)
         body["upstreams"] = {name: _health(upstream.state()) for name, upstream in serving.upstreams.items()}
     return JSONResponse(body, 200 if ready else 503)
 

@@ -1,4 +1,4 @@
-"""`figway check`: a workspace checked offline and completely; `--live` connects to its upstreams too."""
+"""`figway check`: a workspace checked offline; `--live` connects to upstreams, `--drift` reads imported ones again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import click
 
 from adapters.capabilities import SupportsLeftOut
 from gateway.cli.common import FINDING, json_option, print_json, workspace_option
+from gateway.cli.drifting import Drifted, drifted
 from gateway.cli.probing import Probed, probe_all
+from gateway.importing.drift import Grade
 from gateway.routing.load import Loaded, compile_workspace, read_workspace
 from gateway.routing.model import Finding, InvalidWorkspace
 
@@ -27,20 +29,25 @@ Example:
 @workspace_option
 @json_option
 @click.option("--live", is_flag=True, help="Also connect to every upstream.")
+@click.option("--drift", is_flag=True, help="Also read the sources of imported upstreams again: what changed there?")
 @click.option("--verbose", is_flag=True, help="Also list the operations that upstreams describe but can't be called.")
-def command(workspace: Path, as_json: bool, live: bool, verbose: bool) -> None:
+def command(workspace: Path, as_json: bool, live: bool, drift: bool, verbose: bool) -> None:
     """Exit 0 when nothing is wrong (warnings allowed), 1 otherwise."""
     loaded, findings = _checked(workspace)
     probes = asyncio.run(probe_all(loaded.adapters)) if live and loaded is not None else ()
     told = _told(loaded) if verbose and loaded is not None else []
+    drifts = drifted(workspace) if drift and loaded is not None else []
     if as_json:
         found = {"findings": [asdict(each) for each in findings], "upstreams": [asdict(each) for each in probes]}
-        print_json({**found, "left_out": [asdict(each) for each in told]} if verbose else found)
+        found |= {"left_out": [asdict(each) for each in told]} if verbose else {}
+        print_json({**found, "drift": [asdict(each) for each in drifts]} if drift else found)
     else:
         _print(findings, probes, loaded)
         for each in told:
             click.echo(str(each))
-    if loaded is None or not all(each.ok for each in probes):
+        _print_drift(drifts)
+    sound = all(each.ok for each in probes) and all(each.ok for each in drifts)
+    if loaded is None or not sound:
         raise SystemExit(FINDING)
 
 
@@ -75,6 +82,16 @@ def _told(loaded: Loaded) -> list[_LeftOut]:
         for name, adapter in sorted(loaded.adapters.items())
         if isinstance(adapter, SupportsLeftOut) and (adapter.operations() or adapter.left_out)
     ]
+
+
+def _print_drift(drifts: list[Drifted]) -> None:
+    for each in drifts:
+        if each.unread:
+            click.echo(f"upstream {each.upstream}: its source can't be read: {each.unread}", err=True)
+        elif not each.changes:
+            click.echo(f"upstream {each.upstream}: its source is as it was imported")
+        for change in each.changes:
+            click.echo(f"upstream {each.upstream}: {change}", err=change.grade is Grade.BREAKING)
 
 
 def _print(findings: tuple[Finding, ...], probes: tuple[Probed, ...], loaded: Loaded | None) -> None:

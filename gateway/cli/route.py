@@ -55,7 +55,8 @@ def list_groups(workspace: Path, as_json: bool, server: str | None) -> None:
         stage = each["stage"]
         share = f" {stage['weight']:g} %" if stage["reads"] == "canary" else ""
         writes = coloured(stage["writes"]) + (" (frozen)" if stage["frozen"] else "")
-        about = [each["state"], each["owner"] or "-", str(len(each["routes"]))]
+        mocked = click.style(f" ({len(each['mocked'])} mocked)", fg="red") if each.get("mocked") else ""
+        about = [each["state"], each["owner"] or "-", f"{len(each['routes'])}{mocked}"]
         rows.append([each["name"], coloured(stage["reads"]) + share, writes, *about])
     table(rows)
 
@@ -80,6 +81,8 @@ def show(workspace: Path, as_json: bool, server: str | None, group: str) -> None
         if value:
             click.echo(f"{name:<8} {value}")
     click.echo(f"routes   {', '.join(found['routes'])}")
+    if found.get("mocked"):
+        click.echo(f"mocked   {', '.join(found['mocked'])}: examples answer them, no system does")
 
 
 @command.command(

@@ -22,14 +22,20 @@ logger = logging.getLogger("figway")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that serve.")
 @click.option("--watch", is_flag=True, help="Publish the workspace whenever its files change.")
 @click.option("--dev", is_flag=True, help="Accept the tokens of 'figway token'; for this host only.")
+@click.option("--mock", is_flag=True, help="Answer every route from its contract; no upstream is asked.")
 @click.option("--host", help="The address to listen on; overrides FIGWAY_HOST.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on; overrides FIGWAY_PORT.")
-def command(workspace: Path, workers: int, watch: bool, dev: bool, host: str | None, port: int | None) -> None:
+def command(
+    workspace: Path, workers: int, watch: bool, dev: bool, mock: bool, host: str | None, port: int | None
+) -> None:
     """Serve a workspace: its active snapshot, or on an empty store its files.
 
     An invalid workspace isn't served: every problem is told, and the exit code is 1.
+
+    With --mock every route is answered by an example: its contract's own, else one made from its schema. Keys, policies
+    and limits hold as ever; nothing is asked of any upstream, and nothing is kept where the gateway itself keeps it.
     """
-    settings = replace(process_settings(host, port), dev=dev)
+    settings = replace(process_settings(host, port), dev=dev, mock=mock)
     if dev and not is_loopback(settings.host):
         fail(f"--dev lets anyone in who can make a token here, so it doesn't listen on {settings.host}", USAGE)
     configure_logging(settings)

@@ -27,6 +27,8 @@ _PROBLEM = (b"content-type", MEDIA_TYPE)
 # What a legacy system holds mustn't be taken for a page of ours.
 _AS_SAID = (b"x-content-type-options", b"nosniff")
 _OF_CONTENT = (b"content-type", b"content-length")
+# They have no content (RFC 9110 §15.3.5, §15.3.6): what was sent would be taken for the next response.
+_EMPTY = frozenset((204, 205))
 # What would end a header field, or mustn't stand in one (RFC 9110 §5.5).
 _ONE_LINE = bytes(0x20 if byte < 0x20 or byte == 0x7F else byte for byte in range(256))
 
@@ -47,8 +49,9 @@ class Response:
             self._of_problem(call, reply)
         else:
             self._of_reply(reply)
+        if self.status != 204:  # RFC 9110 §8.6
+            self.headers.append((b"content-length", b"%d" % self.size))
         self.headers += [
-            (b"content-length", b"%d" % self.size),
             (b"figway-snapshot", b"%d" % call.snapshot),
             (b"figway-lineage", call.id.encode()),
             *call.reply_headers,
@@ -75,6 +78,8 @@ class Response:
         if reply.content is not None:
             self.body, self.content = b"", reply.content
             self.headers += [(b"content-type", reply.content.media_type.encode("ascii")), _AS_SAID]
+        if self.status in _EMPTY:
+            self.body = b""
         if self.body:
             self.headers.append(_JSON)
         self.served_by = reply.served_by

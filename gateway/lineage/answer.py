@@ -51,8 +51,11 @@ def told(record: Record, compiled: Compiled, origins: Origins, elements: Element
         return answer
     answer["snapshot"]["contract"] = route.where
     side = record.get("served_by")
-    if route.missing is not None and side == "replacement":
-        return {**answer, "note": "The replacement isn't built yet: the reply was an example made from the contract."}
+    if side == "mock":
+        return {**answer, "note": "No system is behind the route: the reply was an example made from the contract."}
+    examples = (record.get("noted") or {}).get("mocked")
+    if examples:
+        answer["note"] = f"Parts of the reply were examples made from the contract: those of {', '.join(examples)}."
     found = origins.fields(route, side) if record["status"] < _OK else []
     names = used(found) or [route.operation_id]
     routes = [each for name in names if (each := origins.route(name)) is not None]

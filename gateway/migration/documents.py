@@ -40,6 +40,7 @@ def group_document(group: Group) -> dict[str, Any]:
         "stage": shown(group.stage),
         "declared": shown(group.declared),
         "routes": list(group.routes),
+        "mocked": list(group.mocked),
         "cohorts": dict(group.cohorts),
     }
 

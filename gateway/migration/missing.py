@@ -1,39 +1,9 @@
-"""What stands for a replacement that isn't built yet: a clear no, or an example that says that it is one."""
+"""What is noted of a group whose replacement isn't built yet."""
 
 from __future__ import annotations
 
-from gateway.call import Call, Reply
-from gateway.errors import NotBuilt
 from gateway.migration.model import Side
 from gateway.migration.switch import Notes
-from gateway.mock.mock import mocked
-from gateway.pipeline import Handler
-from gateway.routing.model import Route
-
-HEADER = (b"figway-mock", b"true")
-_WARNING = "This answer is an example made from the contract: the replacement isn't built yet."
-
-
-def stand_in(route: Route) -> Handler:
-    """The handler of a route's replacement that is missing."""
-    return _mock(route) if route.missing == "mock" else _refuse
-
-
-async def _refuse(call: Call) -> Reply:
-    raise NotBuilt(
-        "The system that is to answer this isn't built yet; nothing was sent.",
-        fix="Ask the owner of the gateway to have legacy answer you, such as by a cohort.",
-    )
-
-
-def _mock(route: Route) -> Handler:
-    async def answer(call: Call) -> Reply:
-        body = mocked(route.reply, route.examples, call.path)
-        if route.is_list:
-            body = {**body, "next": None}
-        return Reply(route.status, body, served_by="replacement", headers=[HEADER], warnings=(_WARNING,))
-
-    return answer
 
 
 class Quiet:

@@ -131,7 +131,8 @@ class Writes:
         """Whether an upstream of the route can say what became of a write."""
         bindings = [each for each in (route.legacy, route.replacement) if each is not None]
         asked = bindings if two_sided(route) else bindings[:1]
-        return any(self._upstreams[each.upstream].tells for each in asked)
+        there = (self._upstreams.get(each.upstream) for each in asked)  # none, where examples answer
+        return any(each.tells for each in there if each is not None)
 
     def deadline(self, route: Route) -> float:
         """Seconds that a call of the route has."""

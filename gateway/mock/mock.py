@@ -51,21 +51,19 @@ class CantMock(Exception):
     """No value that the schema takes was found."""
 
 
-def mocked(schema: JsonSchema | None, examples: Sequence[Json] = (), given: Mapping[str, Json] | None = None) -> Json:
-    """A value that `schema` takes (None: no body): the first example that it takes, else one made from it.
+def taking(schema: JsonSchema) -> Callable[[Json], bool]:
+    """Whether a whole schema takes a value, formats asserted."""
+    return jsonschema_rs.Draft202012Validator(dict(schema), validate_formats=True).is_valid
 
-    `given` are members that the caller named, such as an id in the path: they stand in the value where the schema takes
-    them. Raises `CantMock`.
-    """
+
+def mocked(schema: JsonSchema | None, examples: Sequence[Json] = ()) -> Json:
+    """A value that `schema` takes (None: no body): the first example that it takes, else one made from it. Raises
+    `CantMock`."""
     if schema is None:
         return None
-    maker = _Maker(schema)
-    takes = maker.taking(schema)
-    for value in chain(examples, maker.values(schema, 0)):
+    takes = taking(schema)
+    for value in chain(examples, _Maker(schema).values(schema, 0)):
         if takes(value):
-            for name, said in (given or {}).items():
-                if isinstance(value, dict) and name in value and takes({**value, name: said}):
-                    value = {**value, name: said}
             return value
     raise CantMock("no value that the schema takes was found")
 

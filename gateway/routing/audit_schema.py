@@ -101,9 +101,11 @@ class Audit(_Model):
             sealed=frozenset(person.keep) if person is not None else frozenset(),
         )
 
-    def log_rules(self) -> AuditRules:
+    def log_rules(self, *, anchored: bool = True) -> AuditRules:
         """What holds for the log itself."""
-        return AuditRules(self.keep, self.anchor, reads_when_unwritable=self.reads_when_unwritable == "serve")
+        return AuditRules(
+            self.keep, self.anchor if anchored else None, reads_when_unwritable=self.reads_when_unwritable == "serve"
+        )
 
 
 def check_audit(files: Mapping[str, bytes], audit: BaseModel, routes: Sequence[Route], report: Report) -> None:

@@ -179,21 +179,24 @@ class Compiler:
                 self._say((*place, "operation"), sentence)
             return
         at = place if inputs is None else (*place, "input")
-        given = list(signature.accepts() if inputs is None else inputs)
-        if inputs is None:
-            given = [name for name in given if name not in SHOWN or name in declared(operation.input)]
-        for name in given:
-            self._check_name(operation, name, (*at, name) if inputs is not None else at)
-        for name in sorted(required(operation.input) - {name.split(".")[0] for name in given}):
+        # A name that is passed on as it is may hold dots.
+        given = (
+            [(name,) for name in signature.accepts() if name not in SHOWN or name in declared(operation.input)]
+            if inputs is None
+            else [tuple(each.split(".")) for each in inputs]
+        )
+        for parts in given:
+            self._check_name(operation, parts, (*at, ".".join(parts)) if inputs is not None else at)
+        for name in sorted(required(operation.input) - {parts[0] for parts in given}):
             self._say(at, f"'{operation.name}' needs '{name}': give it an expression or a value")
 
-    def _check_name(self, operation: Operation, name: str, place: Place) -> None:
+    def _check_name(self, operation: Operation, parts: tuple[str, ...], place: Place) -> None:
         # The name `Changes.Email` leads into a member's member.
-        parents, known = name.split("."), members(operation.input)
-        if known is None or unknown(tuple(parents), operation.input) is None:
+        known = members(operation.input)
+        if known is None or unknown(parts, operation.input) is None:
             return
-        above = _at(operation.input, tuple(parents[:-1])) if parents[0] in known else operation.input
-        self._say(place, f"'{operation.name}' takes no '{name}'{_among(sorted(declared(above)))}")
+        above = _at(operation.input, parts[:-1]) if parts[0] in known else operation.input
+        self._say(place, f"'{operation.name}' takes no '{'.'.join(parts)}'{_among(sorted(declared(above)))}")
 
     def _check_step(self, route: str, given: Iterable[str], routes: Mapping[str, Signature], place: Place) -> None:
         target = routes.get(route)

@@ -16,7 +16,8 @@ from gateway.routing.source import parse
 
 METHODS = ("get", "put", "post", "delete", "patch")
 _DOCUMENT = {"openapi", "info", "servers", "paths", "components", "tags", "externalDocs", "jsonSchemaDialect"}
-_COMPONENTS = {"schemas", "responses", "parameters", "examples", "requestBodies", "headers"}
+_DOCUMENT |= {"security"}
+_COMPONENTS = {"schemas", "responses", "parameters", "examples", "requestBodies", "headers", "securitySchemes"}
 _PATH_ITEM = {"summary", "description", "parameters", "servers", *METHODS}
 _OPERATION = {"tags", "summary", "description", "externalDocs", "operationId", "parameters", "requestBody"}
 _OPERATION |= {"responses", "deprecated", "security"}

@@ -15,17 +15,22 @@ Stamp: TypeAlias = tuple[tuple[str, int, int, int], ...]
 _MAX_FILE = 8 * 2**20
 _MAX_TOTAL = 64 * 2**20
 _MAX_FILES = 5_000
+INTERRUPTED = ".figway/import/decided.json"
+"""Is there while `figway import` puts its files in place: until then they don't fit together."""
 
 
 def read_workspace(directory: Path) -> dict[str, bytes]:
     """The workspace's files by POSIX path relative to `directory`; hidden files are left out.
 
-    Raises `InvalidWorkspace` when there is no `gateway.yaml`, when a link leads outside, and beyond the bounds
-    (8 MiB a file, 64 MiB and 5,000 files in all). Blocks: call it on a thread.
+    Raises `InvalidWorkspace` when there is no `gateway.yaml`, an import was interrupted, a link leads outside, or a
+    bound is passed (8 MiB a file, 64 MiB and 5,000 files in all). Blocks: call it on a thread.
     """
     root = directory.resolve()
     if not (root / "gateway.yaml").is_file():
         sentence = f"there is no gateway.yaml in {directory}: 'figway init' makes one"
+        raise InvalidWorkspace((Finding("gateway.yaml", 0, "", sentence),))
+    if (root / INTERRUPTED).exists():
+        sentence = "an import was interrupted: run 'figway import' once more, it completes what it began"
         raise InvalidWorkspace((Finding("gateway.yaml", 0, "", sentence),))
     files: dict[str, bytes] = {}
     findings: list[Finding] = []

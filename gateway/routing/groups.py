@@ -84,6 +84,8 @@ class Group:
     """The operationIds of reads of which the replacement answers some fields only."""
     missing: tuple[str, ...] = ()
     """The operationIds of reads whose replacement isn't there yet, which the contract says."""
+    mocked: tuple[str, ...] = ()
+    """The operationIds of routes that no system is behind, and that are answered by examples."""
 
 
 def stage_document(stage: Stage, origin: str) -> dict[str, Any]:

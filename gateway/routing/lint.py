@@ -17,6 +17,7 @@ from gateway.routing.paths import declared
 from gateway.routing.report import Place, Report
 from gateway.routing.routes import Bound
 from gateway.routing.shown import SHOWN
+from gateway.routing.splits import NO_EXAMPLE, can_be_mocked
 from gateway.routing.upstreams import Upstreams
 
 _OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "in", "like", "null")
@@ -57,9 +58,20 @@ class _Linter:
             self._check_steps()
 
     def _check_served(self) -> None:
-        bound = "legacy" in self._extension or "replacement" in self._extension
+        bound = not self._extension.keys().isdisjoint(("legacy", "replacement", "missing"))
         if bound == ("compose" in self._extension):
             self._say((), "a route is served by legacy and/or replacement, or else by compose: give one of them")
+        elif self._route.absent is not None:
+            self._check_absent(self._route)
+
+    def _check_absent(self, route: Route) -> None:
+        """What stands for a system is worth a word each time: nobody should take it for one."""
+        says = "fail" if route.absent == "fail" else "are answered by examples, and change nothing"
+        place = (*self._source.place, "x-gateway", "missing")
+        sentence = f"no system is behind {route.operation_id}, so its calls {says}: bind it once there is one"
+        self._report.add(self._source.document, place, sentence, "warning")
+        if route.absent == "mock" and not can_be_mocked(route):
+            self._say(("missing",), NO_EXAMPLE)
 
     def _check_effect(self) -> None:
         method, effect = self._route.method, self._route.effect

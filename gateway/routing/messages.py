@@ -35,6 +35,8 @@ class Messages:
     def __init__(self, document: Document, documents: Mapping[str, Document], report: Report) -> None:
         self._document, self._report = document, report
         self._components = Components(document, documents, report)
+        self._judged: dict[Place, JsonSchema | None] = {}
+        """The schemas that stand in components, which many operations refer to."""
         self._check_components()
 
     def parameters(self, operation: Exposed) -> tuple[tuple[Parameter, ...], bool]:
@@ -191,6 +193,13 @@ class Messages:
 
     def schema(self, schema: Any, place: Place) -> JsonSchema | None:
         """`schema` made to stand on its own, if it is one and compiles."""
+        if place[:1] != ("components",):
+            return self._schema(schema, place)
+        if place not in self._judged:
+            self._judged[place] = self._schema(schema, place)
+        return self._judged[place]
+
+    def _schema(self, schema: Any, place: Place) -> JsonSchema | None:
         if not isinstance(schema, (dict, bool)):
             self._say(place, "a schema is missing here")
             return None

@@ -242,6 +242,7 @@ def _group(name: str, model: GroupModel, routes: Sequence[Route], stage: Stage |
         lacking_writes=_lacking(writes),
         split=tuple(each.operation_id for each in reads if each.replacement is not None and each.replacement.owns),
         missing=tuple(each.operation_id for each in reads if each.missing is not None),
+        mocked=tuple(each.operation_id for each in routes if each.absent == "mock"),
     )
 
 

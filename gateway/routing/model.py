@@ -129,6 +129,8 @@ class Route:
     replacement: Binding | None = None
     missing: Literal["fail", "mock"] | None = None
     """There is to be a replacement, and isn't yet: what its calls come to."""
+    absent: Literal["fail", "mock"] | None = None
+    """No system is behind it, neither legacy nor a replacement: what its calls come to."""
     compose: Composite | None = None
     enforcement: Literal["strict", "shape", "off"] = "strict"
     is_list: bool = False

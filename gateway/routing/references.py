@@ -18,6 +18,11 @@ _MAX_FILE = 65_536
 _SECRET = re.compile(r"(?i)\b(?:pwd|password|passwd|secret|token)\s*=\s*[^;\s]+|://[^/\s:@]*:[^/\s@]+@")
 
 
+def looks_secret(text: str) -> bool:
+    """Whether a text seems to hold a password or a token."""
+    return _SECRET.search(text) is not None
+
+
 class References:
     """Resolves the references of one document against an environment and this machine's files."""
 
@@ -51,7 +56,7 @@ class References:
             return self._file(text, rest, place)
         if colon and scheme == "vault":
             return self._wrong(text, place, "vault references aren't supported yet: use env: or file:")
-        if _SECRET.search(text):
+        if looks_secret(text):
             self._literals.add(place)
         return text
 

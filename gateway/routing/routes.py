@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from adapters.contract import Effect, Json
 from gateway.routing.bindings import Compiler, Signature
@@ -13,7 +14,7 @@ from gateway.routing.messages import Messages
 from gateway.routing.model import Binding, Expression, Route
 from gateway.routing.paths import declared, path_of
 from gateway.routing.report import Document, Place, Report
-from gateway.routing.schema import CostModel, Extension, ReplacementModel
+from gateway.routing.schema import BindingModel, CostModel, Extension, ReplacementModel
 from gateway.routing.shown import is_sparse
 from gateway.routing.upstreams import Upstreams
 
@@ -78,13 +79,9 @@ def _route(draft: _Draft, signatures: Mapping[str, Signature], upstreams: Upstre
         return None
     place = (*operation.place, "x-gateway")
     compiler = Compiler(operation.document, upstreams, report)
-    replacement = extension.replacement
-    sides = (
-        {}
-        if extension.legacy is None
-        else {"legacy": compiler.binding(extension.legacy, signature, (*place, "legacy"))}
-    )
-    if replacement is not None and replacement.missing is None:
+    legacy, replacement, missing = _there(extension, upstreams)
+    sides = {} if legacy is None else {"legacy": compiler.binding(legacy, signature, (*place, "legacy"))}
+    if replacement is not None:
         sides["replacement"] = _replacement(replacement, signature, compiler, (*place, "replacement"))
     compose, cost = None, extension.cost
     if extension.compose is not None:
@@ -102,7 +99,8 @@ def _route(draft: _Draft, signatures: Mapping[str, Signature], upstreams: Upstre
         content=draft.content,
         legacy=sides.get("legacy"),
         replacement=sides.get("replacement"),
-        missing=None if replacement is None else replacement.missing,
+        missing=missing,
+        absent=None if sides else extension.missing,
         compose=compose,
         enforcement=extension.enforcement,
         is_list=signature.is_list,
@@ -116,6 +114,23 @@ def _route(draft: _Draft, signatures: Mapping[str, Signature], upstreams: Upstre
         where=f"{operation.document.file}:{operation.document.line(operation.place)}",
     )
     return replace(route, sparse=is_sparse(route))
+
+
+def _there(
+    extension: Extension, upstreams: Upstreams
+) -> tuple[BindingModel | None, ReplacementModel | None, Literal["fail", "mock"] | None]:
+    """The bindings that there are, and what calls of a replacement come to that isn't there."""
+    legacy, replacement = extension.legacy, extension.replacement
+    missing = None if replacement is None else replacement.missing
+    replacement = None if missing else replacement
+    if extension.missing is None:
+        return legacy, replacement, missing
+    known = upstreams.specs.keys() | upstreams.broken
+    legacy = legacy if legacy is not None and legacy.upstream in known else None
+    if replacement is not None and replacement.upstream not in known:
+        replacement, missing = None, extension.missing
+    # Of a read, beside legacy, it is a replacement that is still to come.
+    return legacy, replacement, None if legacy is None or extension.effect is not Effect.READ else missing
 
 
 def _replacement(model: ReplacementModel, signature: Signature, compiler: Compiler, place: Place) -> Binding | None:

@@ -197,6 +197,11 @@ class Extension(_Model):
     legacy: BindingModel | None = Field(default=None, description="The system that has always served it.")
     replacement: ReplacementModel | None = Field(default=None, description="What is to take over.")
     compose: ComposeModel | None = Field(default=None, description="Several routes instead of one upstream.")
+    missing: Literal["fail", "mock"] | None = Field(
+        default=None,
+        description="What calls come to while there is no binding, or gateway.yaml doesn't have its upstream: they "
+        "fail, or are answered by an example.",
+    )
     enforcement: Literal["strict", "shape", "off"] = Field(
         default="strict", description="A reply that breaks the contract is refused (502), trimmed to it, or passed."
     )

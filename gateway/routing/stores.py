@@ -56,11 +56,6 @@ def state_url(workspace: Path) -> str:
     return stores_of(workspace).state
 
 
-def limits_url(workspace: Path) -> str:
-    """`stores.limits`; raises `StoreError`. Blocks."""
-    return stores_of(workspace).limits
-
-
 def audit_url(workspace: Path) -> str:
     """`stores.audit`; raises `StoreError`. Blocks."""
     return stores_of(workspace).audit

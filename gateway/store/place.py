@@ -73,6 +73,11 @@ class StateFolder:
         """The folder of the gateway's own secret keys."""
         return self.path / "keys"
 
+    @property
+    def of_mocks(self) -> StateFolder:
+        """The folder of what is kept while examples answer all routes, apart from what is real."""
+        return StateFolder(self.path / "mock")
+
     def create(self) -> None:
         """Makes the folder, readable by its owner only and ignored by git; raises `StoreError`."""
         try:

@@ -17,9 +17,9 @@ class Sftp(BaseModel):
 
     model_config = _FROZEN
 
-    host: str = Field(min_length=1)
-    port: int = Field(22, ge=1, le=65535)
-    user: str = Field(min_length=1)
+    host: str = Field(min_length=1, description="The server.")
+    port: int = Field(22, ge=1, le=65535, description="The port on which it listens.")
+    user: str = Field(min_length=1, description="Whom the gateway logs in as.")
     host_key: str = Field(
         min_length=1, description="The server's public key, as ssh-keyscan says it; another one is refused."
     )
@@ -39,9 +39,9 @@ class S3(BaseModel):
 
     model_config = _FROZEN
 
-    bucket: str = Field(min_length=3, max_length=63)
+    bucket: str = Field(min_length=3, max_length=63, description="The bucket's name.")
     prefix: str = Field("", description="Such as 'outgoing/'; names begin behind it.")
-    region: str = "us-east-1"
+    region: str = Field("us-east-1", description="Where the bucket is.")
     endpoint: str | None = Field(None, description="Another server than Amazon's, such as https://minio.example.com.")
     access_key: Secret
     secret_key: Secret

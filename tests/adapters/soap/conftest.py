@@ -218,6 +218,15 @@ def guarded_php() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def noting_php(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A PHP server that wants the same, and the file in which it notes each order that is put."""
+    journal = tmp_path_factory.mktemp("noted") / "orders"
+    journal.touch()
+    for url in _php(FIGWAY_PASSWORD="let me in", FIGWAY_JOURNAL=str(journal)):
+        yield url, journal
+
+
+@pytest.fixture(scope="session")
 def users_php() -> Iterator[str]:
     """A PHP server that lets everybody in, and knows alice and bob by their passwords."""
     yield from _php(FIGWAY_USERS=json.dumps({"alice": "pw of alice", "bob": "pw of bob", "zoë & <co>": "pw"}))

@@ -105,3 +105,11 @@ def test_a_warning_stays_one_header_field() -> None:
     call = Call("id", "it", 1, "GET", "/it", 0.0, "", {})
     response = Response(call, Reply(200, {}, warnings=("a\r\nset-cookie: b=c\x00é",)))
     assert dict(response.headers)[b"figway-warning"] == b"a  set-cookie: b=c ?"
+
+
+@pytest.mark.parametrize(("status", "length"), [(204, None), (205, b"0"), (200, b"4")])
+def test_what_has_no_content_sends_none(status: int, length: bytes | None) -> None:
+    call = Call("id", "it", 1, "DELETE", "/it", 0.0, "", {})
+    response = Response(call, Reply(status, None))
+    assert response.body == (b"null" if status == 200 else b"")
+    assert dict(response.headers).get(b"content-length") == length

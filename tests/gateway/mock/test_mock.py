@@ -107,13 +107,6 @@ def test_the_contracts_own_example_goes_first_where_the_schema_takes_it() -> Non
     assert mocked(schema, [{"id": 7}, {"id": "seven"}, {"id": "eight"}]) == {"id": "seven"}
 
 
-def test_what_the_caller_named_stands_in_it() -> None:
-    schema = {"type": "object", "properties": {"id": {"type": "string", "maxLength": 4}, "name": {"type": "string"}}}
-    assert mocked(schema, given={"id": "C-1", "other": "x"})["id"] == "C-1"
-    assert mocked(schema, given={"id": "too long"})["id"] != "too long"
-    assert "other" not in mocked(schema, given={"other": "x"})
-
-
 @pytest.mark.parametrize(
     "schema",
     [

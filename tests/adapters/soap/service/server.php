@@ -1,6 +1,6 @@
 <?php
 // A real SOAP server for the tests. Order numbers choose what happens; passwords are checked when FIGWAY_PASSWORD is set
-// (the user figway's) or FIGWAY_USERS (as JSON, name → password).
+// (the user figway's) or FIGWAY_USERS (as JSON, name → password); what is put is noted in FIGWAY_JOURNAL.
 const WSS = 'http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-';
 const NS = 'urn:test:orders';
 
@@ -70,6 +70,9 @@ class Orders {
         if ($order->Customer->Name === 'nobody') {
             $errors = [['Field' => 'Customer/Name', 'Message' => 'is not a name']];
             throw new SoapFault('Client', 'the order is invalid', null, ['Error' => $errors], 'Validation');
+        }
+        if ($journal = getenv('FIGWAY_JOURNAL')) {
+            file_put_contents($journal, $order->Id . "\n", FILE_APPEND | LOCK_EX);
         }
         return (object) ['Order' => $order];
     }

@@ -99,13 +99,14 @@ def test_its_callers_are_told(served: Any) -> None:
     with served.gateway.client() as wendy:
         one, listed = wendy.get("/things/T7"), wendy.get("/things?limit=2")
     assert served.old.asked == served.new.asked == []
-    assert one.headers["figway-served-by"] == listed.headers["figway-served-by"] == "replacement"
+    said = "mock" if served.mode == "mock" else "replacement"
+    assert one.headers["figway-served-by"] == listed.headers["figway-served-by"] == said
     if served.mode == "fail":
         for answer in (one, listed):
             assert (answer.status_code, answer.json()["type"]) == (501, "urn:figway:problem:not-built")
         return
     assert one.json() == {"thing_id": "T7", "price": "9.99"}
-    assert (len(listed.json()["items"]), listed.json()["next"]) == (1, None)
+    assert len(listed.json()["items"]) == 2
     for answer in (one, listed):
         assert answer.headers["figway-mock"] == "true"
         assert "example" in answer.headers["figway-warning"]

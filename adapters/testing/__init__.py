@@ -1,0 +1,9 @@
+"""What adapter authors test with: the conformance suite, its subjects and samples, and tapes; see README.md."""
+
+from __future__ import annotations
+
+from adapters.testing.conformance import AdapterConformance
+from adapters.testing.subject import Sample, Subject
+from adapters.testing.tape import InvalidTape, Replaying, Taping
+
+__all__ = ["AdapterConformance", "InvalidTape", "Replaying", "Sample", "Subject", "Taping"]

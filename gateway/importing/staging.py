@@ -1,0 +1,93 @@
+"""Files of a workspace written all at once or not at all.
+
+They are first written aside, into `.figway/import`; one rename then says that they count, and from there on whoever
+finds them completes it. A kill at any moment leaves the workspace as it was, or a few renames short of what it will be,
+which `read_workspace` refuses to read.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+
+from gateway.importing.model import CantImport
+from gateway.routing.folder import INTERRUPTED
+
+_NEW = "new"
+
+
+@contextmanager
+def alone(workspace: Path) -> Iterator[None]:
+    """Lets one import at a time work on a workspace, and completes what a killed one began; raises `CantImport`."""
+    if not (workspace / "gateway.yaml").is_file():
+        raise CantImport(f"there is no gateway.yaml in {workspace}: 'figway init' makes one")
+    folder = workspace / ".figway"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        with (folder / "import.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            finish(workspace)
+            yield
+    except BlockingIOError:
+        raise CantImport(f"another import works on {workspace}: wait for it to end") from None
+    except PermissionError as error:
+        raise CantImport(f"{error.filename} can't be written: {error.strerror}") from error
+
+
+def write(workspace: Path, files: Mapping[str, bytes | None]) -> None:
+    """Writes those files; None removes one. Raises `CantImport` when nothing was written."""
+    staged = (workspace / INTERRUPTED).parent
+    try:
+        shutil.rmtree(staged, ignore_errors=True)
+        for name, content in files.items():
+            if content is not None:
+                _write(staged / _NEW / name, content)
+        names = {"write": [name for name, each in files.items() if each is not None]}
+        names["remove"] = [name for name, each in files.items() if each is None]
+        _write(staged / "draft.json", orjson.dumps(names))
+    except OSError as error:
+        shutil.rmtree(staged, ignore_errors=True)
+        raise CantImport(f"{error.filename} can't be written: {error.strerror}; nothing was changed") from error
+    os.replace(staged / "draft.json", workspace / INTERRUPTED)
+    _sync(staged)
+    finish(workspace)
+
+
+def finish(workspace: Path) -> None:
+    """Completes what was decided on, if anything was, and removes what wasn't."""
+    decided = workspace / INTERRUPTED
+    staged = decided.parent
+    if decided.exists():
+        names = orjson.loads(decided.read_bytes())
+        for name in names["write"]:
+            source, target = staged / _NEW / name, workspace / name
+            if source.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(source, target)
+                _sync(target.parent)
+        for name in names["remove"]:
+            (workspace / name).unlink(missing_ok=True)
+        decided.unlink()
+    shutil.rmtree(staged, ignore_errors=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

