@@ -28,9 +28,7 @@ class SupportsDryRun(Protocol):
 class SupportsBulk(Protocol):
     """An adapter that can read all of a list without ever holding all of it."""
 
-    def bulk(
-        self, operation: str, input: Mapping[str, Json], context: Context
-    ) -> AsyncGenerator[Sequence[Json], None]:
+    def bulk(self, operation: str, input: Mapping[str, Json], context: Context) -> AsyncGenerator[Sequence[Json], None]:
         """Batches of a list operation's items, in the order and under the filters of `input` (as `ListRequest.of`
         reads it; `limit` then counts all items, without it there is no end). The source waits for who reads; closing
         the generator ends the query. Raises what `invoke` raises, also between batches."""

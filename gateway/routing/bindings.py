@@ -185,9 +185,9 @@ class Compiler:
             if inputs is None
             else [tuple(each.split(".")) for each in inputs]
         )
-        for parts in given:
-            self._check_name(operation, parts, (*at, ".".join(parts)) if inputs is not None else at)
-        for name in sorted(required(operation.input) - {parts[0] for parts in given}):
+        for path in given:
+            self._check_name(operation, path, (*at, ".".join(path)) if inputs is not None else at)
+        for name in sorted(required(operation.input) - {path[0] for path in given}):
             self._say(at, f"'{operation.name}' needs '{name}': give it an expression or a value")
 
     def _check_name(self, operation: Operation, parts: tuple[str, ...], place: Place) -> None:
