@@ -11,7 +11,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, NamedTuple, TypeAlias
 
 from adapters.contract import Condition, Json
@@ -78,14 +77,27 @@ class Column:
 
 def _scaled(values: Sequence[Any], records: int) -> Scaled | None:
     np = numpy()
-    numbers = [Decimal(value) for value in values]
-    exponents = [min(int(number.as_tuple().exponent), 0) for number in numbers]
-    lowest = min(exponents, default=0)
-    room = _MOST_DIGITS - len(str(records))
-    if lowest < -_MOST_DIGITS or any(number and number.adjusted() - lowest >= room for number in numbers):
+    try:
+        pairs = [_whole(value) for value in values]
+    except ValueError:  # a spelling that isn't digits and a point
         return None
-    whole = [0, *(int(number.scaleb(-lowest)) for number in numbers)]
-    return Scaled(np.array(whole, dtype="int64"), np.array([0, *exponents], dtype="int64"), lowest)
+    lowest = min((exponent for _, exponent in pairs), default=0)
+    most = 10 ** max(_MOST_DIGITS - len(str(records)), 0)
+    if lowest < -_MOST_DIGITS:
+        return None
+    numbers = [number * 10 ** (exponent - lowest) for number, exponent in pairs]
+    if any(not -most < number < most for number in numbers):
+        return None
+    exponents = [exponent for _, exponent in pairs]
+    return Scaled(np.array([0, *numbers], dtype="int64"), np.array([0, *exponents], dtype="int64"), lowest)
+
+
+def _whole(value: int | str) -> tuple[int, int]:
+    """A number without its point, and the power of ten of its last place."""
+    if isinstance(value, int):
+        return value, 0
+    whole, _, fraction = value.partition(".")
+    return int(whole + fraction), -len(fraction)
 
 
 @dataclass(slots=True)
