@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 import importlib.util
 import os
 import signal
@@ -48,12 +47,6 @@ class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
         file = nodeid.split("::", 1)[0]
         together = (each for each in _TOGETHER if file.startswith(each) and file not in _APART)
         return next(together, file)
-
-
-def pytest_collection_finish() -> None:
-    """What was collected stays: the garbage collector needn't look at it again."""
-    gc.collect()
-    gc.freeze()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
