@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -24,6 +25,7 @@ from adapters.errors import (
     DoNotRetry,
     FieldError,
     Invalid,
+    Moved,
     NotFound,
     Refused,
     Retry,
@@ -35,6 +37,8 @@ from adapters.http.media import JSON_ONLY, Outcome
 _IN_A_THREAD = 64 * 1024
 _MOST_DEPTH = 128
 _MOST_ERRORS, _LONGEST_ERROR = 32, 200
+# Python's own ways to write texts, some of which take minutes for a megabyte.
+_NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 # A double holds 15 digits as written and orjson keeps 64-bit integers: only a longer run can lose something.
 _DIGITS = bytes(ord("0") if byte in b"0123456789." else ord(" ") for byte in range(256))
 _LONG_RUN = b"0" * 17
@@ -56,6 +60,8 @@ async def value_of(reply: HttpReply, effect: Effect, outcome: Outcome = JSON_ONL
         return None
     if not json_:
         if outcome.is_text(media):
+            if len(reply.body) > _IN_A_THREAD:
+                return await asyncio.to_thread(_text, reply.body, told)
             return _text(reply.body, told)
         raise BadReply("The upstream answered something other than what was expected.", detail=media)
     if len(reply.body) > _IN_A_THREAD:
@@ -73,10 +79,12 @@ def _text(body: bytes, content_type: str) -> str:
     """A text in the charset that the reply names, by default UTF-8."""
     header = Message()
     header["content-type"] = content_type
-    charset = header.get_content_charset("utf-8")
     try:
+        charset = header.get_content_charset("utf-8")
+        if codecs.lookup(charset).name in _NO_CHARSETS:
+            raise LookupError(charset)
         return body.decode(charset)
-    except (LookupError, UnicodeDecodeError) as error:
+    except (LookupError, ValueError) as error:  # a name that holds NUL is a ValueError
         raise BadReply("The upstream's text isn't in the charset that it names.", detail=str(error)) from error
 
 
@@ -145,7 +153,7 @@ _MEANINGS: Mapping[int, tuple[type[AdapterError], str]] = {
     404: (NotFound, "There is no such thing at the upstream."),
     410: (NotFound, "That is gone from the upstream."),
     409: (Conflict, "The state at the upstream forbids the change."),
-    412: (Conflict, "The upstream's version has moved on."),
+    412: (Moved, "The upstream's version has moved on."),
     501: (DoNotRetry, "The upstream can't do that."),
     505: (DoNotRetry, "The upstream can't do that."),
 }

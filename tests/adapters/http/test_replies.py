@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -27,9 +28,11 @@ from adapters.errors import (
     Retry,
     UnknownOutcome,
 )
+from adapters.http.media import Outcome
 from adapters.http.replies import as_of, decoded, failure_of, value_of
 
 STABLE = settings(max_examples=200, deadline=None, database=None)
+TEXTS = Outcome(texts=frozenset({"text/plain"}))
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
@@ -198,3 +201,29 @@ async def test_no_body_is_null_and_a_big_one_is_the_same() -> None:
 )
 def test_as_of_is_the_age_of_the_reply(age: str, seconds: int) -> None:
     assert as_of(HttpReply(200, {"age": age}, b""), NOW) == NOW - timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "charset",
+    ["=undefined", "=punycode", "=idna", "=unicode_escape", "=rot13", "*=us-ascii''a%00b", "*0*=a%00b''x"],
+)
+async def test_a_charset_that_is_none_is_a_bad_reply(charset: str) -> None:
+    # Python's codecs of these names fail in their own ways, or take minutes for a megabyte.
+    body = b"xn--" + b"zz9" * 400_000
+    with pytest.raises(BadReply, match="charset"):
+        await value_of(HttpReply(200, {"content-type": f"text/plain; charset{charset}"}, body), Effect.READ, TEXTS)
+
+
+async def test_a_large_text_is_read_on_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    thread = asyncio.to_thread
+
+    async def noted(work: Any, *given: Any) -> Any:
+        asked.append(work.__name__)
+        return await thread(work, *given)
+
+    monkeypatch.setattr(asyncio, "to_thread", noted)
+    for count in (10, 1_000_000):
+        reply = HttpReply(200, {"content-type": "text/plain"}, b"a" * count)
+        assert await value_of(reply, Effect.READ, TEXTS) == "a" * count
+    assert asked == ["_text"]
