@@ -56,9 +56,9 @@ async def whole(response: aiohttp.ClientResponse, bound: int) -> bytes:
     return b"".join(parts)
 
 
-async def spooled(response: aiohttp.ClientResponse, encoding: str, bound: int) -> Blob:
+async def spooled(response: aiohttp.ClientResponse, encoding: str, bound: int, media_type: str) -> Blob:
     """The body, decompressed, never much of it in memory; more than the bound closes the connection."""
-    sink = _Sink(encoding, bound, response.content_type)
+    sink = _Sink(encoding, bound, media_type)
     try:
         if (response.content_length or 0) > bound:
             raise too_big(bound)

@@ -19,6 +19,7 @@ from adapters.connector import Connector, Request, Resolver
 # Many servers close a connection that was idle for 5 s: ours are given up before.
 _KEPT_SECONDS = 4.0
 _LONGEST_RETRY_AFTER = 3600.0
+_UNNAMED = "application/octet-stream"
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None)
 
 
@@ -82,12 +83,13 @@ class Wire:
             call.method, url, headers=headers, data=data, allow_redirects=False, ssl=tls, timeout=timeout
         ) as response:
             bound = self._max_body
-            if call.spool is not None and response.content_type.startswith(call.spool):
-                names = _names(response)
-                blob = await bodies.spooled(response, _encoding(names), bound)
+            names = _names(response)
+            # Read by ourselves: aiohttp's own reading raises on some parameters.
+            media = names.get("content-type", _UNNAMED).partition(";")[0].strip().lower()
+            if call.spool is not None and media.startswith(call.spool):
+                blob = await bodies.spooled(response, _encoding(names), bound, media)
                 return HttpReply(response.status, names, b"", blob)
             raw = await bodies.whole(response, bound)
-            names = _names(response)
         encoding = _encoding(names)
         if raw and encoding not in ("", "identity"):
             raw = await bodies.inflated(raw, encoding, bound)

@@ -85,3 +85,13 @@ async def test_what_cannot_be_decompressed_is_a_bad_reply(
 ) -> None:
     server = await wire(reply("200 OK", body, f"Content-Encoding: {encoding}"))
     assert type(await raised(make(), server.url)) is BadReply
+
+
+@pytest.mark.parametrize("kind", ["a/b; c*=undefined''d", "a/b; c*0*=a%00b''d", "A/B", "", "a/b; c*=punycode''d"])
+@pytest.mark.parametrize("status", ["200 OK", "500 Error"])
+async def test_any_content_type_is_a_reply(wire: Any, make: Any, reply: Any, kind: str, status: str) -> None:
+    # What was sent was done: that its answer is strange must never be told as a request that couldn't be sent.
+    server = await wire(reply(status, b"x", f"Content-Type: {kind}"))
+    found = await make().send("POST", server.url, deadline=soon(), body=b"{}", spool="a/")
+    assert found.headers["content-type"] == kind
+    assert (found.body, found.spooled and found.spooled.read()) == ((b"", b"x") if kind else (b"x", None))
