@@ -58,7 +58,10 @@ def taken_apart(blob: Blob, header: str, most_root: int) -> Parts:
     `most_root`: the largest root in bytes. Raises `Torn`. May wait for the disk.
     """
     kind = content_type(header)
-    boundary, start = kind.get_boundary(), kind.get_param("start")
+    try:
+        boundary, start = kind.get_boundary(), kind.get_param("start")
+    except ValueError:  # spelt by RFC 2231 in a charset that is none
+        boundary = start = None
     if not boundary or not boundary.isascii():
         raise Torn("without a boundary")
     with blob.searched() as data:
@@ -120,6 +123,10 @@ def _part(blob: Blob, data: bytes | mmap.mmap, span: tuple[int, int]) -> Part:
         raise Torn("a part of which has no end to its header")
     header = BytesHeaderParser().parsebytes(head[: blank.start()] + b"\r\n\r\n")
     kind = header.get_content_type()
+    try:
+        charset = header.get_content_charset()
+    except ValueError:  # spelt by RFC 2231 in a charset that is none
+        raise Torn("a part of which has a type that can't be read") from None
     content = blob.slice(min(begin + blank.end(), end), end, kind)
     encoding = str(header.get("content-transfer-encoding", "")).strip().lower()
     if encoding == "base64":
@@ -129,7 +136,7 @@ def _part(blob: Blob, data: bytes | mmap.mmap, span: tuple[int, int]) -> Part:
             raise Torn("a part of which isn't the base64 that it claims to be") from None
     elif encoding not in _AS_IT_IS:
         raise Torn("a part of which is encoded in a way that wasn't asked for")
-    return Part(str(header.get("content-id", "")).strip().strip("<>"), content, header.get_content_charset())
+    return Part(str(header.get("content-id", "")).strip().strip("<>"), content, charset)
 
 
 def put_together(

@@ -123,12 +123,19 @@ _SMALL = _parser(None)
 _SMALL_BYTES = 64 * 1024
 
 
+_NAMELESS = "nameless"
+"""Stands for a charset whose name can't be one."""
+
+
 @lru_cache(maxsize=64)
 def _content_type(value: str) -> tuple[str, str | None]:
     header = Header()
     header["content-type"] = value or "text/xml"
-    charset = header.get_content_charset()
-    return header.get_content_type(), charset
+    try:
+        charset = header.get_content_charset()
+    except ValueError:
+        charset = _NAMELESS
+    return header.get_content_type(), charset if charset is None or charset.isprintable() else _NAMELESS
 
 
 def _is_xml(kind: str, body: bytes) -> bool:

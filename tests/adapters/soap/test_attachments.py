@@ -122,6 +122,9 @@ A = ("Content-ID: <a>", b"x")
         (multipart(PLAIN, *[("a: b", b"")] * 1001), KIND_OF, "more than 1000 parts"),
         (multipart(PLAIN, ("a" * 20_000, b"")), KIND_OF, "no end to its header"),
         (multipart("<html/>"), KIND_OF, "isn't SOAP"),
+        (multipart(PLAIN), "multipart/related; boundary*=undefined''b", "without a boundary"),
+        (multipart(PLAIN), "multipart/related; boundary*0*=a%00b''b", "without a boundary"),
+        (multipart(PLAIN, ("Content-Type: text/xml; charset*0*=a%00b''x", b"")), KIND_OF, "can't be read"),
     ],
 )
 async def test_messages_that_lie_are_refused(

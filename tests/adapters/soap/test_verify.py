@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -195,6 +196,12 @@ def test_ways_that_are_not_enough(options: dict[str, Any], why: str, sign: Sign,
         message = template(**options).encode()
     with pytest.raises(Unverified, match=why):
         check(message, identity[0])
+
+
+@pytest.mark.parametrize("expires", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00"])
+def test_a_timestamp_without_an_end(expires: str, sign: Sign, identity: Any) -> None:
+    text = re.sub("<wsu:Expires>[^<]*", f"<wsu:Expires>{expires}", template(BOTH))
+    check(sign(text), identity[0])
 
 
 @pytest.mark.parametrize(
