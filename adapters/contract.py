@@ -57,6 +57,9 @@ class Operation:
     """What a list can be filtered by: `a` for equality, `a.ge` for another operator; None: by its items' fields."""
     sorts: bool = True
     """Whether a list obeys `ListRequest.sort`."""
+    version: str | None = None
+    """The member that says which version of its entity it answers; where it changes one, its input may hold the same
+    member, and it then changes that version alone, in one step with looking, or raises `adapters.errors.Moved`."""
 
 
 @dataclass(frozen=True, slots=True)

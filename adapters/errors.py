@@ -80,6 +80,10 @@ class Conflict(DoNotRetry):
     """The entity's state forbids the change."""
 
 
+class Moved(Conflict):
+    """The entity isn't as the call expects it to be: somebody else has changed it."""
+
+
 class Refused(DoNotRetry):
     """The upstream refused the gateway's own credentials or rights."""
 

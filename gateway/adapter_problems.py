@@ -7,6 +7,7 @@ from typing import Any
 
 from adapters import errors as adapter
 from adapters.secret import without_secrets
+from gateway.control_errors import PreconditionFailed
 from gateway.errors import (
     BadRequest,
     BadUpstreamReply,
@@ -33,6 +34,15 @@ def problem_of(error: adapter.AdapterError, *, writes: bool) -> Problem:
             problem: Problem = build(error, writes)
             return _reticent(problem)
     return InternalError("The adapter failed in a way it doesn't declare.", note=error.detail)
+
+
+def moved(note: str = "") -> PreconditionFailed:
+    """What a write is told whose `If-Match` names another version than there is."""
+    return PreconditionFailed(
+        "The entity isn't in the version that If-Match names; nothing was changed.",
+        fix="Read it again, and send the ETag of that.",
+        note=note,
+    )
 
 
 def _reticent(problem: Problem) -> Problem:

@@ -169,6 +169,8 @@ class Call:
     so that callers who choose the same key don't get each other's replies. None: the caller gave none."""
     later: asyncio.Task[Reply] | None = field(default=None, repr=False)
     """What goes on after the call was answered (`Prefer: respond-async`), and how it ends."""
+    repeated: bool = False
+    """The write has been sent before, with an outcome that nobody knows."""
     resuming: bool = False
     """The write's outcome is unknown: an upstream that can tell is asked before it's sent again."""
     looking: bool = False
@@ -189,6 +191,10 @@ class Call:
     """Such a call's way through the list (`gateway.bulk.Reading`), where its upstream can read it as a whole."""
     following: str | None = None
     """The cursor of the page behind the one that was read last."""
+    version: tuple[str, Json] | None = None
+    """The entity's version, behind the name of the upstream that told it."""
+    expected: tuple[str, Json] | None = None
+    """The only version that the write is to change, likewise; None: whichever there is."""
 
 
 @dataclass(slots=True)
@@ -205,3 +211,5 @@ class Reply:
     """The body's bytes, when it's already encoded."""
     content: Blob | None = None
     """The body, of its own media type."""
+    version: bytes = b""
+    """What its `ETag` says of the entity's version, sealed; empty: it isn't known."""

@@ -1,10 +1,10 @@
-"""What can be wrong with a change of the gateway itself, beside what `gateway.errors` has.
+"""What can be wrong with a change of the gateway itself, beside what `gateway.errors` has, and with conditions.
 
 Problem
 ├── StageRefused 409           the rules of migration forbid it
 ├── StagesDrifted 409          the files would undo what was changed at run time
 ├── ApprovalRequired 403       another person must say yes first
-└── PreconditionFailed 412 · PreconditionRequired 428
+└── PreconditionFailed 412 · PreconditionRequired 428     of a write of a route, too
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class ApprovalRequired(Problem):
 
 
 class PreconditionFailed(Problem):
-    """What was to be changed isn't what the caller saw."""
+    """What was to be changed isn't what the caller saw (RFC 9110 §13.1.1)."""
 
     slug, title, status = "precondition-failed", "It has changed meanwhile", 412
 
 
 class PreconditionRequired(Problem):
-    """A change must say what it starts from."""
+    """A change must say what it starts from (RFC 6585 §3)."""
 
     slug, title, status = "precondition-required", "If-Match is needed", 428

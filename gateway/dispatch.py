@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from adapters.contract import Context, Effect, Json, Result, Rows, Source, rows_of
-from adapters.errors import AdapterError
-from gateway.adapter_problems import problem_of
+from adapters.errors import AdapterError, Moved
+from gateway.adapter_problems import moved, problem_of
 from gateway.bulk import Reading
 from gateway.bulkhead import AGENT, BATCH, INTERACTIVE
 from gateway.call import Call, Principal, Reply, UpstreamCall
@@ -49,7 +49,7 @@ def bound(route: Route, side: Side, upstreams: Mapping[str, Invoker]) -> Handler
     whole: Invoke | None = None
     if route.is_list and binding.input is None and isinstance(upstream, Upstream) and upstream.reads_whole:
         whole = partial(_whole, upstream)
-    output, writes = binding.output, route.effect is not Effect.READ
+    output, writes, version = binding.output, route.effect is not Effect.READ, binding.version
 
     async def handler(call: Call) -> Reply:
         if route.content:
@@ -62,6 +62,8 @@ def bound(route: Route, side: Side, upstreams: Mapping[str, Invoker]) -> Handler
             invoke = whole
         result = await _invoke(call, route, binding, input, invoke)
         body, changed = result.value, writes and not call.trying
+        if version is not None and not call.trying:
+            call.version = _version(binding.upstream, version, body)
         if output is not None:
             big = not output.compiled and _is_big(body)
             body = await asyncio.to_thread(_mapped, output, body, changed) if big else _mapped(output, body, changed)
@@ -73,6 +75,11 @@ def bound(route: Route, side: Side, upstreams: Mapping[str, Invoker]) -> Handler
         return reply
 
     return handler
+
+
+def _version(upstream: str, member: str, value: Json) -> tuple[str, Json] | None:
+    found = value.get(member) if isinstance(value, dict) else None
+    return None if found is None else (upstream, found)
 
 
 Invoke: TypeAlias = Callable[[Call, Effect, str, Mapping[str, Json], Context], Awaitable[Result]]
@@ -115,6 +122,10 @@ async def _invoke(call: Call, route: Route, binding: Binding, input: Mapping[str
     except AdapterError as error:
         outcome = type(error).__name__
         problem = problem_of(error, writes=route.effect is not Effect.READ and not call.trying)
+        if isinstance(error, Moved) and call.repeated:
+            problem = UnknownOutcome("It has changed since: the first request may have done it.", note=error.detail)
+        elif isinstance(error, Moved) and b"if-match" in call.raw_headers:
+            problem = moved(note=problem.note)
         problem.errors = tuple(
             {**each, "pointer": request_pointer(binding, call, each["pointer"])} for each in problem.errors
         )

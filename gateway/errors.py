@@ -16,7 +16,7 @@
     │   ├── NotBuilt 501 · UpstreamBusy 503 · UpstreamUnavailable 503
     │   ├── DeadlineExceeded 504       a read that took too long; nothing changed
     │   └── UnknownOutcome 504         a write that was sent and never answered
-    ├── a change of the gateway itself (`gateway.control_errors`)
+    ├── a change of the gateway, a condition (`gateway.control_errors`)
     ├── a write that is sent again
     │   ├── IdempotencyInProgress 409  the first one with this key hasn't ended
     │   └── IdempotencyMismatch 422    the key belongs to another request

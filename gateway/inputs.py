@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from adapters.contract import Effect, Json
+from gateway.adapter_problems import moved
 from gateway.call import Call
 from gateway.errors import InternalError, InvalidRequest
 from gateway.routing.model import Binding, MappingFailed, Route
@@ -27,7 +28,11 @@ Build: TypeAlias = Callable[[Call], dict[str, Json]]
 def input_builder(route: Route, binding: Binding) -> Build:
     """A function from a call to the operation's input, as the binding says or, where it is silent, by default."""
     build = _plain(route, binding)
-    adders = [each for each in (_fields(route, binding), _expand(route, binding)) if each is not None]
+    adders = [
+        each
+        for each in (_fields(route, binding), _expand(route, binding), _expected(route, binding))
+        if each is not None
+    ]
     if not adders:
         return build
 
@@ -127,6 +132,7 @@ def _fields(route: Route, binding: Binding) -> Add | None:
     if route.legacy is not None and route.replacement is not None:
         return None
     joined = frozenset(expandable(route))
+    own = frozenset(() if binding.version is None else (binding.version,))
 
     def add(call: Call, input: dict[str, Json]) -> None:
         if not call.fields:
@@ -135,7 +141,7 @@ def _fields(route: Route, binding: Binding) -> Add | None:
         wanted = {*call.fields, *(call.grant.decides_by if call.grant is not None else ())} - joined
         names = sorted({each for name in wanted if name in reads for each in reads[name]})
         if names:
-            input["fields"], call.partial = names, True
+            input["fields"], call.partial = [*names, *(own - {*names})], True
 
     return add
 
@@ -156,6 +162,21 @@ def _expand(route: Route, binding: Binding) -> Add | None:
                 fix="Leave it out, and ask the other entity's own route.",
             )
         input["expand"] = [each for name in dict.fromkeys(names) for each in reads.get(name, ())]
+
+    return add
+
+
+def _expected(route: Route, binding: Binding) -> Add | None:
+    """Has the upstream change the version alone that the caller has seen."""
+    if not route.versioned or route.effect is Effect.READ:
+        return None
+
+    def add(call: Call, input: dict[str, Json]) -> None:
+        if call.expected is not None:
+            upstream, version = call.expected
+            if upstream != binding.upstream or binding.version is None:
+                raise moved(note=f"the version is one of the upstream {upstream}")
+            input[binding.version] = version
 
     return add
 

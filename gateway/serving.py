@@ -23,6 +23,7 @@ from gateway.filters.sparse import sparse
 from gateway.filters.stream import media_of, stream
 from gateway.filters.sunset import sunset
 from gateway.filters.validate import validate_reply, validate_request
+from gateway.filters.versions import versions
 from gateway.identity.bearer import CallerVerifier
 from gateway.identity.keyrings import Keyrings
 from gateway.identity.signing import Keyring
@@ -279,6 +280,8 @@ def judging(route: Route, compiled: Compiled, cursor_keys: Keyring, side: Served
         filters.append(validate_reply(route))
     if route.is_list:
         filters.append(paginate(route, compiled.defaults, cursor_keys, side))
+    if route.versioned and side != "both":
+        filters.append(versions(route, cursor_keys))
     return filters
 
 

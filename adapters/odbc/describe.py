@@ -28,7 +28,7 @@ def describe(name: str, table: Table, writes: bool, joined: Collection[str]) -> 
         return
     key = _object([column for column in table.columns if column.name in table.primary_key])
     got = {**key, "properties": {**_shown(joined), **key["properties"]}}
-    yield Operation(f"{name}.get", Effect.READ, got, row, f"{about}: one row by key")
+    yield Operation(f"{name}.get", Effect.READ, got, row, f"{about}: one row by key", version=table.version)
     if writes:
         yield from _writes(name, table, about, _object(table.columns))
 
@@ -47,11 +47,27 @@ def _writes(name: str, table: Table, about: str, row: JsonSchema) -> Iterator[Op
     yield Operation(f"{name}.insert", Effect.WRITE, new, row, f"{about}: a new row", filters_rows=True)
     change = _guarded(_object(table.columns, table.primary_key))
     effect = Effect.WRITE if table.version else Effect.IDEMPOTENT_WRITE
-    yield Operation(f"{name}.update", effect, change, row, f"{about}: change one row", filters_rows=True)
+    yield Operation(
+        f"{name}.update",
+        effect,
+        change,
+        row,
+        f"{about}: change one row",
+        filters_rows=True,
+        version=table.version,
+    )
     named = {*table.primary_key, *([table.version] if table.version else [])}
     key = _guarded(_object([column for column in table.columns if column.name in named], table.primary_key))
     gone, removes = {"type": "null"}, f"{about}: remove one row"
-    yield Operation(f"{name}.delete", Effect.IDEMPOTENT_WRITE, key, gone, removes, filters_rows=True)
+    yield Operation(
+        f"{name}.delete",
+        Effect.IDEMPOTENT_WRITE,
+        key,
+        gone,
+        removes,
+        filters_rows=True,
+        version=table.version,
+    )
 
 
 def _row(table: Table, joined: Collection[str]) -> JsonSchema:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.contract import Json, Rows
-from adapters.errors import BadReply, Conflict, DoNotRetry, FieldError, Invalid, NotFound, pointer
+from adapters.errors import BadReply, DoNotRetry, FieldError, Invalid, Moved, NotFound, pointer
 from adapters.odbc.describe import WAS
 from adapters.odbc.expand import Relations
 from adapters.odbc.plans import Plan
@@ -145,7 +145,7 @@ class TableWrites(TableReads):
             raise NotFound(f"there is no such row of {self._object}")
         found = self._sql.item(row)
         if any(_differs(found[name], value) for name, value in was.items()):
-            raise Conflict("the row was changed by someone else in the meantime")
+            raise Moved("the row was changed by someone else in the meantime")
 
     def _counted(self, session: Session, count: int, key: Sequence[Any], within: Within) -> None:
         """Exactly one row, or the transaction is rolled back by what this raises."""
@@ -153,7 +153,7 @@ class TableWrites(TableReads):
             raise BadReply("the key names more than one row; nothing was changed")
         if count == 0:
             self.row(session, key, within)
-            raise Conflict("the row was changed by someone else in the meantime")
+            raise Moved("the row was changed by someone else in the meantime")
 
     def _kept(self, session: Session, key: Sequence[Any], within: Within) -> Json:
         """The row as it is after a write, which is taken back when it isn't one that the caller may see."""

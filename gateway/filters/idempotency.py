@@ -83,7 +83,7 @@ def idempotency(
         if not begun.taken:
             call.noted["operation_id"] = begun.operation.id
             return _again(begun, sight)
-        call.resuming, call.kept = begun.resumed and tells, begun.operation.id
+        call.resuming, call.kept, call.repeated = begun.resumed and tells, begun.operation.id, begun.resumed
         if begun.resumed and side:
             call.pinned = begun.operation.side or "legacy"
         task = operations.run(call, begun, rest(call), sight, composite)
@@ -141,6 +141,8 @@ def _keyed(call: Call, intent: Intent, key: bytes, resume_after: float | None) -
 def _fingerprint(call: Call) -> bytes:
     """SHA-256 of what the validated request asks for: path, query, headers that the contract declares, body."""
     headers = {name: value for name, value in call.header.items() if name.lower() not in _MANNER}
+    if b"if-match" in call.raw_headers:  # also where the contract doesn't declare it
+        headers["if-match"] = call.raw_headers[b"if-match"].decode("latin-1")
     request = [call.path, call.query, headers, call.body]
     return sha256(orjson.dumps(request, default=_no_body, option=orjson.OPT_SORT_KEYS)).digest()
 

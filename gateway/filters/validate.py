@@ -21,6 +21,7 @@ from gateway.errors import (
 from gateway.filters.json_body import json_body
 from gateway.filters.parameters import QueryReader, reader
 from gateway.filters.shape import trimmer
+from gateway.filters.versions import conditions
 from gateway.pipeline import Stage
 from gateway.routing.model import Body, Parameter, Route
 from gateway.routing.shown import partial_of
@@ -38,8 +39,11 @@ def validate_request(route: Route) -> Stage:
     read_path = {each.name: reader(each) for each in route.parameters if each.where == "path"}
     header_parameters = [(each, each.name.lower().encode(), reader(each)) for each in _in(route, "header")]
     validator = compiled(_request_schema(route))
+    check_conditions = conditions(route)
 
     def before(call: Call) -> Awaitable[None] | None:
+        if check_conditions is not None:
+            check_conditions(call)
         if call.parent is not None:
             call.query = {**read_query.defaults, **call.query}
             check(call)

@@ -142,7 +142,9 @@ class HttpIngress:
                 reply = await self._watch.run(fitted(call, reply, pages), body, receive, task)
                 response = Response(call, reply)
             if call.method in _TAGGED and response.status == 200 and call.sink is None and response.content is None:
-                response.tag(call)
+                response.tag(call, reply.version)
+            elif reply.version:
+                response.name(reply.version)
         except Problem as problem:
             response = Response(call, problem)
         except ClientLeft:

@@ -26,6 +26,7 @@ _JSON = (b"content-type", b"application/json")
 _PROBLEM = (b"content-type", MEDIA_TYPE)
 # What a legacy system holds mustn't be taken for a page of ours.
 _AS_SAID = (b"x-content-type-options", b"nosniff")
+_WEAK = b"W/"
 _OF_CONTENT = (b"content-type", b"content-length")
 # They have no content (RFC 9110 §15.3.5, §15.3.6): what was sent would be taken for the next response.
 _EMPTY = frozenset((204, 205))
@@ -101,15 +102,21 @@ class Response:
         """Whether its body is sent piece by piece."""
         return self.content is not None and not self._head
 
-    def tag(self, call: Call) -> None:
-        """Names the representation by an `ETag`, and answers 304 to who has it (RFC 9110 §13.1.2). The tag is weak: it
-        says that a read would answer the same, and is no promise about a write (`If-Match`)."""
-        tag = b'W/"%b"' % blake2b(self.body, digest_size=12).hexdigest().encode()
+    def tag(self, call: Call, version: bytes = b"") -> None:
+        """Names the representation by an `ETag`, and answers 304 to who has it (RFC 9110 §13.1.2)."""
+        tag = self.name(version)
         known = call.raw_headers.get(b"if-none-match")
-        if known is not None and (known == b"*" or tag[2:] in {each.strip()[-26:] for each in known.split(b",")}):
+        if known is not None and (known == b"*" or tag.removeprefix(_WEAK) in _opaque(known)):
             self.status, self.body = 304, b""
             self.headers = [field for field in self.headers if field[0] not in _OF_CONTENT]
+
+    def name(self, version: bytes) -> bytes:
+        """Adds the `ETag`. Without the entity's version it is weak: it says that a read would answer the same, and is
+        no promise about a write (`If-Match`)."""
+        digest = blake2b(self.body, digest_size=12).hexdigest().encode()
+        tag = b'"%b.%b"' % (version, digest) if version else b'%b"%b"' % (_WEAK, digest)
         self.headers.append((b"etag", tag))
+        return tag
 
     def send(self, respond: Respond | None, send: Send) -> Awaitable[None] | None:
         """Answers with it: at once through `respond`, where the server has that, else by ASGI's messages."""
@@ -123,6 +130,11 @@ class Response:
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await send({"type": "http.response.body", "body": b"" if self._head else self.body})
+
+
+def _opaque(known: bytes) -> set[bytes]:
+    """The tags of an `If-None-Match`, compared weakly (RFC 9110 §8.8.3.2): ours hold no comma."""
+    return {each.strip().removeprefix(_WEAK) for each in known.split(b",")}
 
 
 def _age(as_of: datetime) -> list[tuple[bytes, bytes]]:

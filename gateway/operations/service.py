@@ -13,6 +13,7 @@ from gateway.audit.log import AuditLog
 from gateway.audit.record import record_of
 from gateway.audit.sink import AuditError
 from gateway.call import Call, Reply, new_id
+from gateway.control_errors import PreconditionFailed
 from gateway.errors import (
     AuditUnavailable,
     Conflict,
@@ -38,7 +39,7 @@ logger = logging.getLogger("figway")
 
 MOST_RUNNING = 1024
 """Kept writes that run at once in one process."""
-_REFUSED_FOR_GOOD = (NotFound, Conflict, Rejected)
+_REFUSED_FOR_GOOD = (NotFound, Conflict, Rejected, PreconditionFailed)
 _NOTHING_SENT = (UpstreamBusy, UpstreamUnavailable, UpstreamRefused, Forbidden, AuditUnavailable, Overloaded)
 _LAST_WRITES = 15.0
 

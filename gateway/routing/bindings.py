@@ -16,6 +16,7 @@ from gateway.routing.schema import BindingModel, ComposeModel
 from gateway.routing.shapes import misfits
 from gateway.routing.shown import SHOWN, claimed, members_of, taken
 from gateway.routing.upstreams import Upstreams
+from gateway.routing.versions import is_if_match
 
 _ANY: JsonSchema = {}
 
@@ -82,6 +83,7 @@ class Compiler:
             takes=taken(operation),
             claims=claimed(given, operation),
             reads=_reads(output, operation, is_list=signature.is_list),
+            version=model.version,
         )
 
     def composite(
@@ -179,9 +181,10 @@ class Compiler:
                 self._say((*place, "operation"), sentence)
             return
         at = place if inputs is None else (*place, "input")
+        own = {*SHOWN, *(each.name for each in signature.parameters if is_if_match(each))}
         # A name that is passed on as it is may hold dots.
         given = (
-            [(name,) for name in signature.accepts() if name not in SHOWN or name in declared(operation.input)]
+            [(name,) for name in signature.accepts() if name not in own or name in declared(operation.input)]
             if inputs is None
             else [tuple(each.split(".")) for each in inputs]
         )

@@ -11,6 +11,7 @@ from gateway.routing.bindings import operation_of
 from gateway.routing.contracts import Exposed
 from gateway.routing.lint_content import check_content
 from gateway.routing.lint_shown import check_shown
+from gateway.routing.lint_versions import check_versions
 from gateway.routing.mapping import Mapped
 from gateway.routing.model import Binding, Expression, Route
 from gateway.routing.paths import declared
@@ -47,6 +48,7 @@ class _Linter:
             self._check_paging()
         if self._whole:
             check_shown(self._route, self._upstreams, self._say)
+            check_versions(self._route, self._routes.values(), self._upstreams, self._say)
         if self._route.content:
             check_content(self._route, self._upstreams, self._say)
         for name, binding in (("legacy", self._route.legacy), ("replacement", self._route.replacement)):

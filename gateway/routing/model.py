@@ -83,6 +83,8 @@ class Binding:
     """Of `fields` and `expand`, those that the binding reads itself: they mean what its upstream takes them for."""
     reads: Mapping[str, frozenset[str]] | None = None
     """The route's members by name → the upstream's that each is made of; None: they can't be told apart."""
+    version: str | None = None
+    """The operation's member that says which version of the entity it answers, or is to change."""
     owns: tuple[tuple[str, ...], ...] = ()
     """Of a replacement: the fields of the entity that it answers, as paths of members; none: all of them."""
 
@@ -152,6 +154,11 @@ class Route:
     """What the contract gives as examples of success's body."""
     where: str = ""
     """`file:line` of the operation in its contract."""
+
+    @property
+    def versioned(self) -> bool:
+        """Whether some side of it tells which version it answers, or changes the version that a caller names alone."""
+        return any(each is not None and each.version is not None for each in (self.legacy, self.replacement))
 
 
 @dataclass(frozen=True, slots=True)

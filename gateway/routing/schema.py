@@ -127,6 +127,12 @@ class BindingModel(_Model):
         description="Whether the write can be tried without effect: true where its API takes Prefer: dry-run and "
         "acknowledges it, false where something behind it doesn't obey; left out: what the adapter promises.",
     )
+    version: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The operation's member that says which version of the entity it is: a read's ETag is made of it, "
+        "and a write with If-Match changes that version alone.",
+    )
 
 
 class ReplacementModel(BindingModel):
