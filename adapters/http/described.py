@@ -105,7 +105,19 @@ class Described:
     def _query(self, query: Mapping[str, Json]) -> str:
         if isinstance(query, Followed):
             return query_text(query)
-        return "&".join(part for name, value in query.items() for part in self.parameters["query", name].pairs(value))
+        given = [(self.parameters["query", name], value) for name, value in query.items()]
+        for parameter, value in given:
+            self._check_members(parameter, value)
+        return "&".join(part for parameter, value in given for part in parameter.pairs(value))
+
+    def _check_members(self, parameter: Parameter, value: Json) -> None:
+        """An object whose members are parameters by themselves mustn't say a second time what another one says. Some
+        servers don't tell small letters from large ones."""
+        if not parameter.spreads or not isinstance(value, Mapping):
+            return
+        others = {name.lower() for where, name in self.parameters if where == "query"} - {parameter.name.lower()}
+        if any(key.lower() in others for key in value):
+            raise parameter.misfit("has a member that is a parameter of its own")
 
     def _headers(self, fields: Mapping[str, Json], own: frozenset[str]) -> dict[str, str]:
         headers: dict[str, str] = {}

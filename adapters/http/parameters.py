@@ -43,6 +43,11 @@ class Parameter:
     schema: Any
     description: str
 
+    @property
+    def spreads(self) -> bool:
+        """Whether an object's members are written as parameters of their own."""
+        return self.where == "query" and self.style == "form" and self.explode
+
     def pairs(self, value: Json) -> Iterator[str]:
         """The query string's parts for `value`, percent-encoded; raises `Invalid`."""
         name = quote(self.name, safe="")

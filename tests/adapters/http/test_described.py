@@ -106,6 +106,8 @@ def test_no_value_leaves_its_segment(value: Any) -> None:
         ("[{name: X, in: header}]", {"header": {"X": {"a": {"b": 1}}}}, ["/header/X"]),
         ("[{name: X, in: header}]", {"header": {"X": "a\r\nY: b"}}, ["/header/X"]),
         ("[{name: q, in: query}]", {"query": {"q": [[1]]}}, ["/query/q"]),
+        ("[{name: q, in: query}, {name: t, in: query}]", {"query": {"t": "a", "q": {"t": "b"}}}, ["/query/q"]),
+        ("[{name: q, in: query}, {name: t, in: query}]", {"query": {"q": {"T": "b"}}}, ["/query/q"]),
     ],
 )  # fmt: skip
 async def test_what_does_not_fit_is_not_sent(
