@@ -26,6 +26,8 @@ from adapters.http.template import text_of
 _ANY_BYTES = "application/octet-stream"
 _MEDIA = re.compile(r"[A-Za-z0-9!#$&^_.+*-]{1,127}/[A-Za-z0-9!#$&^_.+*-]{1,127}")
 _MOST_NAME = 255
+_MOST_LISTS = 8
+"""Lists within each other that may hold files."""
 # HTML section 4.10.21.8: how names are written into a part's head.
 _QUOTED = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 
@@ -127,7 +129,7 @@ def _form(
     types = {
         name: each["contentType"].partition(",")[0].strip()
         for name, each in (encoding.items() if isinstance(encoding, dict) else ())
-        if isinstance(each, dict) and isinstance(each.get("contentType"), str)
+        if isinstance(each, dict) and isinstance(each.get("contentType"), str) and _is_plain(each["contentType"])
     }
     if kind == "form":
         return made, frozenset(), types
@@ -141,13 +143,20 @@ def _form(
     return made, files, types
 
 
+def _is_plain(text: str) -> bool:
+    """Whether it can stand in a part's head."""
+    return text.isascii() and text.isprintable()
+
+
 def _is_file(document: Document, given: Any, media: str) -> bool:
     """3.0 says `format: binary`; 3.1 a content's media type, or a schema that says nothing."""
     found, _ = document.follow(given, "")
-    if not isinstance(found, dict):
+    for _ in range(_MOST_LISTS):
+        if not (isinstance(found, dict) and found.get("type") == "array"):
+            break
+        found, _ = document.follow(found.get("items", {}), "")
+    if not isinstance(found, dict) or found.get("type") == "array":
         return False
-    if found.get("type") == "array":
-        return _is_file(document, found.get("items", {}), media)
     if found.get("format") == "binary" or "contentMediaType" in found:
         return True
     return "type" not in found and "$ref" not in found and bool(media) and kind_of(media) == "bytes"

@@ -69,7 +69,13 @@ class Document:
         for part in parts_of(place):
             if isinstance(found, dict) and part in found:
                 found = found[part]
-            elif isinstance(found, list) and part.isascii() and part.isdigit() and int(part) < len(found):
+            elif (
+                isinstance(found, list)
+                and part.isascii()
+                and part.isdigit()
+                and len(part) < 10
+                and int(part) < len(found)
+            ):
                 found = found[int(part)]
             else:
                 raise Broken(f"there is no #{place} in the document", place)

@@ -135,6 +135,21 @@ async def test_a_multipart_form(described: Any, reply: Any, context: Context) ->
     assert len(server.seen) == 1
 
 
+async def test_a_media_type_of_a_part_ends_no_line(described: Any, reply: Any, context: Context) -> None:
+    fields = "{title: {type: string}, file: {type: string, format: binary}}"
+    forged = r"""{contentType: "text/plain\r\nContent-Disposition: form-data; name=role"}"""
+    form = f"{{schema: {{type: object, properties: {fields}}}, encoding: {{title: {forged}, file: {forged}}}}}"
+    body = f"requestBody: {{content: {{multipart/form-data: {form}}}}}"
+    text = f"{HEAD}  /files: {{post: {{operationId: upload, {body}, responses: {{}}}}}}\n"
+    next_, server = await described(reply("204 No Content", b""), text)
+    await next_.invoke("upload", {"body": {"title": "x", "file": "eA=="}}, context)
+    assert parts(server.seen[0]) == [
+        ("title", None, "text/plain", b"x"),
+        ("file", "file", "application/octet-stream", b"x"),
+    ]
+    assert b"role" not in server.seen[0].body
+
+
 async def test_a_large_file_is_streamed(described: Any, reply: Any, context: Context) -> None:
     spool = Spool()
     for _ in range(64):

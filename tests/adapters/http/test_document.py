@@ -129,6 +129,7 @@ def test_operations(built: Any, version: str, as_json: bool) -> None:
         (HEAD + "components:\n  schemas:\n    A: {$id: 'https://a/b'}\n", "$id isn't understood", 5),
         (HEAD + "paths:\n  /a/{b}:\n    get: {}\n  /a/{c}:\n    get: {}\n", "are the same path", 6),
         (HEAD + "paths:\n  /a:\n    get:\n      operationId: x\n    put:\n      operationId: x\n", "are called 'x'", 8),
+        (HEAD + "tags: [1]\na:\n  $ref: '#/tags/" + "9" * 5000 + "'\n", "there is no #/tags/9", 5),
         ('{"openapi": "3.1.0",\n"a": 1,\n"a": 2}', "'a' stands twice", 3),
     ],
 )  # fmt: skip
@@ -194,6 +195,14 @@ def test_an_alias_that_holds_itself_is_no_endless_loop(built: Any) -> None:
     post = f"{{operationId: a, responses: {{}}, requestBody: {body}}}"
     text = HEAD + f"x: &x\n  properties: {{a: *x}}\npaths: {{/a: {{post: {post}}}}}\n"
     assert "a" in built_on(built, text).left_out
+
+
+def test_lists_of_lists_without_an_end_are_no_files(built: Any) -> None:
+    fields = "{type: object, properties: {f: {$ref: '#/components/schemas/L'}}}"
+    body = f"{{content: {{multipart/form-data: {{schema: {fields}}}}}}}"
+    schemas = "components: {schemas: {L: {type: array, items: {$ref: '#/components/schemas/L'}}}}\n"
+    text = HEAD + schemas + f"paths:\n  /a:\n    post: {{operationId: a, requestBody: {body}, responses: {{}}}}\n"
+    assert set(built_on(built, text).operations()) == {"a"}
 
 
 def test_what_lists_say_must_be_described(problems: Any) -> None:
