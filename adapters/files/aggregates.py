@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from typing import Any, TypeAlias
 
 from adapters.contract import Json, ListRequest
@@ -18,7 +18,7 @@ from adapters.files.formats import FieldType, at
 from adapters.files.generation import Generation
 from adapters.files.masks import FEW, Masks, held, masks_of
 from adapters.files.query import in_time
-from adapters.files.tally import Tally
+from adapters.files.tally import Room, Tally
 from adapters.files.values import stored
 
 FUNCTIONS = ("sum", "avg", "min", "max", "distinct")
@@ -67,7 +67,16 @@ def _names(
 
 def aggregate(generation: Generation, asked: Asked, deadline: float = math.inf) -> list[dict[str, Json]]:
     """A group each, ascending; raises `Changed`, `Invalid` where there are too many, TimeoutError at the deadline."""
-    groups = _Groups(asked)
+    try:
+        return _aggregated(_Groups(asked), generation, deadline)
+    except DecimalException:
+        raise Invalid(
+            "a result is too large, or has too many digits, to be told exactly: filter, or ask less"
+        ) from None
+
+
+def _aggregated(groups: _Groups, generation: Generation, deadline: float) -> list[dict[str, Json]]:
+    asked = groups.asked
     if generation.blocking:
         _add_big(groups, generation, deadline)
         return groups.items()
@@ -122,6 +131,7 @@ class _Groups:
 
     def __init__(self, asked: Asked) -> None:
         self.asked = asked
+        self._room = Room()
         self._names = [stored(kind) for kind in asked.grouped.values()]
         self._found: dict[_Name, _Group] = {}
         if not asked.group:
@@ -142,7 +152,9 @@ class _Groups:
             if len(self._found) >= MAX_GROUPS:
                 fault = FieldError("/group", "leads to too many groups: group by less, or filter")
                 raise Invalid(f"there are more than {MAX_GROUPS} groups", errors=[fault])
-            tallies = [Tally(kind, self.asked.functions(path)) for path, kind in self.asked.measured.items()]
+            tallies = [
+                Tally(kind, self.asked.functions(path), self._room) for path, kind in self.asked.measured.items()
+            ]
             found = self._found[name] = _Group(group, 0, tallies)
             return found
         for place, value in enumerate(group):  # of equal values, the least spelling stands for all

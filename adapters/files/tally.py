@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from decimal import Context, Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from fractions import Fraction
 from typing import Any
 
@@ -12,20 +13,48 @@ from adapters.errors import Invalid
 from adapters.files.formats import FieldType
 
 MOST_DIFFERENT = 1_000_000
-"""Different values of a field that are counted in one group."""
+"""Different values that are counted, in all groups of an aggregate together: each is held in memory."""
 
 PLACES = 6
 """Places of an average behind those of the values."""
 
-_EXACT = Context(prec=20_000, Emin=-999_999, Emax=999_999)
+_EXACT = Context(prec=20_000, Emin=-999_999, Emax=999_999, traps=[Inexact, InvalidOperation, Overflow])
+
+
+class Room:
+    """How many more different values may be counted."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = MOST_DIFFERENT
+
+    def take(self, count: int) -> None:
+        """Takes the room of so many; raises `Invalid`."""
+        self.left -= count
+        if self.left < 0:
+            raise Invalid(f"there are more than {MOST_DIFFERENT} different values: filter, or don't count them")
 
 
 class Tally:
-    """`functions`: what will be asked of it. NULL counts for nothing, as in SQL."""
+    """`functions`: what will be asked of it; `room` is for all tallies of one aggregate. NULL counts for nothing, as in
+    SQL. Raises DecimalException where a result can't be exact."""
 
-    __slots__ = ("_different", "_kind", "_largest", "_least", "_numeric", "_total", "count", "exponent", "functions")
+    __slots__ = (
+        "_different",
+        "_kind",
+        "_largest",
+        "_least",
+        "_numeric",
+        "_room",
+        "_total",
+        "count",
+        "exponent",
+        "functions",
+    )
 
-    def __init__(self, kind: FieldType, functions: frozenset[str]) -> None:
+    def __init__(self, kind: FieldType, functions: frozenset[str], room: Room) -> None:
+        self._room = room
         self.functions = functions
         self.count = 0
         self.exponent = 0
@@ -51,9 +80,9 @@ class Tally:
         self.count += count
         self._extremes(number, value, number, value)
         if self._different is not None:
+            before = len(self._different)
             self._different.add(number)
-            if len(self._different) > MOST_DIFFERENT:
-                raise Invalid(f"a field has more than {MOST_DIFFERENT} different values: filter, or don't count them")
+            self._room.take(len(self._different) - before)
 
     def add_many(self, total: Decimal, count: int, extremes: tuple[Json, Json], exponent: int) -> None:
         """Numbers of which the sum, the least and the largest are known."""
@@ -79,7 +108,7 @@ class Tally:
     def sum(self, places: int) -> Json:
         """Decimal, exact; of floating-point numbers the nearest one."""
         if self._kind == "number":
-            return float(self._total)
+            return _finite(float(self._total))
         return f"{self._total.quantize(Decimal(1).scaleb(-places), context=_EXACT):f}"
 
     def average(self, places: int) -> Json:
@@ -97,6 +126,12 @@ class Tally:
     def largest(self, _: int) -> Json:
         """As it is spelt in the record."""
         return _plain(self._largest[1])
+
+
+def _finite(number: float) -> float:
+    if math.isinf(number):
+        raise Overflow("no floating-point number is as large")
+    return number
 
 
 def _plain(value: Json) -> Json:

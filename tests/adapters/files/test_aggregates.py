@@ -204,6 +204,29 @@ async def test_no_record_is_a_count_of_none(build: Build, drop_folder: Path, con
     assert (await adapter.invoke("sales.aggregate", {"group": ["region"]}, context())).value == {"items": []}
 
 
+@pytest.mark.parametrize("without", [True, False], ids=["records", "columns"])
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [("f", [1e308] * 9), ("d", ["9" * 25_000]), ("d", ["1" + "0" * 15_000, "0." + "0" * 9_000 + "1"])],
+    ids=["overflow", "long", "apart"],
+)
+@pytest.mark.parametrize("function", ["sum", "avg"])
+def test_sums_without_an_exact_answer_are_told(
+    monkeypatch: pytest.MonkeyPatch, without: bool, field: str, values: list[Any], function: str
+) -> None:
+    if without:
+        monkeypatch.setattr(masks, "numpy", _missing)
+    for module in (masks, aggregates):
+        monkeypatch.setattr(module, "FEW", 0)
+    rows = [{"k": number, field: value} for number, value in enumerate(values)]
+    asked = Asked({function: [field]}, _request([], None), FIELDS)
+    if (field, function) == ("f", "avg"):
+        assert aggregate(_generation(rows, 0), asked)[0]["avg"] == {"f": 1e308}
+    else:
+        with pytest.raises(Invalid, match="too"):
+            aggregate(_generation(rows, 0), asked)
+
+
 @pytest.mark.parametrize(
     ("input", "pointer"),
     [
@@ -236,6 +259,8 @@ async def test_groups_are_bounded(
     monkeypatch.setattr("adapters.files.tally.MOST_DIFFERENT", 1000)
     with pytest.raises(Invalid, match="more than 1000 different values"):
         await adapter.invoke("sales.aggregate", {"distinct": ["id"]}, context())
+    with pytest.raises(Invalid, match="more than 1000 different values"):  # of all groups together
+        await adapter.invoke("sales.aggregate", {"group": ["region"], "distinct": ["id"]}, context())
 
 
 async def test_a_packed_file_whose_records_are_not_kept_is_sorted(
