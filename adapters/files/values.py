@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from collections.abc import Callable
@@ -66,7 +67,7 @@ def given(value: Json, kind: FieldType) -> Json:
         raise ValueError(f"must be a value of type {kind}")
     try:
         return _READ[kind](value)
-    except (ValueError, InvalidOperation):
+    except (ValueError, InvalidOperation, OverflowError):
         raise ValueError(f"must be a value of type {kind}") from None
 
 
@@ -85,6 +86,13 @@ def _decimal(value: Any) -> str:
     return str(value)
 
 
+def _number(value: Any) -> float:
+    number = float(value if not isinstance(value, str) or _DECIMAL.fullmatch(value) else "nan")
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
 def _boolean(value: Any) -> bool:
     if value not in ("true", "false"):
         raise ValueError
@@ -96,5 +104,5 @@ _READ: dict[FieldType, Callable[[Any], Json]] = {
     "text": str,
     "integer": _integer,
     "decimal": _decimal,
-    "number": float,
+    "number": _number,
 }

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.contract import Condition, ListRequest
+from adapters.errors import Invalid
 from adapters.files.conditions import like
 from adapters.files.content import InMemory, Version
 from adapters.files.formats import FieldType
@@ -79,3 +82,19 @@ def testlike(pattern: str, text: str) -> None:
 
 def test_like_does_not_backtrack() -> None:
     assert not like("%a" * 40 + "b")("a" * 20_000)
+
+
+@pytest.mark.parametrize(
+    "value", ["nan", "inf", "-Infinity", "1e999", "1_0", "١", "9" * 400, 10**390, math.inf, math.nan]
+)
+@pytest.mark.parametrize("kind", ["integer", "number", "decimal"])
+def test_what_is_no_number_of_its_field_is_told(kind: FieldType, value: Any) -> None:
+    fields: dict[str, FieldType] = {"k": "integer", "n": kind}
+    digits = kind != "number" and str(value).isdecimal() and str(value).isascii()
+    right = digits or (kind == "decimal" and value == "1e999")
+    try:
+        Query(ListRequest(1, None, (), (Condition("n", "ge", value),)), fields, "k")
+    except Invalid:
+        assert not right
+    else:
+        assert right
