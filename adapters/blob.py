@@ -21,6 +21,9 @@ CHUNK = 192 * 1024
 """Bytes read at once; a multiple of three, so that base64 of the pieces is base64 of the whole."""
 
 
+_BLANKS = b" \r\n\t"
+
+
 class _Source:
     """Bytes, or a file of ours."""
 
@@ -74,6 +77,20 @@ class Blob:
     def base64(self) -> str:
         """Its bytes as base64 text (RFC 4648 section 4)."""
         return "".join(base64.b64encode(chunk).decode() for chunk in self.chunks())
+
+    def of_base64(self, media_type: str = "") -> Blob:
+        """The bytes that its own, base64 text, stand for, little of it in memory; raises `ValueError`."""
+        spool, rest, ended = Spool(), b"", False
+        for chunk in self.chunks():
+            rest += chunk.translate(None, _BLANKS)
+            whole = len(rest) // 4 * 4
+            if whole and ended:
+                raise ValueError("not base64: padding within")
+            spool.write(binascii.a2b_base64(rest[:whole], strict_mode=True))
+            ended, rest = ended or rest[:whole].endswith(b"="), rest[whole:]
+        if rest:
+            raise ValueError("not base64: cut off")
+        return spool.blob(media_type)
 
     @contextmanager
     def searched(self) -> Iterator[bytes | mmap.mmap]:

@@ -11,7 +11,7 @@ from email.message import Message
 from email.parser import BytesHeaderParser
 from typing import Literal
 
-from adapters.blob import Blob, of_base64
+from adapters.blob import Blob
 
 MOST_PARTS = 1000
 _MOST_HEADER = 16 * 1024
@@ -131,7 +131,7 @@ def _part(blob: Blob, data: bytes | mmap.mmap, span: tuple[int, int]) -> Part:
     encoding = str(header.get("content-transfer-encoding", "")).strip().lower()
     if encoding == "base64":
         try:
-            content = of_base64(content.read().decode("ascii"), kind)
+            content = content.of_base64(kind)
         except ValueError:
             raise Torn("a part of which isn't the base64 that it claims to be") from None
     elif encoding not in _AS_IT_IS:

@@ -8,6 +8,7 @@ import gzip
 import os
 import random
 import time
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -64,14 +65,39 @@ def test_base64_there_and_back(tail: bytes, size: int, blanks: bool) -> None:
     data = DATA[:size] + tail
     text = base64.encodebytes(data).decode() if blanks else base64.b64encode(data).decode()
     assert of_base64(text).read() == data
+    assert spooled(text.encode()).of_base64("a/b").read() == data
 
 
 @pytest.mark.parametrize(
-    "text", ["a", "ab", "!!!!", "QQ==QQ==", "é", "QQ=", "A" * (CHUNK // 3 * 4 - 4) + "QQ==" + "AAAA"]
+    "text",
+    [
+        "a",
+        "ab",
+        "!!!!",
+        "QQ==QQ==",
+        "é",
+        "QQ=",
+        "A" * (CHUNK // 3 * 4 - 4) + "QQ==" + "AAAA",
+        "QQ==" + " " * CHUNK * 2 + "AAAA",
+    ],
 )
 def test_what_is_not_base64_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         of_base64(text)
+    with pytest.raises(ValueError, match=r".+"):
+        spooled(text.encode()).of_base64()
+
+
+def test_base64_of_a_file_is_never_held() -> None:
+    text = spooled(base64.encodebytes(DATA * 20))
+    tracemalloc.start()
+    try:
+        content = text.of_base64()
+        held = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert content.size == 20 * len(DATA)
+    assert held < 4 * 2**20
 
 
 def deadline() -> float:
