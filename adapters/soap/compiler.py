@@ -34,6 +34,9 @@ from adapters.soap.xsd import CannotExpress, plain_type, schemas_of
 if TYPE_CHECKING:
     from adapters.soap.loader import LoadedMessage, LoadedOperation, LoadedPort, Part
 
+_CHAIN = 100
+"""Types within each other: what describes, reads and writes values calls itself for each, some eight calls deep."""
+
 
 def form_of(wsdl: str, workspace: Workspace) -> Form:
     """The form of the WSDL at workspace path `wsdl`, or of that in the folder or zip archive there, stored or compiled;
@@ -143,16 +146,21 @@ class _Compiler:
     def _whole(self, key: str) -> None:
         """Raises `CannotExpress` when a type that `key` reaches has no form."""
         seen: set[str] = set()
-        waiting = [key]
-        while waiting:
-            current = waiting.pop()
+        chain: list[Iterator[str]] = [iter((key,))]
+        while chain:
+            current = next(chain[-1], None)
+            if current is None:
+                chain.pop()
+                continue
             if current in seen or current.startswith(BUILTIN):
                 continue
+            if len(chain) > _CHAIN:
+                raise CannotExpress(f"types in a chain of more than {_CHAIN}, each within the one before")
             seen.add(current)
             self.types.need(current)
             if current in self.types.broken:
                 raise self.types.broken[current].at("")
-            waiting.extend(reached(self.types.types, current))
+            chain.append(reached(self.types.types, current))
 
 
 def _key(name: str | None) -> str:

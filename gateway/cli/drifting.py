@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,7 +41,9 @@ def _drifted(workspace: Path, files: dict[str, bytes], upstream: str) -> Drifted
     try:
         ledger = read_ledger(files, upstream)
         if ledger is None or not ledger.source:
-            raise CantImport("its source isn't remembered, as it holds a secret: import it by a reference (env:NAME)")
+            raise CantImport(
+                "its source isn't remembered, as it holds a secret: import it by a reference (env:NAME), or from a copy"
+            )
         with TemporaryDirectory(prefix="figway-check-") as cache:
             request = asked_again(ledger, upstream, workspace, Path(cache))
             if ledger.reader == "openapi":
@@ -69,4 +72,4 @@ def _placed(text: str, workspace: Path) -> str:
     if urlsplit(text).scheme in ("http", "https", "env", "file"):
         return text
     path = workspace / text
-    return str(path) if path.exists() else text
+    return str(path) if os.path.exists(path) else text

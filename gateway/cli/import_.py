@@ -178,7 +178,7 @@ def kept_source(source: str, workspace: Path) -> str:
     """A source as it is remembered: a path relative to the workspace, nothing that holds a secret."""
     if looks_secret(source):
         return ""
-    if urlsplit(source).scheme in ("http", "https", "env", "file") or not Path(source).exists():
+    if urlsplit(source).scheme in ("http", "https", "env", "file") or not os.path.exists(source):
         return source
     return os.path.relpath(Path(source).resolve(), workspace.resolve())
 

@@ -26,7 +26,7 @@ from gateway.importing.datasets import (
     routes,
     source_of,
 )
-from gateway.importing.model import CantImport, LeftOut, Reading, Request
+from gateway.importing.model import CantImport, LeftOut, Reading, Request, placed
 
 _MOST_TEXT = 4 * 1024 * 1024
 _MOST_COPIES = 100
@@ -87,7 +87,9 @@ def _dataset(
 
 def _texts(source: str) -> tuple[str, dict[str, bytes]]:
     """The copybook's name, and with what it copies: files of its own folder."""
-    path = Path(source)
+    path = placed(source)
+    if path.exists() and not path.is_file():
+        raise CantImport(f"{source} is no file: name a copybook")
     files = {path.name: _text(path)}
     waiting = [path.name]
     while waiting:

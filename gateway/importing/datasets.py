@@ -18,7 +18,7 @@ from adapters.files.dataset import Description
 from adapters.files.operations import operations
 from adapters.files.sniff.found import Said
 from gateway.importing.filters import filters, sortable
-from gateway.importing.model import CantImport, Evidence, Found, Shape
+from gateway.importing.model import CantImport, Evidence, Found, Shape, placed
 
 BIG = 32 * 1024 * 1024
 """Bytes of a file that the adapter keeps an index of on disk: lists of it are sorted by its key alone."""
@@ -46,7 +46,7 @@ class Source(NamedTuple):
 
 def source_of(text: str) -> Source:
     """The file of a path, or of a glob the one whose name sorts last; raises `CantImport`."""
-    path = Path(text)
+    path = placed(text)
     if _WILD & set(path.name) and not path.exists():
         found = sorted(each for each in path.parent.glob(path.name) if each.is_file())
         if not found:

@@ -7,6 +7,7 @@ a part of the source can't do is a `LeftOut`, and the rest is imported.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,6 +18,18 @@ from adapters.contract import Effect, Json, JsonSchema
 
 class CantImport(Exception):
     """Nothing can be imported. The message is one sentence: what, where, what to do."""
+
+
+def placed(text: str) -> Path:
+    """A text as a path; raises `CantImport` for one that no file can have."""
+    try:
+        os.stat(text)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it holds a character that no path has"
+        raise CantImport(f"{text[:100]} can't be read: {said}") from error
+    return Path(text)
 
 
 class Shape(StrEnum):
@@ -71,9 +84,13 @@ class Found:
     sorts: tuple[str, ...] = ()
     """Of a LIST: the fields that `sort` may name."""
     expands: tuple[str, ...] = ()
-    """Of a LIST or GET: what the parameter `expand` may name."""
+    """Of a LIST or GET: what the parameter `expand` may name; members of `output` that are there only then."""
+    sparse: bool = False
+    """Of a LIST or GET: its operation can leave out members by itself (`fields`)."""
+    both_ways: bool = False
+    """Of a LIST: it has pages backwards."""
     version: str | None = None
-    """The member that says which version a write expects to change."""
+    """The operation's member that says which version a GET answers, and a write is to change (`If-Match`)."""
     description: str = ""
     """The upstream's own words; empty: the pipeline writes some."""
     binding: Mapping[str, Json] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from adapters.odbc.tables import Column, Table, write_tables
 from adapters.secret import Reference
 from gateway.importing.model import CantImport, Evidence, Found, LeftOut, Reading, Request, Shape
 from gateway.importing.odbc_tables import Tables, without
+from gateway.routing.references import looks_secret
 
 _PASSWORD = re.compile(r"(^|;)\s*(pwd|password)\s*=", re.IGNORECASE)
 _MOST_SECRET = 65_536
@@ -75,7 +76,7 @@ def _connection(request: Request) -> tuple[Config, str, tuple[str, ...]]:
         value = _file(source[5:])
     else:
         value = source
-        if _PASSWORD.search(source):
+        if _PASSWORD.search(source) or looks_secret(source):
             name = re.sub(r"[^A-Z0-9]+", "_", request.upstream.upper()).strip("_") + "_DSN"
             dsn, variables = f"env:{name}", (name,)
     read_only = request.options.get("read_only", "false").lower() in ("true", "yes", "1")

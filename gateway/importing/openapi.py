@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 from adapters.errors import ConfigError
 from adapters.http.template import template
 from adapters.soap.collect import Allowed, fetched
-from gateway.importing.model import CantImport, LeftOut, Request
+from gateway.importing.model import CantImport, LeftOut, Request, placed
 from gateway.importing.words import words
 from gateway.routing.contracts import METHODS
 from gateway.routing.paths import resolve
@@ -78,8 +78,11 @@ def _content(request: Request) -> bytes:
             return fetched(request.source, Allowed(frozenset({host}) | private, private))
         except ConfigError as error:
             raise CantImport(f"{error.problems[0].message} (--allow-host)") from error
+    path = placed(request.source)
+    if path.exists() and not path.is_file():
+        raise CantImport(f"{request.source} is no file: name an OpenAPI 3 document, or its URL")
     try:
-        with Path(request.source).open("rb") as file:
+        with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise CantImport(f"{request.source} can't be read: {error.strerror}") from error

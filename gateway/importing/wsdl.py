@@ -16,7 +16,7 @@ from adapters.soap.compiler import form_of
 from adapters.soap.form import Form, PortForm
 from adapters.soap.plan import described
 from adapters.soap.resolver import Documents
-from gateway.importing.model import CantImport, Found, LeftOut, Reading, Request
+from gateway.importing.model import CantImport, Found, LeftOut, Reading, Request, placed
 from gateway.importing.words import words
 
 _MOST_FILE = 32 * 2**20
@@ -36,8 +36,10 @@ def read(request: Request) -> Reading:
         config["service"] = port.service
     if len([each for each in form.ports if each.service == port.service]) > 1:
         config["port"] = port.name
-    operations = tuple(_found(form, port, request))
-    left_out = [LeftOut(name, f"it uses {reason}", wsdl) for name, reason in port.left_out.items()]
+    deep: list[str] = []
+    operations = tuple(_found(form, port, request, deep))
+    left_out = [LeftOut(name, "its types are nested too deep", wsdl) for name in deep]
+    left_out += [LeftOut(name, f"it uses {reason}", wsdl) for name, reason in port.left_out.items()]
     left_out += [
         LeftOut(each.name, f"the same service as port '{port.name}', by SOAP {each.soap}", wsdl)
         for each in form.ports
@@ -81,11 +83,15 @@ def _address(port: PortForm, request: Request) -> dict[str, str]:
     return {"address": f"env:{'_'.join(words(request.upstream)).upper()}_URL"}
 
 
-def _found(form: Form, port: PortForm, request: Request) -> Iterator[Found]:
+def _found(form: Form, port: PortForm, request: Request, deep: list[str]) -> Iterator[Found]:
+    """The operations that were chosen; `deep` is told of those whose types are nested too deep to be described."""
     for done, (name, operation) in enumerate(zip(port.names, port.operations, strict=True)):
         request.progress("operations", done, len(port.names))
         if request.chosen(name):
-            yield _operation(described(form, operation))
+            try:
+                yield _operation(described(form, operation))
+            except RecursionError:
+                deep.append(name)
 
 
 def _operation(operation: Operation) -> Found:
@@ -113,9 +119,11 @@ def _documents(request: Request) -> tuple[Mapping[str, bytes], str]:
     try:
         if urlsplit(request.source).scheme in ("http", "https"):
             return _by_url(request)
-        path = Path(request.source)
+        path = placed(request.source)
         if path.is_dir():
             files: Mapping[str, bytes] = _Folder(path)
+            if not any(name.endswith(".wsdl") for name in files):
+                raise CantImport(f"{request.source} holds no file whose name ends in .wsdl: name the WSDL itself")
             inside = {f"{path.name or 'x'}/{name}": files[name] for name in files if name.endswith(".wsdl")}
             wsdl = posixpath.relpath(located(inside, path.name or "x"), path.name or "x")
         else:

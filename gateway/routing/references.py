@@ -15,7 +15,11 @@ from gateway.routing.report import Document, Place, Report
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MAX_FILE = 65_536
-_SECRET = re.compile(r"(?i)\b(?:pwd|password|passwd|secret|token)\s*=\s*[^;\s]+|://[^/\s:@]*:[^/\s@]+@")
+_SECRET = re.compile(
+    r"(?i)(?:pwd|password|passwd|secret|token|api[-_]?key)\s*=\s*[^;&\s]+"
+    r"|[?&](?:sig|signature|key|code|auth|[\w.-]*[-_]key)=[^&\s]+"
+    r"|://[^/\s:@]*:[^/\s@]+@"
+)
 
 
 def looks_secret(text: str) -> bool:
