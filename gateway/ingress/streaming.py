@@ -39,6 +39,8 @@ async def _content(response: Response, exchange: Exchange | None, send: Send) ->
             async for piece in streamed([response.content]):
                 timeout.reschedule(asyncio.get_running_loop().time() + _PATIENCE)
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
+                if exchange is not None and exchange.disconnected:
+                    return
             await send({"type": "http.response.body", "body": b"", "more_body": False})
     except TimeoutError:
         if exchange is None:

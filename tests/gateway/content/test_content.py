@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from adapters.blob import Blob
+from adapters.blob import CHUNK, Blob
 from gateway.call import Call, Reply
 from gateway.content import check_whole
 from gateway.errors import Forbidden
@@ -200,12 +200,29 @@ async def test_who_reads_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Non
 
     call = Call("1", "x", 1, "GET", "/x", 0.0, "", {})
     response = Response(call, Reply(200, content=Blob(b"abc", media_type="text/plain")))
-    sending = streaming.sent(response, SimpleNamespace(break_off=lambda: broken.append(True)), stuck)  # type: ignore[arg-type]
+    exchange: Any = SimpleNamespace(break_off=lambda: broken.append(True), disconnected=False)
+    sending = streaming.sent(response, exchange, stuck)
     assert sending is not None
     await sending
     assert broken == [True]
     with pytest.raises(streaming.Broken):
         await streaming.sent(response, None, stuck)  # type: ignore[misc]
+
+
+async def test_nothing_is_read_for_who_has_left() -> None:
+    exchange: Any = SimpleNamespace(disconnected=False)
+    told: list[int] = []
+
+    async def send(message: Any) -> None:
+        told.append(len(message.get("body", b"")))
+        exchange.disconnected = len(told) == 3
+
+    call = Call("1", "x", 1, "GET", "/x", 0.0, "", {})
+    response = Response(call, Reply(200, content=Blob(bytes(CHUNK * 9), media_type="text/plain")))
+    sending = streaming.sent(response, exchange, send)
+    assert sending is not None
+    await sending
+    assert told == [0, CHUNK, CHUNK]
 
 
 @pytest.mark.parametrize(
