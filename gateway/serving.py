@@ -183,7 +183,7 @@ class _Tries:
 
 def handlers(
     compiled: Compiled,
-    upstreams: Mapping[str, Upstream],
+    upstreams: Mapping[str, Invoker],
     admission: Callable[[Route], list[Filter]],
     cursor_keys: Keyring,
     keeping: Callable[[Route], list[Filter]] = lambda _: [],

@@ -65,7 +65,7 @@ async def _call(
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="figway-call-") as cache:
         files = read_workspace(workspace)
-        stages = _served_stages(workspace)
+        stages = served_stages(workspace)
         loaded = compile_workspace(
             files,
             cache=Path(cache),
@@ -113,7 +113,7 @@ def _check_retired(compiled: Compiled, route: Route) -> None:
         fail(f"the {track} of group '{route.group}' are retired, so its legacy side isn't asked: --binding replacement")
 
 
-def _served_stages(workspace: Path) -> Mapping[str, Stage]:
+def served_stages(workspace: Path) -> Mapping[str, Stage]:
     """The stages of the snapshot that is served; none where there isn't any, and the files' count."""
     try:
         folder = StateFolder.of(workspace, Settings.from_environment(os.environ).state)
