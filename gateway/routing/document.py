@@ -38,7 +38,9 @@ def merged(documents: list[Document], report: Report) -> dict[str, Any]:
 
 
 def _info(documents: list[Document]) -> Mapping[str, Any]:
-    infos = [document.data["info"] for document in documents if isinstance(document.data.get("info"), dict)]
+    infos: list[Mapping[str, Any]] = [
+        document.data["info"] for document in documents if isinstance(document.data.get("info"), dict)
+    ]
     if len(infos) == 1:
         return infos[0]
     about = {key: value for info in reversed(infos) for key, value in info.items() if key in ("contact", "license")}
