@@ -117,8 +117,8 @@ async def _looked(estate: Estate, name: str, bound: Sequence[tuple[Route, Side]]
         timing = found.timing
         if isinstance(asking, Asking) and timing is not None and not found.problem and looks.is_quicker(timing):
             looks.alone, best = timing, asking
-    if best is not None:
-        looks.burst = await burst(best, upstream.limits.concurrency)
+    if best is not None and looks.alone is not None:
+        looks.burst = await burst(best, upstream.limits.concurrency, looks.alone.at(0.5))
     return looks
 
 

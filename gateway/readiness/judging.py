@@ -9,8 +9,6 @@ from gateway.lineage.origins import Origins
 from gateway.readiness.model import SECOND, Answer, Burst, Probed, Timing, spelt, worst
 from gateway.routing.model import Route, UpstreamSpec
 
-_STEEPEST = 2.0
-"""How much longer calls may take that are made at once."""
 _QUICK = 0.1
 """Seconds below which how much longer they take says nothing."""
 _NAMED = 3
@@ -32,7 +30,7 @@ def fast(probed: Probed, route: Route, upstream: str) -> Answer:
     assert timing is not None
     if timing.at(0.95) < SECOND:
         return Answer("yes", _measured(timing))
-    step = f"let a replacement answer {route.operation_id}, group by group (`figway route flip {route.group}`)"
+    step = f"let the replacement answer the group '{route.group}': `figway route flip {route.group}` takes it there"
     if route.replacement is None and route.legacy is not None:
         step = f"give {route.operation_id} a replacement, or have {owner} speed up {route.legacy.operation}"
     if route.compose is not None:
@@ -114,16 +112,16 @@ def scales(shown: Burst, alone: Timing, concurrency: int) -> Answer:
     if shown.at_once < 2:
         return Answer("no", "`concurrency: 1`: callers wait for each other", "raise it, if the system takes more")
     if shown.failed or shown.timing is None:
-        why = f"{shown.failed} of {shown.at_once} calls made at once weren't answered"
+        why = f"{shown.failed} of {shown.calls} calls weren't answered that were made {shown.at_once} at once"
         return Answer("no", why, "lower `concurrency` to what it takes, and let a replacement take the rest")
     one, several = alone.at(0.5), shown.timing.at(0.95)
     compared = f"{shown.at_once} at once took {spelt(several)}, one alone {spelt(one)}"
-    if several > max(_STEEPEST * one, _QUICK):
+    # Halfway between waiting for nobody and waiting for all the others.
+    if several > max((1 + shown.at_once) / 2 * one, _QUICK):
         step = "read from a replica or a replacement; until then hold callers back by policies/limits.yaml"
         return Answer("no", f"callers wait for each other: {compared}", step)
-    return Answer(
-        "yes", f"{compared}; `concurrency: {concurrency}` is some {concurrency / max(several, 1e-3):,.0f} a second"
-    )
+    room = f"; with `concurrency: {concurrency}` that is some {concurrency / several:,.1f} calls a second"
+    return Answer("yes", compared + (room if several > _QUICK else ""))
 
 
 def scales_of(route: Route, of_upstreams: Sequence[Answer]) -> Answer:

@@ -68,9 +68,10 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """How long calls took that were made at once, in seconds; `failed` of them weren't answered."""
+    """How long `calls` took, in seconds, `at_once` of them at a time; `failed` of them weren't answered."""
 
     at_once: int
+    calls: int
     timing: Timing | None
     failed: int
 

@@ -12,6 +12,7 @@ Document: TypeAlias = Mapping[str, Any]
 
 _SHORT = {"fast": "Under a second", "acts": "Actions", "visible": "Visible", "scales": "Scales"}
 _WORDS = {"yes": ("✓", "yes"), "no": ("✕", "no"), "unchecked": ("–", "not checked")}
+_MOST_STEPS, _NAMED = 100, 3
 _LEAST, _MOST = 1.0, 10_000.0
 """Milliseconds at the ends of the bars, whose scale is logarithmic."""
 
@@ -54,8 +55,8 @@ def _body(document: Document) -> Iterator[str]:
         yield f"<section><h2>Without a system</h2><ul>{told}</ul></section>"
     criteria = "".join(f"<dt>{_SHORT[name]}<dd>{_text(text)}" for name, text in document["questions"].items())
     yield f"<footer><dl>{criteria}</dl><p>The bars are logarithmic, from 1 ms to 10 s; the line is one second. The "
-    yield "dark part ends at the median, the light one at the 95th percentile. “Not checked” isn’t “no”: nothing is known."
-    yield "</p></footer>"
+    yield "strong part ends at the median, the pale one at the 95th percentile. “Not checked” isn’t “no”: nothing is "
+    yield "known.</p></footer>"
 
 
 def _share(counts: Mapping[str, int]) -> str:
@@ -111,15 +112,17 @@ def _spelt(milliseconds: float) -> str:
 def _steps(document: Document) -> Iterator[str]:
     """What to do about each shortfall: the noes first, each once."""
     found: dict[tuple[str, str], list[str]] = {}
-    for verdict in ("no", "unchecked"):
-        for row in (*document["upstreams"], *document["composites"]):
-            for name, answer in row["answers"].items():
-                if answer["verdict"] == verdict and answer["next"]:
-                    of = f"{row.get('upstream') or row['route']}: {_SHORT[name].lower()}"
-                    found.setdefault((verdict, answer["next"]), []).append(of)
-    for (verdict, step), names in found.items():
+    routes = (row for system in document["upstreams"] for row in system["routes"])
+    for row in (*document["upstreams"], *document["composites"], *routes):
+        for name, answer in row["answers"].items():
+            if answer["verdict"] != "yes" and answer["next"]:
+                of = f"{row.get('upstream') or row['route']}: {_SHORT[name].lower()}"
+                found.setdefault((answer["verdict"], answer["next"]), []).append(of)
+    for (verdict, step), names in sorted(found.items(), key=lambda each: each[0][0])[:_MOST_STEPS]:
         sign, word = _WORDS[verdict]
-        yield f'<li><span class="mark {verdict}">{sign} {word}</span> <b>{_text("; ".join(names))}</b><br>{_text(step)}'
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        of = _text("; ".join(names[:_NAMED]) + more)
+        yield f'<li><span class="mark {verdict}">{sign} {word}</span> <b>{of}</b><br>{_text(step)}'
 
 
 def _system_name(row: Document) -> str:

@@ -118,12 +118,14 @@ def _failed(problem: Problem, took: Sequence[float]) -> Probed:
     return Probed(timing, f"call {len(took) + 1}: {said}", excused=bool(step) and not took, next=step)
 
 
-async def burst(asking: Asking, concurrency: int) -> Burst:
-    """Some calls at once, twice: never more than the upstream takes."""
-    at_once = min(AT_ONCE, concurrency)
+async def burst(asking: Asking, concurrency: int, alone: float) -> Burst:
+    """Some calls at once, twice: never more than the upstream takes, and of one that takes over a second for one call
+    alone no more than two, once."""
+    slow = alone > SECOND
+    at_once, rounds = min(2 if slow else AT_ONCE, concurrency), 1 if slow else _ROUNDS
     took: list[float] = []
     failed = 0
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         for outcome in await asyncio.gather(*(asking.once() for _ in range(at_once)), return_exceptions=True):
             if isinstance(outcome, Problem):
                 failed += 1
@@ -131,4 +133,4 @@ async def burst(asking: Asking, concurrency: int) -> Burst:
                 raise outcome
             else:
                 took.append(outcome[0])
-    return Burst(at_once, Timing(tuple(took)) if took else None, failed)
+    return Burst(at_once, at_once * rounds, Timing(tuple(took)) if took else None, failed)
