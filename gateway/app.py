@@ -213,7 +213,7 @@ def make_means(workspace: Path, settings: Settings) -> Means:
     log = open_log(place, folder, sealing)
     kept, outbox = Operations.open(folder.operations, log), Outbox.open(folder.outbox)
     migrating = Migrating.open(folder, shared, rings, outbox.pending)
-    governance = Governance(verifier, rings, kept, limiter, log, migrating, outbox, Gate())
+    governance = Governance(verifier, rings, kept, limiter, log, migrating, outbox, Gate(), settings.mock)
     return Means(
         workspace=workspace,
         folder=folder,
@@ -229,7 +229,6 @@ def make_means(workspace: Path, settings: Settings) -> Means:
         approvals=Approvals(folder.approvals),
         webhooks=Webhooks(),
         reconciling=Reconciling(Reconciliations.open(folder.reconciliations), outbox),
-        mocking=settings.mock,
         lent=(known, changed) if settings.mock else (),
     )
 

@@ -85,17 +85,12 @@ class Governance:
     migrating: Migrating
     outbox: Outbox
     gate: Gate
+    mocking: bool = False
+    """Examples answer all routes (`serve --mock`): no upstream is opened, and nothing is kept where what is real is."""
 
 
-def build(
-    version: int,
-    compiled: Compiled,
-    upstreams: Mapping[str, Upstream],
-    governance: Governance,
-    *,
-    mocking: bool = False,
-) -> Serving:
-    """Compiles every route into its handler and its place in the table; when `mocking`, none asks an upstream."""
+def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], governance: Governance) -> Serving:
+    """Compiles every route into its handler and its place in the table."""
     policies = Policies(compiled.rules, governance.keyrings["tokens"].current.secret)
     sights = Sights(policies, compiled)
     limits = limited(compiled, governance.limiter)
@@ -127,21 +122,19 @@ def build(
 
     def seeing(route: Route) -> list[Filter]:
         filters = narrowing(route)
-        if route.effect is not Effect.READ and route.compose is None and not (mocking or route.absent):
+        if route.effect is not Effect.READ and route.compose is None and not (governance.mocking or route.absent):
             filters.append(intent(governance.audit, route, keeps[route.operation_id]))
         return filters
 
     def write_side(route: Route, side: Side) -> Handler:
         return chain(seeing(route), bound(route, side, upstreams))
 
-    tries = _Tries(compiled, upstreams, governance, narrowing, Trials(governance.migrating.proofs), mocking)
+    tries = _Tries(compiled, upstreams, governance, narrowing, Trials(governance.migrating.proofs))
     reads = Reads(governance.migrating, compiled, upstreams)
     writes = Writes(governance.outbox, governance.gate, governance.operations, compiled, upstreams, write_side)
     cursors, by_side = governance.keyrings["cursor"], limited_by_side(compiled, governance.limiter)
-    if mocking:
-        made = handlers(compiled, {}, admission, cursors, keeping, seeing, mocking=True)
-    else:
-        made = handlers(compiled, upstreams, admission, cursors, keeping, seeing, reads, writes, by_side)
+    parts = (admission, cursors, keeping, seeing, reads, writes, by_side)
+    made = handlers(compiled, upstreams, *parts, mocking=governance.mocking)
     table: Table[Endpoint] = Table()
     for route in compiled.routes:
         endpoint = _endpoint(route, compiled, made[route.operation_id], keeps[route.operation_id])
@@ -158,12 +151,13 @@ class _Tries:
     governance: Governance
     narrowing: Callable[[Route], list[Filter]]
     trials: Trials
-    mocking: bool
 
     def handler(self, route: Route, side: Side) -> Handler | None:
         """What tries a write at one side; None: it can't be tried there."""
         filters = judging(route, self.compiled, self.governance.keyrings["cursor"], side)
-        if route.compose is None and (self.mocking or route.absent == "mock"):  # which changes nothing anyway
+        if route.compose is None and (
+            self.governance.mocking or route.absent == "mock"
+        ):  # which changes nothing anyway
             return chain([*filters, *self.narrowing(route)], mock(route))
         binding = route.legacy if side == "legacy" else route.replacement
         if binding is None or not binding.dry_run:
@@ -176,7 +170,7 @@ class _Tries:
     def sampled(self, route: Route, deadline: float) -> list[Filter]:
         """What has a share of the writes that legacy does tried at the replacement, too; `deadline` in seconds."""
         group, trial = self.compiled.groups.get(route.group), self.handler(route, "replacement")
-        if self.mocking or group is None or group.stage.writes != "dry_run" or trial is None:
+        if self.governance.mocking or group is None or group.stage.writes != "dry_run" or trial is None:
             return []
         return [self.trials.filter(trying(self.governance.migrating, route, group, trial, deadline))]
 
@@ -208,11 +202,11 @@ def handlers(
     made: dict[str, Handler] = {}
     for name, route in routes.items():
         filters = [*admission(route), validate_request(route), *keeping(route)]
-        switched = None if reads is None else reads.handler(route, one_side, side_of_cursor, by_side)
+        switched = None if reads is None or mocking else reads.handler(route, one_side, side_of_cursor, by_side)
         if switched is not None:
             made[name] = chain(filters, switched)
             continue
-        written = None if writes is None else writes.handler(route)
+        written = None if writes is None or mocking else writes.handler(route)
         if writes is not None and written is not None:
             behind = chain([validate_request(route), *keeping(route), *judging(route, compiled, cursor_keys)], written)
             made[name] = chain(admission(route), writes.admitted(route, behind))

@@ -116,7 +116,7 @@ def _steps(document: Document) -> Iterator[str]:
     for row in (*document["upstreams"], *document["composites"], *routes):
         for name, answer in row["answers"].items():
             if answer["verdict"] != "yes" and answer["next"]:
-                of = f"{row.get('upstream') or row['route']}: {_SHORT[name].lower()}"
+                of = f"{row['upstream'] if 'upstream' in row else row['route']}: {_SHORT[name].lower()}"
                 found.setdefault((answer["verdict"], answer["next"]), []).append(of)
     for (verdict, step), names in sorted(found.items(), key=lambda each: each[0][0])[:_MOST_STEPS]:
         sign, word = _WORDS[verdict]
