@@ -120,7 +120,7 @@ class OwnAnswers:
     def added(self, responses: Mapping[str, Any]) -> dict[str, Any]:
         """An operation's responses, with those that it doesn't declare."""
         declared = {status: self._limited(response) for status, response in responses.items()}
-        return declared | {status: each for status, each in self._problems.items() if status not in declared}
+        return dict(sorted({**self._problems, **declared}.items()))
 
     def _limited(self, response: Any) -> Any:
         # Every response has the header that some limit counted, be it a problem.
