@@ -98,8 +98,7 @@ def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], g
 
     def admission(route: Route) -> list[Filter]:
         group = compiled.groups.get(route.group)
-        going = None if group is None else sunset(group)
-        told: list[Filter] = [] if going is None else [going]
+        told: list[Filter] = [] if group is None or (going := sunset(group)) is None else [going]
         counted = received(route, governance.migrating.tally)
         told += [] if counted is None else [counted]
         return [*told, authenticate(governance.verifier), *limits[route.operation_id], authorize(policies, route)]
