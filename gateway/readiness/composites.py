@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from adapters.contract import Effect
 from gateway.lineage.origins import Origins
@@ -26,6 +27,9 @@ async def composites(estate: Estate, systems: Sequence[System], origins: Origins
         parts = list(_parts(route, by_id))
         probe = await _probed_composite(estate, route, parts, until)
         behind = dict.fromkeys(name for each in parts for name in _upstreams(estate.compiled, each))
+        if probe is not None and probe.problem and any(known[name].timing is None for name in behind):
+            # Of a system that couldn't be asked nothing is known, so nor is it of what it has a part in.
+            probe = replace(probe, excused=True, next=probe.next or "see the systems behind it")
         groups = {each.group for each in (route, *parts)}
         others = [each for each in estate.compiled.routes if each.group in groups]
         answers: dict[Question, Answer] = {
