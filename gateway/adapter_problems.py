@@ -61,7 +61,8 @@ def _unknown(error: Any, writes: bool) -> Problem:
 
 def _bad_reply(error: Any, writes: bool) -> Problem:
     if writes:
-        return UnknownOutcome(f"{error.message} The change may have been made.", note=error.detail)
+        told = error.message.rstrip(".")
+        return UnknownOutcome(f"{told}. The change may have been made.", note=error.detail)
     return BadUpstreamReply(error.message, note=error.detail)
 
 

@@ -27,6 +27,7 @@ from gateway.admin import (
     operations,
     parity,
     policy,
+    readiness,
     reconciliation,
     snapshots,
     writes,
@@ -94,7 +95,7 @@ class Application:
         self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self._own.add_exception_handler(HTTPException, no_such_place)
         ours = (health, documents, lineage, metrics, operations, audit, policy)
-        subjects = (*ours, snapshots, parity, writes, approvals, decommission, reconciliation)
+        subjects = (*ours, snapshots, parity, writes, approvals, decommission, reconciliation, readiness)
         self._own.include_router(control_routes(self.control, tuple(each for room in subjects for each in room.PLACES)))
         self._recorded = Recorded(self._own, lambda: self.control.audit)
         self._ingress: HttpIngress | None = None
@@ -212,7 +213,7 @@ def make_means(workspace: Path, settings: Settings) -> Means:
     log = open_log(place, folder, sealing)
     kept, outbox = Operations.open(folder.operations, log), Outbox.open(folder.outbox)
     migrating = Migrating.open(folder, shared, rings, outbox.pending)
-    governance = Governance(verifier, rings, kept, limiter, log, migrating, outbox, Gate())
+    governance = Governance(verifier, rings, kept, limiter, log, migrating, outbox, Gate(), settings.mock)
     return Means(
         workspace=workspace,
         folder=folder,
@@ -228,7 +229,6 @@ def make_means(workspace: Path, settings: Settings) -> Means:
         approvals=Approvals(folder.approvals),
         webhooks=Webhooks(),
         reconciling=Reconciling(Reconciliations.open(folder.reconciliations), outbox),
-        mocking=settings.mock,
         lent=(known, changed) if settings.mock else (),
     )
 

@@ -46,7 +46,10 @@ class Means:
     approvals: Approvals
     webhooks: Webhooks
     reconciling: Reconciling
-    mocking: bool = False
-    """Examples answer all routes (`serve --mock`): no upstream is opened, and nothing is kept where what is real is."""
     lent: tuple[Lent, ...] = ()
-    """What is read besides, and closed in the end: where API keys are kept, when `mocking`."""
+    """What is read besides, and closed in the end: where API keys are kept, while examples answer."""
+
+    @property
+    def mocking(self) -> bool:
+        """Whether examples answer all routes."""
+        return self.governance.mocking

@@ -245,7 +245,7 @@ class Runtime:
         compiled, mocking = loaded.compiled, self._means.mocking
         upstreams = {} if mocking else {name: self._upstream(loaded, name) for name in compiled.upstreams}
         count_legacy(compiled.routes, upstreams, self._means.governance.migrating.tally)
-        fresh = build(version, compiled, upstreams, self._means.governance, mocking=mocking)
+        fresh = build(version, compiled, upstreams, self._means.governance)
         policy = compiled.policy_files["audit.yaml"]
         assert isinstance(policy, Audit)
         self._means.governance.verifier.follow(compiled.identity)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from adapters.contract import Effect
 from gateway.audit.arguments import Keeps
@@ -15,26 +15,20 @@ from gateway.filters.authorize import authorize, authorize_call
 from gateway.filters.dry_run import dry_run
 from gateway.filters.idempotency import idempotency
 from gateway.filters.intent import intent
-from gateway.filters.paginate import paginate, side_of_cursor
 from gateway.filters.rate_limit import limited, limited_by_side
 from gateway.filters.redact import redact
 from gateway.filters.rows import visible_rows
-from gateway.filters.sparse import sparse
-from gateway.filters.stream import media_of, stream
+from gateway.filters.stream import media_of
 from gateway.filters.sunset import sunset
-from gateway.filters.validate import validate_reply, validate_request
-from gateway.filters.versions import versions
+from gateway.handlers import Handlers, handlers, judging
 from gateway.identity.bearer import CallerVerifier
 from gateway.identity.keyrings import Keyrings
-from gateway.identity.signing import Keyring
 from gateway.ingress.http import Endpoint
-from gateway.invoker import Invoker
 from gateway.limits.limiter import Limiter
 from gateway.migration.apply import Writable
 from gateway.migration.outbox import Outbox
 from gateway.migration.reads import Migrating, Reads
 from gateway.migration.received import received
-from gateway.migration.split import joined
 from gateway.migration.trial import Trial
 from gateway.migration.trials import Trials, trying
 from gateway.migration.writing import Gate, Writes
@@ -43,10 +37,10 @@ from gateway.pipeline import Filter, Handler, chain
 from gateway.policy.decide import Policies
 from gateway.policy.sight import Sights
 from gateway.routing.audit_schema import Audit
-from gateway.routing.groups import Served, Side
+from gateway.routing.groups import Side
 from gateway.routing.model import Compiled, Route
 from gateway.routing.table import Table
-from gateway.stand_in import answering, mock, stand_in
+from gateway.stand_in import mock
 from gateway.upstream import Upstream
 
 
@@ -88,17 +82,12 @@ class Governance:
     migrating: Migrating
     outbox: Outbox
     gate: Gate
+    mocking: bool = False
+    """Examples answer all routes (`serve --mock`): no upstream is opened, and nothing is kept where what is real is."""
 
 
-def build(
-    version: int,
-    compiled: Compiled,
-    upstreams: Mapping[str, Upstream],
-    governance: Governance,
-    *,
-    mocking: bool = False,
-) -> Serving:
-    """Compiles every route into its handler and its place in the table; when `mocking`, none asks an upstream."""
+def build(version: int, compiled: Compiled, upstreams: Mapping[str, Upstream], governance: Governance) -> Serving:
+    """Compiles every route into its handler and its place in the table."""
     policies = Policies(compiled.rules, governance.keyrings["tokens"].current.secret)
     sights = Sights(policies, compiled)
     limits = limited(compiled, governance.limiter)
@@ -106,8 +95,7 @@ def build(
 
     def admission(route: Route) -> list[Filter]:
         group = compiled.groups.get(route.group)
-        going = None if group is None else sunset(group)
-        told: list[Filter] = [] if going is None else [going]
+        told: list[Filter] = [] if group is None or (going := sunset(group)) is None else [going]
         counted = received(route, governance.migrating.tally)
         told += [] if counted is None else [counted]
         return [*told, authenticate(governance.verifier), *limits[route.operation_id], authorize(policies, route)]
@@ -130,21 +118,19 @@ def build(
 
     def seeing(route: Route) -> list[Filter]:
         filters = narrowing(route)
-        if route.effect is not Effect.READ and route.compose is None and not (mocking or route.absent):
+        if route.effect is not Effect.READ and route.compose is None and not (governance.mocking or route.absent):
             filters.append(intent(governance.audit, route, keeps[route.operation_id]))
         return filters
 
     def write_side(route: Route, side: Side) -> Handler:
         return chain(seeing(route), bound(route, side, upstreams))
 
-    tries = _Tries(compiled, upstreams, governance, narrowing, Trials(governance.migrating.proofs), mocking)
+    tries = _Tries(compiled, upstreams, governance, narrowing, Trials(governance.migrating.proofs))
     reads = Reads(governance.migrating, compiled, upstreams)
     writes = Writes(governance.outbox, governance.gate, governance.operations, compiled, upstreams, write_side)
     cursors, by_side = governance.keyrings["cursor"], limited_by_side(compiled, governance.limiter)
-    if mocking:
-        made = handlers(compiled, {}, admission, cursors, keeping, seeing, mocking=True)
-    else:
-        made = handlers(compiled, upstreams, admission, cursors, keeping, seeing, reads, writes, by_side)
+    parts = (admission, cursors, keeping, seeing, reads, writes, by_side)
+    made = handlers(compiled, upstreams, *parts, mocking=governance.mocking)
     table: Table[Endpoint] = Table()
     for route in compiled.routes:
         endpoint = _endpoint(route, compiled, made, keeps[route.operation_id])
@@ -161,12 +147,13 @@ class _Tries:
     governance: Governance
     narrowing: Callable[[Route], list[Filter]]
     trials: Trials
-    mocking: bool
 
     def handler(self, route: Route, side: Side) -> Handler | None:
         """What tries a write at one side; None: it can't be tried there."""
         filters = judging(route, self.compiled, self.governance.keyrings["cursor"], side)
-        if route.compose is None and (self.mocking or route.absent == "mock"):  # which changes nothing anyway
+        if route.compose is None and (
+            self.governance.mocking or route.absent == "mock"
+        ):  # which changes nothing anyway
             return chain([*filters, *self.narrowing(route)], mock(route))
         binding = route.legacy if side == "legacy" else route.replacement
         if binding is None or not binding.dry_run:
@@ -179,78 +166,9 @@ class _Tries:
     def sampled(self, route: Route, deadline: float) -> list[Filter]:
         """What has a share of the writes that legacy does tried at the replacement, too; `deadline` in seconds."""
         group, trial = self.compiled.groups.get(route.group), self.handler(route, "replacement")
-        if self.mocking or group is None or group.stage.writes != "dry_run" or trial is None:
+        if self.governance.mocking or group is None or group.stage.writes != "dry_run" or trial is None:
             return []
         return [self.trials.filter(trying(self.governance.migrating, route, group, trial, deadline))]
-
-
-@dataclass(slots=True)
-class Handlers:
-    """A snapshot's handlers by operationId."""
-
-    answers: dict[str, Handler] = field(default_factory=dict)
-    pages: dict[str, Handler] = field(default_factory=dict)
-    """Of lists: what answers a call that was let in and found valid."""
-    streams: dict[str, Handler] = field(default_factory=dict)
-    """What tells all of a list, where it can be told."""
-
-
-def handlers(
-    compiled: Compiled,
-    upstreams: Mapping[str, Upstream],
-    admission: Callable[[Route], list[Filter]],
-    cursor_keys: Keyring,
-    keeping: Callable[[Route], list[Filter]] = lambda _: [],
-    seeing: Callable[[Route], list[Filter]] = lambda _: [],
-    reads: Reads | None = None,
-    writes: Writes | None = None,
-    by_side: Callable[[Route, Side], Sequence[Filter]] = lambda *_: (),
-    *,
-    mocking: bool = False,
-) -> Handlers:
-    """Every route's handlers; `admission` gives the filters that decide who may come in, `keeping` those
-    that keep a write: behind what validates the request, around what shapes the reply, which is kept as it is told;
-    `seeing` those right before the binding, which leave out what the caller may not see. `reads` chooses the side of
-    groups that migrate, and `writes` does so where both sides can write; without them legacy serves. `by_side` gives
-    the filters of limits that only calls of one side meet. When `mocking`, examples answer all of them."""
-
-    def one_side(route: Route, side: Served, called: Mapping[str, Invoker]) -> Handler:
-        judged = judging(route, compiled, cursor_keys, side)
-        return chain([*judged, *seeing(route)], _last(route, side, compiled, called))
-
-    routes = {route.operation_id: route for route in compiled.routes}
-    made = Handlers()
-    for name, route in routes.items():
-        entry = [*admission(route), validate_request(route)]
-        wanting: list[Filter] = [sparse(route)] if route.sparse else []
-        written = None if writes is None else writes.handler(route)
-        if writes is not None and written is not None:
-            behind = chain([validate_request(route), *keeping(route), *judging(route, compiled, cursor_keys)], written)
-            made.answers[name] = chain(admission(route), writes.admitted(route, behind))
-            continue
-        filters = [*wanting, *keeping(route)]
-        last = None if reads is None else reads.handler(route, one_side, side_of_cursor, by_side)
-        if last is None:
-            last = answering(route, routes, made.answers, upstreams, mocking=mocking)
-            filters += [*judging(route, compiled, cursor_keys), *seeing(route)]
-        made.answers[name] = chain([*entry, *filters], last)
-        if media_of(route):
-            made.pages[name] = chain(filters, last)
-            made.streams[name] = chain(entry, stream(route, made.pages[name], compiled.defaults.max_page))
-    return made
-
-
-def _last(route: Route, side: Served, compiled: Compiled, called: Mapping[str, Invoker]) -> Handler:
-    """What answers in the end."""
-    if side == "both":
-        sides: Mapping[Side, Handler] = {
-            "legacy": bound(route, "legacy", called),
-            "replacement": bound(route, "replacement", called),
-        }
-        return joined(route, compiled.groups[route.group], sides)
-    if side == "replacement" and route.missing is not None:
-        return stand_in(route)
-    return bound(route, side, called)
 
 
 def _first(route: Route, writes: Writes) -> Side:
@@ -270,19 +188,6 @@ def _keeping_write(route: Route, operations: Operations, sights: Sights, writes:
         side=writes.first(route),
         needs_key=writes.needs_key(route),
     )
-
-
-def judging(route: Route, compiled: Compiled, cursor_keys: Keyring, side: Served = "legacy") -> list[Filter]:
-    """The filters that hold a reply of that side against the route's contract."""
-    filters: list[Filter] = []
-    in_part = side == "replacement" and route.replacement is not None and bool(route.replacement.owns)
-    if route.reply is not None and route.enforcement != "off" and not in_part:
-        filters.append(validate_reply(route))
-    if route.is_list:
-        filters.append(paginate(route, compiled.defaults, cursor_keys, side))
-    if route.versioned and side != "both":
-        filters.append(versions(route, cursor_keys))
-    return filters
 
 
 def keeps_of(compiled: Compiled, audit: AuditLog) -> dict[str, Keeps]:

@@ -55,6 +55,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 _fuses = _load("fuses")
+_linters = _load("linters")
 _servers = _load("servers")
 _running = _load("running")
 
@@ -69,6 +70,12 @@ def servers() -> ModuleType:
 def fuses() -> ModuleType:
     """tests/fuses.py: `Fuse`, which kills a process at a step that is counted out."""
     return _fuses
+
+
+@pytest.fixture(scope="session")
+def linters(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """tests/linters.py: `Linters`, installed."""
+    return _linters.installed(tmp_path_factory.mktemp("linters"))
 
 
 @pytest.fixture(scope="session")

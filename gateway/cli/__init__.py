@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "check": ("check", "Check a workspace offline: every problem, with file, line and key."),
     "decode": ("decode", "Decode a file of COBOL records into JSON lines, CSV or Parquet."),
     "demo": ("demo", "Start the demo estate and the gateway in front of it."),
+    "readiness": ("readiness", "Answer four questions about every upstream and route."),
     "doctor": ("doctor", "Check this machine and every upstream, live."),
     "import": ("import_", "Import what a legacy system says about itself: contract, bindings, policy and tests."),
     "init": ("init", "Start a workspace in an empty folder and print a first API key."),

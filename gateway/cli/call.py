@@ -21,12 +21,12 @@ from adapters.contract import Effect
 from gateway.call import Call, Principal, Reply, new_id
 from gateway.cli.common import USAGE, fail, json_option, print_json, workspace_option
 from gateway.errors import Problem
+from gateway.handlers import handlers
 from gateway.identity.signing import Keyring
 from gateway.routing.groups import Stage, stages_of
 from gateway.routing.load import compile_workspace, read_workspace
 from gateway.routing.model import Compiled, InvalidWorkspace, Route
 from gateway.routing.stores import state_url
-from gateway.serving import handlers
 from gateway.settings import InvalidSetting, Settings
 from gateway.store.contract import StoreError
 from gateway.store.place import StateFolder, open_state, state_path
@@ -66,7 +66,7 @@ async def _call(
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="figway-call-") as cache:
         files = read_workspace(workspace)
-        stages = _served_stages(workspace)
+        stages = served_stages(workspace)
         loaded = compile_workspace(
             files,
             cache=Path(cache),
@@ -117,7 +117,7 @@ def _check_retired(compiled: Compiled, route: Route) -> None:
         fail(f"the {track} of group '{route.group}' are retired, so its legacy side isn't asked: --binding replacement")
 
 
-def _served_stages(workspace: Path) -> Mapping[str, Stage]:
+def served_stages(workspace: Path) -> Mapping[str, Stage]:
     """The stages of the snapshot that is served; none where there isn't any, and the files' count."""
     try:
         folder = StateFolder.of(workspace, Settings.from_environment(os.environ).state)

@@ -89,6 +89,9 @@ class ServerDesk:
     def rollback(self, group: str, about: Mapping[str, str | None]) -> Document:
         return self._ask("POST", f"/-/admin/groups/{group}/rollback", dict(about), self._version())
 
+    def readiness(self, calls: int) -> Document:
+        return self._ask("POST", f"/-/admin/readiness?calls={calls}")
+
     def history(self, limit: int) -> list[Document]:
         items: list[Document] = self._ask("GET", f"/-/admin/snapshots?limit={limit}")["items"]
         return items

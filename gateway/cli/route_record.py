@@ -19,6 +19,7 @@ from gateway.cli.key import sentences
 from gateway.cli.recording import note_change
 from gateway.cli.route_parity import show_verdicts
 from gateway.dispatch import bound
+from gateway.handlers import judging
 from gateway.identity.signing import Keyring
 from gateway.invoker import Invoker
 from gateway.migration.model import Side
@@ -31,7 +32,6 @@ from gateway.pipeline import chain
 from gateway.routing import units
 from gateway.routing.load import Loaded, compile_workspace, read_workspace
 from gateway.routing.model import Binding, InvalidWorkspace, Route
-from gateway.serving import judging
 from gateway.settings import Settings
 from gateway.store.place import StateFolder
 from gateway.upstream import Limits, Upstream

@@ -11,8 +11,9 @@ from gateway.importing.model import Reading, Shape
 from gateway.importing.named import Named
 from gateway.importing.operations import Operations
 from gateway.importing.parts import used
-from gateway.importing.standing import CURSOR, HEADERS, PROBLEM, SECURITY, limit, problem_responses, response_name
+from gateway.importing.standing import CURSOR, limit
 from gateway.importing.words import pascal, sentence, words
+from gateway.routing.own_answers import HEADERS, PROBLEM, SECURITY, SERVERS, problem_responses, response_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def contract(upstream: str, reading: Reading, routes: Sequence[Named], around: A
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": _info(upstream, reading),
-        "servers": [{"url": "/", "description": "This gateway, in production.", "x-internal": True}],
+        "servers": SERVERS,
         "security": [{"credential": []}],
         "tags": [_tag(upstream, group) for group in sorted({each.group for each in routes})],
         "paths": paths,

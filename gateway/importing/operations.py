@@ -13,8 +13,8 @@ from gateway.importing.examples import NoExample, example
 from gateway.importing.model import Shape
 from gateway.importing.named import Named, mappable
 from gateway.importing.queries import Asked, scalar
-from gateway.importing.standing import LIMIT, ORIGIN, response_name
 from gateway.importing.words import pascal, said, sentence, singular, words
+from gateway.routing.own_answers import LIMIT, response_name
 from gateway.routing.paths import declared
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -251,7 +251,7 @@ def _statuses(named: Named) -> list[str]:
 
 
 def _limit_header() -> dict[str, Any]:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in (LIMIT, ORIGIN)}
+    return {LIMIT: {"$ref": f"#/components/headers/{LIMIT}"}}
 
 
 def _described(named: Named, summary: str) -> str:

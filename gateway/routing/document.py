@@ -6,45 +6,19 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from gateway.routing.contracts import METHODS
+from gateway.routing.own_answers import PROBLEM_TYPE, SECURITY, SERVERS, OwnAnswers
 from gateway.routing.refs import local
 from gateway.routing.report import Document, Report
 
-_PROBLEM_TYPE = "application/problem+json"
-_PROBLEM: Mapping[str, Any] = {
-    "type": "object",
-    "description": "What went wrong (RFC 9457).",
-    "required": ["type", "title", "status", "detail", "retryable"],
-    "properties": {
-        "type": {"type": "string", "description": "The kind of problem: urn:figway:problem:<slug>, a closed list."},
-        "title": {"type": "string", "description": "The kind of problem in words."},
-        "status": {"type": "integer", "description": "The HTTP status."},
-        "detail": {"type": "string", "description": "What went wrong this time."},
-        "instance": {"type": "string", "description": "The call that failed, for whoever looks into it."},
-        "retryable": {"type": "boolean", "description": "Whether the same call may work later."},
-        "retry_after": {"type": "number", "description": "Seconds to wait before that."},
-        "fix": {"type": "string", "description": "What to do."},
-        "errors": {
-            "type": "array",
-            "description": "What is wrong with the request, member by member.",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "pointer": {"type": "string", "description": "A JSON Pointer (RFC 6901) into the request."},
-                    "detail": {"type": "string", "description": "What is wrong there."},
-                },
-            },
-        },
-    },
-}
 _ANY_PROBLEM = {
     "description": "A problem: see its `type` and `fix`.",
-    "content": {_PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 
 
 def merged(documents: list[Document], report: Report) -> dict[str, Any]:
     """One document of all contracts. Components of the same name must be the same."""
-    whole: dict[str, Any] = {"openapi": "3.1.0", "info": _info(documents), "tags": [], "paths": {}}
+    whole: dict[str, Any] = {"openapi": "3.1.0", "info": _info(documents), "servers": SERVERS, "tags": [], "paths": {}}
     components: dict[str, dict[str, Any]] = {"schemas": {}}
     origin: dict[tuple[str, str], Document] = {}
     for document in documents:
@@ -55,16 +29,23 @@ def merged(documents: list[Document], report: Report) -> dict[str, Any]:
         whole["tags"] += [
             tag for tag in _listed(tags) if isinstance(tag, dict) and tag.get("name") not in [None, *known]
         ]
-    components["schemas"].setdefault("Problem", dict(_PROBLEM))
-    components["securitySchemes"] = {
-        "credential": {"type": "http", "scheme": "bearer", "description": "An API key: `Authorization: Bearer KEY`."}
-    }
+    components["securitySchemes"] = dict(SECURITY)
+    answers = OwnAnswers(components)
+    for item in whole["paths"].values():
+        for operation in item.values():
+            operation["responses"] = answers.added(operation["responses"])
     return {**whole, "components": components, "security": [{"credential": []}]}
 
 
 def _info(documents: list[Document]) -> Mapping[str, Any]:
-    infos = [document.data["info"] for document in documents if isinstance(document.data.get("info"), dict)]
-    return infos[0] if len(infos) == 1 else {"title": "figway", "version": "1"}
+    infos: list[Mapping[str, Any]] = [
+        document.data["info"] for document in documents if isinstance(document.data.get("info"), dict)
+    ]
+    if len(infos) == 1:
+        return infos[0]
+    about = {key: value for info in reversed(infos) for key, value in info.items() if key in ("contact", "license")}
+    titles = ", ".join(str(info.get("title", "")) for info in infos)
+    return {"title": "figway", "version": "1", "description": f"Of several contracts: {titles}.", **about}
 
 
 def _merge_components(

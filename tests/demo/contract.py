@@ -43,6 +43,8 @@ class Contract:
         if operation is None:
             return
         declared = operation["responses"].get(str(response.status_code)) or operation["responses"]["default"]
+        if "$ref" in declared:
+            declared = self.document["components"]["responses"][declared["$ref"].rpartition("/")[2]]
         media = response.headers["content-type"]
         assert media in declared["content"], f"{response.status_code} {media} isn't declared"
         assert self.errors(declared["content"][media]["schema"], response.json()) == []

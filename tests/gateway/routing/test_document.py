@@ -48,11 +48,36 @@ def test_contracts_become_one_document(files: dict[str, bytes], load: Callable[.
     assert document["components"]["securitySchemes"]["credential"]["scheme"] == "bearer"
 
 
+def test_what_the_gateway_itself_answers_is_told(files: dict[str, bytes], load: Callable[..., Loaded]) -> None:
+    document = json.loads(json.dumps(_document(files, load)))
+    responses = document["paths"]["/things/{thing_id}"]["delete"]["responses"]
+    limit = {"$ref": "#/components/headers/RateLimit"}
+    assert responses["204"] == {"description": "Gone.", "headers": {"RateLimit": limit}}
+    own = {"400": "BadRequest", "401": "Unauthorized", "403": "Forbidden", "429": "TooMany", "500": "Failed"}
+    assert {status: responses[status] for status in own} == {
+        status: {"$ref": f"#/components/responses/{name}"} for status, name in own.items()
+    }
+    assert set(document["components"]["responses"]["TooMany"]["headers"]) == {"RateLimit", "Retry-After"}
+    assert document["info"]["description"].startswith("Of several contracts: ")
+    assert document["servers"][0]["url"] == "/"
+
+
+def test_a_contracts_own_response_of_such_a_name_stays(files: dict[str, bytes], load: Callable[..., Loaded]) -> None:
+    more = MORE + "components: {responses: {Forbidden: {description: Mine.}}, headers: {RateLimit: {schema: {}}}}\n"
+    document = dict(load({**files, "openapi/more.yaml": more.encode()}).compiled.document)
+    limit = document["components"]["responses"]["Forbidden"]["headers"]["RateLimit"]
+    assert document["components"]["responses"]["Forbidden"]["description"] == "Mine."
+    assert limit["schema"]["maxLength"] == 1000
+    responses = document["paths"]["/things/{thing_id}"]["delete"]["responses"]
+    assert responses["403"]["description"] == "No policy lets this caller do this."
+
+
 def test_a_caller_sees_what_it_may_use(files: dict[str, bytes], load: Callable[..., Loaded]) -> None:
     document = _document(files, load)
     seen = visible(document, {"remove_thing"})
     assert [list(item) for item in seen["paths"].values()] == [["delete"]]
     assert set(seen["components"]["schemas"]) == {"Problem"}
+    assert set(seen["components"]["headers"]) == {"RateLimit", "Retry-After"}
     assert [tag["name"] for tag in seen["tags"]] == ["more"]
     whole = visible(document, {"get_thing", "remove_thing"})
     assert set(whole["components"]["schemas"]) == {"Problem", "Thing", "ThingId"}
