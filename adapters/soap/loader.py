@@ -14,6 +14,7 @@ from typing import Literal
 from lxml import etree
 
 from adapters.errors import ConfigError, ConfigProblem
+from adapters.soap import overloads
 from adapters.soap.addressing import action_of
 from adapters.soap.resolver import WSDL, Documents, line_of
 from adapters.soap.xsd import CannotExpress, place
@@ -155,9 +156,9 @@ class _Reader:
         seen: Counter[str] = Counter()
         for node in nodes:
             name = node.get("name", "").strip()
-            abstract = _abstract(self._named(port_type.node).get(name, []), node, overloaded=count[name] > 1)
+            abstract = overloads.meant(self._named(port_type.node).get(name, []), node, overloaded=count[name] > 1)
             seen[name] += 1
-            shown = name if seen[name] == 1 else _overload(name, node, seen[name])
+            shown = name if seen[name] == 1 else overloads.name_of(name, node, seen[name])
             yield self._operation(shown, node, abstract, binding, style, port_type)
 
     def _named(self, port_type: etree._Element) -> dict[str, list[etree._Element]]:
@@ -251,24 +252,6 @@ class _Reader:
                     yield node.get("name", "") or part.get("name", ""), _part(part)
                 except CannotExpress:
                     continue  # Such a fault is still a fault: only its detail stays untyped.
-
-
-def _abstract(alike: list[etree._Element], node: etree._Element, *, overloaded: bool) -> etree._Element | None:
-    """The operation among those of one name that the binding's `node` means; overloaded ones differ in their input."""
-    if overloaded:
-        wanted = _name_of(node)
-        alike = [each for each in alike if _name_of(each) == wanted] or alike
-    return alike[0] if alike else None
-
-
-def _name_of(node: etree._Element) -> str:
-    found = node.find(WSDL + "input")
-    return "" if found is None else found.get("name", "").strip()
-
-
-def _overload(name: str, node: etree._Element, number: int) -> str:
-    wanted = _name_of(node)
-    return f"{name}.{wanted if wanted and wanted != name else number}"
 
 
 def _part(node: etree._Element) -> Part:

@@ -111,8 +111,12 @@ def reply(status: str, *headers: str, body: bytes = b"{}") -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+async def says_a_date(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=1000), usegmt=True)
+    await says(reply("503 Busy", f"Retry-After: {date}"))(reader, writer)
+
+
 BOMB = gzip.compress(b" " * 50_000_000)
-DATE = format_datetime(datetime.now(UTC) + timedelta(seconds=1000), usegmt=True)
 HINTS = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 LENGTH = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %b\r\n\r\n%b"
@@ -152,7 +156,7 @@ CHAOS: dict[str, tuple[Behaviour, Any, Any, Any]] = {
     "redirect": (says(reply("307 Temporary", "Location: http://169.254.169.254/")), D, D, D),
     "429 in seconds": (says(reply("429 Slow down", "Retry-After: 7")), (R, 7), (R, 7), (R, 7)),
     "503 in seconds": (says(reply("503 Busy", "Retry-After: 7")), (R, 7), (R, 7), (R, 7)),
-    "503 by date": (says(reply("503 Busy", f"Retry-After: {DATE}")), (R, 1000), (R, 1000), (R, 1000)),
+    "503 by date": (says_a_date, (R, 1000), (R, 1000), (R, 1000)),
     "503 in a century": (says(reply("503 Busy", "Retry-After: 99999999999")), (R, 3600), (R, 3600), (R, 3600)),
     "503 at no date": (says(reply("503 Busy", f"Retry-After: Wed, 21 Oct {'9' * 30} 07:28:00 GMT")), R, U, U),
     "503": (says(reply("503 Busy")), R, U, U),

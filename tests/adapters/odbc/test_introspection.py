@@ -112,8 +112,8 @@ COMMENT ON PROCEDURE gives IS 'Gives
 -- effect: read
 back';
 CREATE OR REPLACE PROCEDURE "do""; it"("p 1" varchar) LANGUAGE plpgsql AS $$ BEGIN END $$;
-CREATE OR REPLACE PROCEDURE twice(a int) LANGUAGE plpgsql AS $$ BEGIN END $$;
-CREATE OR REPLACE PROCEDURE twice(a text) LANGUAGE plpgsql AS $$ BEGIN END $$;
+CREATE OR REPLACE PROCEDURE overloaded(a int) LANGUAGE plpgsql AS $$ BEGIN END $$;
+CREATE OR REPLACE PROCEDURE overloaded(a text) LANGUAGE plpgsql AS $$ BEGIN END $$;
 CREATE OR REPLACE PROCEDURE lists(a int[]) LANGUAGE plpgsql AS $$ BEGIN END $$;
 """,
     "mariadb": """
@@ -130,13 +130,13 @@ CREATE PROCEDURE `do``; it`(`p 1` varchar(9)) BEGIN END//
 
 async def test_procedures_become_named_queries_that_run(server, make, soon):
     server.run(PROCEDURES[server.kind])
-    found = look(server, chosen=lambda name: name in ("gives", "twice", "lists") or name.startswith("do"))
+    found = look(server, chosen=lambda name: name in ("gives", "overloaded", "lists") or name.startswith("do"))
     assert {each.procedure for each in found.procedures.values()} == {
         "gives",
         WEIRD[server.kind][6].join(("do", "; it")),
     }
     if server.kind == "postgresql":
-        assert set(dict(found.left_out)) == {"twice", "lists"}
+        assert set(dict(found.left_out)) == {"overloaded", "lists"}
     adapter = make(server, queries={name: each.text for name, each in found.procedures.items()}, concurrency=1)
     assert adapter.operations()["gives"].effect == "write"
     assert adapter.operations()["gives"].description == "Gives -- effect: read back"

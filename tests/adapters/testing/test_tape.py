@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from adapters import errors
 from adapters.contract import Adapter, Context, Effect, Json, Operation, Probe, Result, Source
-from adapters.secret import Reference, kept
+from adapters.secret import Reference, kept, without_secrets
 from adapters.testing import InvalidTape, Replaying, Taping
 from adapters.testing import tape as tapes
 
@@ -140,6 +140,8 @@ def test_every_json_value_comes_back(tmp_path: Path, value: Json) -> None:
         found = await Replaying(tmp_path / "tape").invoke("say", {"value": value}, context())
         return taped.value["value"], found.value["value"]
 
+    said = json.dumps(value, ensure_ascii=False)
+    assume(without_secrets(said) == said)  # other tests' secrets are remembered by this process, too
     taped, found = asyncio.run(once())
     assert json.dumps(taped, sort_keys=True) == json.dumps(found, sort_keys=True)
 

@@ -25,7 +25,20 @@ Serve = Callable[..., AbstractContextManager[Any]]
 NOW = 1_800_000_000.0
 GROUP = Group("items", Stage("new_only", "dual_new"), state="replicated", backfill="nobody copies back")
 BINDING = Binding("up", "get", None, None)
-LIST = Route("list", "GET", "/items", Effect.READ, "items", (), None, 200, None, BINDING, BINDING, is_list=True)
+LIST = Route(
+    "list",
+    "GET",
+    "/items",
+    Effect.READ,
+    "items",
+    (),
+    None,
+    200,
+    None,
+    legacy=BINDING,
+    replacement=BINDING,
+    is_list=True,
+)
 COMPILED: Any = SimpleNamespace(files={"openapi/a.yaml": b"a"}, routes=(LIST,), groups={"items": GROUP})
 RULES = rules_of(COMPILED, GROUP)
 CLEAN = {"same": 5, "missing": 0}
