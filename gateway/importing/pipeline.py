@@ -177,11 +177,20 @@ class _Import:
         config = {"kind": self._reading.kind, **self._reading.config}
         mine = value_of("gateway.yaml", text.encode())
         base = {"upstreams": {self._upstream: ledger.config}} if ledger.config else {}
-        known = (mine.get("upstreams") or {}).get(self._upstream)
-        if known is not None and known.get("kind") not in (None, config["kind"]):
+        upstreams = mine.get("upstreams") or {}
+        known = (upstreams.get(self._upstream) or {}) if isinstance(upstreams, Mapping) else None
+        if not isinstance(known, Mapping):
+            raise CantImport(f"gateway.yaml has no mapping at upstreams.{self._upstream}: mend that first")
+        if known.get("kind") not in (None, config["kind"]):
             sentence = f"gateway.yaml has '{self._upstream}' as {known.get('kind')}: choose another --upstream"
             raise CantImport(sentence)
         merged = merge(text, mine, base, {"upstreams": {self._upstream: config}})
+        placed = value_of("gateway.yaml", merged.text.encode()).get("upstreams") or {}
+        if not placed.get(self._upstream) and not ledger.config:
+            raise CantImport(
+                f"gateway.yaml has no place for '{self._upstream}' that is found: write it as blocks, one key a line; "
+                "nothing was changed"
+            )
         kept += [f"gateway.yaml: {each}" for each in merged.kept]
         return merged.text.encode()
 
