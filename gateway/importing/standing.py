@@ -45,12 +45,19 @@ _KINDS: Mapping[str, tuple[str, str, str, str]] = {
     "403": ("Forbidden", "forbidden", "Not allowed", "No policy lets this caller do this."),
     "404": ("NotFound", "not-found", "Not found", "There is no such thing."),
     "409": ("Conflict", "conflict", "Conflict", "What is there doesn't allow it."),
+    "412": ("Moved", "precondition-failed", "It has changed meanwhile", "It isn't in the version that If-Match names."),
     "422": ("Rejected", "rejected", "Rejected by the system behind the route", "The system behind it refuses it."),
+    "428": (
+        "Unconditional",
+        "precondition-required",
+        "If-Match is needed",
+        "The change doesn't say what it starts from.",
+    ),
     "429": ("TooMany", "rate-limited", "Too many calls", "More calls than the limits let through."),
     "500": ("Failed", "internal-error", "Internal error", "The gateway failed."),
     "default": ("Problem", "upstream-unavailable", "The system behind the route is unavailable", "Any other problem."),
 }
-LIMIT, ORIGIN, WAIT = "RateLimit", "Access-Control-Allow-Origin", "Retry-After"
+LIMIT, ORIGIN, WAIT, TAG = "RateLimit", "Access-Control-Allow-Origin", "Retry-After", "ETag"
 HEADERS: Mapping[str, Plain] = {
     LIMIT: {
         "description": "How many calls are left, and until when.",
@@ -58,6 +65,10 @@ HEADERS: Mapping[str, Plain] = {
     },
     ORIGIN: {
         "description": "Never sent: pages of other origins can't read this API.",
+        "schema": {"type": "string", "maxLength": 1000},
+    },
+    TAG: {
+        "description": "Its version: sent back as `If-Match`, a change is made only if it is this one still.",
         "schema": {"type": "string", "maxLength": 1000},
     },
     WAIT: {
@@ -73,6 +84,24 @@ CURSOR: Plain = {
     "in": "query",
     "description": "Where to go on: taken from `next`, never made by hand.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 2000},
+}
+
+
+FIELDS: Plain = {
+    "name": "fields",
+    "in": "query",
+    "style": "form",
+    "explode": False,
+    "description": "The members to have, separated by commas; left out: all of them.",
+    "schema": {"type": "array", "maxItems": 1000, "items": {"type": "string", "minLength": 1, "maxLength": 200}},
+}
+IF_MATCH: Plain = {
+    "name": "If-Match",
+    "in": "header",
+    "required": True,
+    "description": "The `ETag` of what was read: the change is made only if it is this one still. `*`: in any case.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 1000},
+    "example": "*",
 }
 
 
