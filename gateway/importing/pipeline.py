@@ -25,6 +25,7 @@ from gateway.importing.model import CantImport, LeftOut, Reading, Request
 from gateway.importing.naming import Named, Names, route_id
 from gateway.importing.parts import allotted, part_path, split
 from gateway.importing.surroundings import Others, defaults_of, value_of
+from gateway.routing.folder import unfit
 from gateway.routing.load import compile_workspace
 from gateway.routing.model import Finding, InvalidWorkspace
 
@@ -202,6 +203,9 @@ class _Import:
         self._progress("check", 0, None)
         after = {name: data for name, data in self._files.items() if made.files.get(name, data) is not None}
         after |= {name: data for name, data in made.files.items() if data is not None}
+        refused = unfit({name: data for name, data in after.items() if not name.startswith("tests/")})
+        if refused is not None:
+            raise CantImport(f"{refused}: import less at a time, by --include; nothing was changed")
         findings, sound = _checked(after, self._cache)
         if sound:
             made.warnings = [each for each in findings if f"upstreams.{self._upstream}" in each.key]
