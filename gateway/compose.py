@@ -100,7 +100,7 @@ class _Run:
             self._call.upstream_calls += made.upstream_calls
             self.changed = self.changed or (made.writes and any(each.outcome in _DONE for each in made.upstream_calls))
         self._note(reply)
-        return reply.body
+        return _continued(reply.body, made) if self._routes[step.route].is_list else reply.body
 
     def _note(self, reply: Reply) -> None:
         self.warnings.extend(reply.warnings)
@@ -148,8 +148,18 @@ class _Run:
         places = {"path": call.path, "query": call.query, "header": call.header}
         for parameter in route.parameters:
             if parameter.name in input:
-                places[parameter.where][parameter.name] = input.pop(parameter.name)
+                value = input.pop(parameter.name)
+                if value is not None:  # no parameter is null
+                    places[parameter.where][parameter.name] = value
         call.body = input.pop("body") if set(input) == {"body"} else input
+
+
+def _continued(body: Json, made: Call) -> Json:
+    """A step's page, with the cursor of the next in place of its URL: nobody has asked for that, and a composite that
+    is a list itself goes on by it."""
+    if not isinstance(body, dict):
+        return body
+    return {name: value for name, value in body.items() if name != "previous"} | {"next": made.following}
 
 
 def _note_denied(made: Call) -> None:

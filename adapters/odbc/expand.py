@@ -22,7 +22,7 @@ from adapters.odbc.tables import Column, ForeignKey
 
 MOST = 5
 """Names in one `expand`."""
-_CHILDREN, _FEWER, _MANY = 100, 10, 100
+CHILDREN, _FEWER, _MANY = 100, 10, 100
 """Children of a row at most, and of each row where there are more rows than `_MANY`."""
 _PARTS = (50, 10, 1)
 """How many rows one statement asks for: few sizes, so that few statements are prepared."""
@@ -114,7 +114,7 @@ def _values(session: Session, relation: Relation, items: Sequence[Mapping[str, J
     """The relation's value for each item."""
     keys = [_bound(relation, item) for item in items]
     distinct = list(dict.fromkeys(key for key in keys if key is not None))
-    bound = _CHILDREN if len(items) <= _MANY else _FEWER
+    bound = CHILDREN if len(items) <= _MANY else _FEWER
     found: dict[tuple[Any, ...], Json] = {}
     for chunk in _chunks(distinct):
         found |= _asked(session, relation, chunk, bound)

@@ -7,6 +7,8 @@ from adapters.odbc.failures import Codes, Failure
 
 # The driver itself rounds a double to 15 digits.
 _SQLITE_FLOAT = "CASE typeof({c}) WHEN 'real' THEN printf('%!.17g', {c}) ELSE {c} END"
+# The driver ends a text at a NUL, without a word: what can't be read then, and so is an error, is read in its stead.
+_SQLITE_TEXT = "CASE WHEN instr(CAST({c} AS TEXT), char(0)) THEN CAST(x'ff' AS TEXT) ELSE CAST({c} AS TEXT) END"
 
 SQLITE = Dialect(
     name="sqlite",
@@ -25,7 +27,7 @@ SQLITE = Dialect(
         **dict.fromkeys(
             ("integer", "decimal", "text", "char", "boolean", "date", "time", "timestamp", "timestamptz", "interval",
              "uuid", "json"),
-            "CAST({c} AS TEXT)",
+            _SQLITE_TEXT,
         ),
         "float": _SQLITE_FLOAT,
     },

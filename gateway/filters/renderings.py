@@ -38,7 +38,7 @@ def csv(columns: Sequence[str]) -> Render:
 
 
 def _line(values: Sequence[Json]) -> bytes:
-    return (",".join([_cell(value) for value in values]) + "\r\n").encode("utf-8", "surrogatepass")
+    return (",".join([_cell(value) for value in values]) + "\r\n").encode()
 
 
 def _cell(value: Json) -> str:

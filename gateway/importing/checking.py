@@ -50,6 +50,7 @@ class Gateway:
     def _called(self, operation_id: str, given: Mapping[str, Any]) -> tuple[httpx.Response, dict[str, Any]]:
         method, path, operation = self._operation(operation_id)
         query: dict[str, Any] = {}
+        headers: dict[str, str] = {}
         for each in operation.get("parameters", ()):
             parameter = self._resolved(each)
             name = parameter["name"]
@@ -59,10 +60,10 @@ class Gateway:
             if parameter["in"] == "path":
                 path = path.replace(f"{{{name}}}", quote(value, safe=""))
             else:
-                query[name] = value
+                (headers if parameter["in"] == "header" else query)[name] = value
         media = operation.get("requestBody", {}).get("content", {}).get("application/json")
         body = None if media is None else media.get("example", {})
-        return self._client.request(method.upper(), path, params=query, json=body), operation
+        return self._client.request(method.upper(), path, params=query, headers=headers, json=body), operation
 
     def _operation(self, operation_id: str) -> tuple[str, str, dict[str, Any]]:
         if not self._document:

@@ -11,7 +11,7 @@ from gateway.importing.model import Reading, Shape
 from gateway.importing.named import Named
 from gateway.importing.operations import Operations
 from gateway.importing.parts import used
-from gateway.importing.standing import CURSOR, limit
+from gateway.importing.standing import CURSOR, FIELDS, IF_MATCH, limit
 from gateway.importing.words import pascal, sentence, words
 from gateway.routing.own_answers import HEADERS, PROBLEM, SECURITY, SERVERS, problem_responses, response_name
 
@@ -68,6 +68,8 @@ class _Standing:
 def _paging(around: Around) -> Iterable[tuple[str, Mapping[str, Any]]]:
     yield "limit", limit(around.page, around.max_page)
     yield "cursor", CURSOR
+    yield "fields", FIELDS
+    yield "version", IF_MATCH
 
 
 def _info(upstream: str, reading: Reading) -> dict[str, Any]:

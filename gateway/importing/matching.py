@@ -16,6 +16,7 @@ from gateway.importing.openapi import Api, Modern
 from gateway.importing.words import singular, words
 from gateway.routing.model import Route
 from gateway.routing.paths import declared, required, resolve
+from gateway.routing.versions import is_if_match
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _VERSION = re.compile(r"v[0-9]+|api|rest")
@@ -76,7 +77,11 @@ def _plain(name: str) -> tuple[str, ...]:
 def _input(route: Route, modern: Modern, api: Api) -> dict[str, str]:
     names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
     given = {there: f"path.{here}" for here, there in zip(names, modern.path_names, strict=True)}
-    asked = {each.name: each.required for each in route.parameters if each.where == "query"}
+    if any(is_if_match(each) for each in route.parameters):
+        raise NoMatch(f"{modern.name} can't be held to the versions that the route tells (If-Match)")
+    own = {"fields"} if route.sparse else set()  # what the gateway does by itself
+    query = [each for each in route.parameters if each.where == "query" and each.name not in own]
+    asked = {each.name: each.required for each in query}
     known = {words(name): name for name in modern.query}
     for name in asked:
         if words(name) not in known:

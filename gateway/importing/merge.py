@@ -37,16 +37,28 @@ class Merged:
 def merge(text: str, mine: Mapping[str, Any], base: Mapping[str, Any], new: Mapping[str, Any]) -> Merged:
     """`text`, whose value is `mine`, with what is in `new` otherwise than in `base`."""
     merged = Merged()
-    lines = text.splitlines()
-    made = _mapping(lines, 0, len(lines), 0, (mine, base, new), (), merged)
+    # A reader of YAML sees line breaks where `splitlines` sees some more.
+    ending = "\r\n" if "\r\n" in text else "\n"
+    lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n") if text else []
+    start, end = _marked(lines)
+    made = _mapping(lines, start, end, 0, (mine, base, new), (), merged)
+    if made is not None:
+        made = [*lines[:start], *made, *lines[end:]]
     if made is None:
         if mine == base and base != new:
             made = [line for key, value in new.items() for line in entry(key, value, 0)]
         else:
             made = lines
             merged.kept.append("the whole file, whose form isn't plain blocks")
-    merged.text = "".join(f"{line}\n" for line in made)
+    merged.text = "".join(f"{line}{ending}" for line in made)
     return merged
+
+
+def _marked(lines: Sequence[str]) -> tuple[int, int]:
+    """Where the document stands between its marks `---` and `...`, if it has them."""
+    start = next((at + 1 for at, line in enumerate(lines) if line.rstrip() == "---"), 0)
+    end = next((at for at, line in enumerate(lines) if line.rstrip() == "..."), len(lines))
+    return start if all(is_nothing(line) for line in lines[: start - 1]) else 0, end
 
 
 _Three: TypeAlias = tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]
@@ -103,6 +115,8 @@ def _member(
     if new in (base, mine):
         return as_is
     lead = list(lines[member.lead : member.start])
+    if mine is None and base is MISSING:  # a key with nothing behind it, as templates have them
+        return [*lead, *entry(member.key, new, indent), *_notes(lines, member)]
     deeper = _deeper(lines, member, values, place, merged)
     if deeper is not None:
         return [*lead, lines[member.start], *deeper]
@@ -187,7 +201,7 @@ def merged_value(mine: Any, base: Any, new: Any, place: Place, say: Callable[[st
     """The value of all three; where both sides changed the same thing it is people's, and `say` is told."""
     if new in (base, mine):
         return mine
-    if mine == base:
+    if mine == base or (mine is None and base is MISSING):
         return new
     if isinstance(mine, Mapping) and isinstance(new, Mapping):
         return _merged_mapping(mine, base if isinstance(base, Mapping) else {}, new, place, say)

@@ -84,7 +84,8 @@ class Found:
     sorts: tuple[str, ...] = ()
     """Of a LIST: the fields that `sort` may name."""
     expands: tuple[str, ...] = ()
-    """Of a LIST or GET: what the parameter `expand` may name; members of `output` that are there only then."""
+    """Members of `output` that are there only where `expand` names them: a parameter of a GET, and of a LIST that
+    stands below nothing."""
     sparse: bool = False
     """Of a LIST or GET: its operation can leave out members by itself (`fields`)."""
     both_ways: bool = False

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from adapters.contract import Effect, Json, JsonSchema
 from gateway.importing.bounds import bounded
 from gateway.importing.components import Components
-from gateway.importing.examples import NoExample, example
-from gateway.importing.model import Shape
+from gateway.importing.model import Found, Shape
 from gateway.importing.named import Named, mappable
-from gateway.importing.queries import Asked, scalar
+from gateway.importing.parameters import expand, filter_, parameter, sort, with_example
 from gateway.importing.words import pascal, said, sentence, singular, words
-from gateway.routing.own_answers import LIMIT, response_name
+from gateway.routing.own_answers import LIMIT, TAG, response_name
 from gateway.routing.paths import declared
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_JSON = "application/json"
+_JSON, _NDJSON, _CSV = "application/json", "application/x-ndjson", "text/csv"
 _SUMMARIES = {
     Shape.LIST: "List {many}",
     Shape.GET: "Read one of {many}",
@@ -66,14 +65,23 @@ class Operations:
 
     def _given(self, named: Named) -> list[dict[str, Any]]:
         found = named.found
-        made = [_parameter(each, "path", self._root(named)) for each in named.key]
-        made += [_parameter(each, "query", found.input) for each in named.query]
+        made = [parameter(each, "path", self._root(named)) for each in named.key]
+        made += [parameter(each, "query", found.input) for each in named.query]
         if named.shape is Shape.LIST:
-            made += [_filter(name, schema, found.output or {}) for name, schema in found.filters.items()]
+            made += [filter_(name, schema, found.output or {}) for name, schema in found.filters.items()]
             if found.sorts:
-                made.append(_sort(found.sorts))
-            made += [{"$ref": f"#/components/parameters/{self._parameters[name]}"} for name in ("limit", "cursor")]
+                made.append(sort(found.sorts))
+            made += [self._standing("limit"), self._standing("cursor")]
+        if found.sparse:
+            made.append(self._standing("fields"))
+        if found.expands and found.parent is None and named.shape in (Shape.LIST, Shape.GET):
+            made.append(expand(found.expands))
+        if _guarded(named):
+            made.append(self._standing("version"))
         return made
+
+    def _standing(self, name: str) -> dict[str, Any]:
+        return {"$ref": f"#/components/parameters/{self._parameters[name]}"}
 
     def _root(self, named: Named) -> JsonSchema:
         return (named.found.output or {}) if named.shape is Shape.LIST else named.found.input
@@ -90,14 +98,16 @@ class Operations:
 
     def _request(self, named: Named) -> dict[str, Any]:
         body = self._body(named)
-        media = _with_example({"schema": self._components.hoisted(bounded(body), "Input")}, body)
+        media = with_example({"schema": self._components.hoisted(bounded(body), "Input")}, body)
         return {"required": True, "content": {_JSON: media}}
 
     # What they get
 
     def _responses(self, named: Named) -> dict[str, Any]:
         status, success = self._success(named)
-        made: dict[str, Any] = {status: {**success, "headers": _limit_header()}}
+        told = (LIMIT, TAG) if named.found.version and status == "200" else (LIMIT,)
+        headers = {name: {"$ref": f"#/components/headers/{name}"} for name in told}
+        made: dict[str, Any] = {status: {**success, "headers": headers}}
         for code in _statuses(named):
             made[code] = {"$ref": f"#/components/responses/{self._parameters[f'response {response_name(code)}']}"}
         return made
@@ -107,27 +117,12 @@ class Operations:
         if found.output is None or found.output.get("type") == "null":
             return "204", {"description": "It is done."}
         status = "201" if named.shape is Shape.CREATE and found.shape is Shape.CREATE else "200"
-        whole = self._page(named) if named.shape is Shape.LIST else found.output
+        shown = _unexpanded(found)
+        whole = _page(named, found.output) if named.shape is Shape.LIST else found.output
+        plain = _page(named, shown) if named.shape is Shape.LIST else shown
         media: dict[str, Any] = {"schema": self._reply(named, whole)}
-        media = _with_example(media, whole) if found.example is None else {**media, "example": found.example}
-        return status, {"description": _replied(named), "content": {_JSON: media}}
-
-    def _page(self, named: Named) -> JsonSchema:
-        item = dict(named.found.output or {})
-        definitions = item.pop("$defs", {})
-        next_url = {
-            "type": ["string", "null"],
-            "description": "The URL of the next page; null on the last one.",
-            "examples": [None],
-        }
-        listed = {"type": "array", "description": "This page's items.", "items": item}
-        page: dict[str, Any] = {
-            "type": "object",
-            "required": ["items", "next"],
-            "additionalProperties": False,
-            "properties": {"items": listed, "next": next_url},
-        }
-        return {**page, "$defs": definitions} if definitions else page
+        media = with_example(media, plain) if found.example is None else {**media, "example": found.example}
+        return status, {"description": _replied(named), "content": {_JSON: media, **_wholly(named)}}
 
     def _reply(self, named: Named, whole: JsonSchema) -> dict[str, Any]:
         found = named.found
@@ -148,6 +143,8 @@ class Operations:
         found = named.found
         legacy: dict[str, Any] = {"upstream": self._upstream, "operation": found.operation}
         legacy |= found.binding or ({"input": given} if (given := self._input(named)) is not None else {})
+        if found.version is not None:
+            legacy["version"] = found.version
         made: dict[str, Any] = {"effect": found.effect.value, "group": named.group}
         if location is not None:
             made["location"] = location
@@ -166,6 +163,46 @@ class Operations:
         if named.has_body:
             given |= {name: f"body.{_quoted(name)}" for name in declared(self._body(named))}
         return given or None
+
+
+def _page(named: Named, item: JsonSchema) -> JsonSchema:
+    item = dict(item)
+    definitions = item.pop("$defs", {})
+    next_url = {
+        "type": ["string", "null"],
+        "description": "The URL of the next page; null on the last one.",
+        "examples": [None],
+    }
+    listed = {"type": "array", "description": "This page's items.", "items": item}
+    page: dict[str, Any] = {
+        "type": "object",
+        "required": ["items", "next"],
+        "additionalProperties": False,
+        "properties": {"items": listed, "next": next_url},
+    }
+    if named.found.both_ways:
+        page["required"].append("previous")
+        page["properties"]["previous"] = {**next_url, "description": "The URL of the page before; null on the first."}
+    return {**page, "$defs": definitions} if definitions else page
+
+
+def _unexpanded(found: Found) -> JsonSchema:
+    """What it answers where nothing is expanded."""
+    whole = found.output or {}
+    if not found.expands:
+        return whole
+    return {
+        **whole,
+        "properties": {name: each for name, each in whole["properties"].items() if name not in found.expands},
+    }
+
+
+def _wholly(named: Named) -> dict[str, Any]:
+    """The media types in which all of a list is told."""
+    if named.shape is not Shape.LIST:
+        return {}
+    kinds = (_NDJSON, _CSV) if declared(named.found.output or {}) else (_NDJSON,)
+    return {kind: {} for kind in kinds}
 
 
 def _page_request(named: Named) -> dict[str, Json] | None:
@@ -195,50 +232,9 @@ def _quoted(name: str) -> str:
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-# Parts
-
-
-def _parameter(each: Asked, where: str, root: JsonSchema) -> dict[str, Any]:
-    schema = dict(scalar(each.schema, root) or {"type": "string"})
-    told = sentence(str(schema.pop("description", "")))
-    made: dict[str, Any] = {"name": each.name, "in": where}
-    if where == "path" or each.required:
-        made["required"] = True
-    made["description"] = told or f"{said(words(each.name)).capitalize()}."
-    made["schema"] = bounded(schema)
-    return _with_example(made, made["schema"])
-
-
-def _filter(name: str, schema: JsonSchema, item: JsonSchema) -> dict[str, Any]:
-    field, _, operator = name.rpartition(".")
-    plain, meaning = (field, _OPERATORS[operator]) if operator in _OPERATORS and field else (name, "is")
-    shown = dict(scalar(schema, item) or {"type": "string"})
-    shown.pop("description", None)
-    made = {"name": name, "in": "query", "description": f"Only items whose {plain} {meaning} this."}
-    return _with_example({**made, "schema": bounded(shown)}, shown)
-
-
-_OPERATORS = {
-    "eq": "is",
-    "ne": "isn't",
-    "lt": "is less than",
-    "le": "is at most",
-    "gt": "is more than",
-    "ge": "is at least",
-    "in": "is one of",
-    "like": "fits (`%` stands for any text)",
-    "null": "is absent:",
-}
-
-
-def _sort(fields: Iterable[str]) -> dict[str, Any]:
-    names = list(fields)
-    one = "-?(" + "|".join(re.escape(name) for name in names) + ")"
-    pattern = f"^{one}(,{one})*$"
-    pattern = pattern if len(pattern) <= 2000 else "^[^,]+(,[^,]+)*$"
-    schema = {"type": "string", "pattern": pattern, "maxLength": 2000}
-    told = "Members to sort by, separated by commas; a leading `-` descends."
-    return {"name": "sort", "in": "query", "description": told, "schema": schema, "example": names[0]}
+def _guarded(named: Named) -> bool:
+    """Whether it is a write that changes the version alone that its caller names."""
+    return named.found.version is not None and named.found.effect is not Effect.READ
 
 
 def _statuses(named: Named) -> list[str]:
@@ -246,12 +242,8 @@ def _statuses(named: Named) -> list[str]:
     if named.key or named.shape in (Shape.GET, Shape.CALL):
         found.append("404")
     if named.found.effect is not Effect.READ:
-        found += ["409", "422"]
+        found += ["409", *(["412"] if _guarded(named) else []), "422", *(["428"] if _guarded(named) else [])]
     return [*found, "429", "500", "default"]
-
-
-def _limit_header() -> dict[str, Any]:
-    return {LIMIT: {"$ref": f"#/components/headers/{LIMIT}"}}
 
 
 def _described(named: Named, summary: str) -> str:
@@ -270,11 +262,3 @@ def _replied(named: Named) -> str:
 
 def _has_members(body: JsonSchema) -> bool:
     return bool(declared(body)) or not body or "additionalProperties" not in body
-
-
-def _with_example(holder: dict[str, Any], schema: JsonSchema) -> dict[str, Any]:
-    """A parameter or a body with an example, where one is found."""
-    try:
-        return {**holder, "example": example(schema)}
-    except NoExample:
-        return holder

@@ -25,6 +25,7 @@ from gateway.importing.model import CantImport, LeftOut, Reading, Request
 from gateway.importing.naming import Named, Names, route_id
 from gateway.importing.parts import allotted, part_path, split
 from gateway.importing.surroundings import Others, defaults_of, value_of
+from gateway.routing.folder import unfit
 from gateway.routing.load import compile_workspace
 from gateway.routing.model import Finding, InvalidWorkspace
 
@@ -177,11 +178,20 @@ class _Import:
         config = {"kind": self._reading.kind, **self._reading.config}
         mine = value_of("gateway.yaml", text.encode())
         base = {"upstreams": {self._upstream: ledger.config}} if ledger.config else {}
-        known = (mine.get("upstreams") or {}).get(self._upstream)
-        if known is not None and known.get("kind") not in (None, config["kind"]):
+        upstreams = mine.get("upstreams") or {}
+        known = (upstreams.get(self._upstream) or {}) if isinstance(upstreams, Mapping) else None
+        if not isinstance(known, Mapping):
+            raise CantImport(f"gateway.yaml has no mapping at upstreams.{self._upstream}: mend that first")
+        if known.get("kind") not in (None, config["kind"]):
             sentence = f"gateway.yaml has '{self._upstream}' as {known.get('kind')}: choose another --upstream"
             raise CantImport(sentence)
         merged = merge(text, mine, base, {"upstreams": {self._upstream: config}})
+        placed = value_of("gateway.yaml", merged.text.encode()).get("upstreams") or {}
+        if not placed.get(self._upstream) and not ledger.config:
+            raise CantImport(
+                f"gateway.yaml has no place for '{self._upstream}' that is found: write it as blocks, one key a line; "
+                "nothing was changed"
+            )
         kept += [f"gateway.yaml: {each}" for each in merged.kept]
         return merged.text.encode()
 
@@ -193,6 +203,9 @@ class _Import:
         self._progress("check", 0, None)
         after = {name: data for name, data in self._files.items() if made.files.get(name, data) is not None}
         after |= {name: data for name, data in made.files.items() if data is not None}
+        refused = unfit({name: data for name, data in after.items() if not name.startswith("tests/")})
+        if refused is not None:
+            raise CantImport(f"{refused}: import less at a time, by --include; nothing was changed")
         findings, sound = _checked(after, self._cache)
         if sound:
             made.warnings = [each for each in findings if f"upstreams.{self._upstream}" in each.key]

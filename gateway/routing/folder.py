@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
@@ -13,6 +13,8 @@ from gateway.routing.model import Finding, InvalidWorkspace
 Stamp: TypeAlias = tuple[tuple[str, int, int, int], ...]
 
 _MAX_FILE = 8 * 2**20
+_MAX_SOURCE = 32 * 2**20
+"""Bytes of a file below `openapi/sources/`, which holds what upstreams say of themselves."""
 _MAX_TOTAL = 64 * 2**20
 _MAX_FILES = 5_000
 INTERRUPTED = ".figway/import/decided.json"
@@ -23,7 +25,8 @@ def read_workspace(directory: Path) -> dict[str, bytes]:
     """The workspace's files by POSIX path relative to `directory`; hidden files are left out.
 
     Raises `InvalidWorkspace` when there is no `gateway.yaml`, an import was interrupted, a link leads outside, or a
-    bound is passed (8 MiB a file, 64 MiB and 5,000 files in all). Blocks: call it on a thread.
+    bound is passed (8 MiB a file, 32 MiB below `openapi/sources/`, 64 MiB and 5,000 files in all). Blocks: call
+    it on a thread.
     """
     root = directory.resolve()
     if not (root / "gateway.yaml").is_file():
@@ -58,6 +61,20 @@ def stamp_workspace(directory: Path) -> Stamp:
     return tuple(stats)
 
 
+def unfit(files: Mapping[str, bytes]) -> str | None:
+    """Why `read_workspace` would refuse a workspace of those files, a sentence; None: it wouldn't."""
+    big = next((name for name, content in files.items() if len(content) > _most(name)), None)
+    if big is not None:
+        return f"{big} would be larger than {_most(big) >> 20} MiB"
+    if len(files) > _MAX_FILES or sum(map(len, files.values())) > _MAX_TOTAL:
+        return f"the workspace would hold more than {_MAX_FILES:,} files or {_MAX_TOTAL >> 20} MiB"
+    return None
+
+
+def _most(name: str) -> int:
+    return _MAX_SOURCE if name.startswith("openapi/sources/") else _MAX_FILE
+
+
 def _paths(root: Path) -> Iterator[Path]:
     yield root / "gateway.yaml"
     for top in ("openapi", "policies"):
@@ -73,11 +90,11 @@ def _content(path: Path, root: Path, name: str, findings: list[Finding]) -> byte
             findings.append(Finding(name, 0, "", "this isn't a file within the workspace: put the file itself here"))
             return b""
         with target.open("rb") as stream:
-            content = stream.read(_MAX_FILE + 1)
+            content = stream.read(_most(name) + 1)
     except OSError as error:
         findings.append(Finding(name, 0, "", f"the file can't be read: {error.strerror}"))
         return b""
-    if len(content) > _MAX_FILE:
-        findings.append(Finding(name, 0, "", f"the file is larger than {_MAX_FILE} bytes: split it"))
+    if len(content) > _most(name):
+        findings.append(Finding(name, 0, "", f"the file is larger than {_most(name)} bytes: split it"))
         return b""
     return content

@@ -79,6 +79,9 @@ class Messages:
         if not isinstance(data, dict):
             return int(status), None
         content, at = data.get("content", {}), (*place, "content")
+        if not isinstance(content, dict):
+            self._say(at, "content maps media types, such as application/json, to schemas")
+            return int(status), None
         if _bytes_of(content):
             self._check_others(responses, status, (*operation.place, "responses"))
             return int(status), None

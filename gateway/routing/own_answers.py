@@ -51,17 +51,28 @@ _KINDS: Mapping[str, tuple[str, str, str, str]] = {
     "403": ("Forbidden", "forbidden", "Not allowed", "No policy lets this caller do this."),
     "404": ("NotFound", "not-found", "Not found", "There is no such thing."),
     "409": ("Conflict", "conflict", "Conflict", "What is there doesn't allow it."),
+    "412": ("Moved", "precondition-failed", "It has changed meanwhile", "It isn't in the version that If-Match names."),
     "422": ("Rejected", "rejected", "Rejected by the system behind the route", "The system behind it refuses it."),
+    "428": (
+        "Unconditional",
+        "precondition-required",
+        "If-Match is needed",
+        "The change doesn't say what it starts from.",
+    ),
     "429": ("TooMany", "rate-limited", "Too many calls", "More calls than the limits let through."),
     "500": ("Failed", "internal-error", "Internal error", "The gateway failed."),
     "default": ("Problem", "upstream-unavailable", "The system behind the route is unavailable", "Any other problem."),
 }
 ALWAYS = ("400", "401", "403", "429", "500", "default")
 """What any call may be answered with."""
-LIMIT, WAIT = "RateLimit", "Retry-After"
+LIMIT, WAIT, TAG = "RateLimit", "Retry-After", "ETag"
 HEADERS: Mapping[str, Plain] = {
     LIMIT: {
         "description": "How many calls are left, and until when.",
+        "schema": {"type": "string", "maxLength": 1000},
+    },
+    TAG: {
+        "description": "Its version: sent back as `If-Match`, a change is made only if it is this one still.",
         "schema": {"type": "string", "maxLength": 1000},
     },
     WAIT: {

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.importing import staging
+from gateway.routing import folder
 
 
 @pytest.fixture
@@ -93,3 +94,19 @@ def test_what_was_decided_elsewhere_reaches_nothing_outside(workspace: Any, stoc
     decided.write_text('{"write": [], "remove": ["../theirs"]}')
     assert "out of the workspace" in refused(workspace, "table", stock, "--upstream", "stock")
     assert (tmp_path / "theirs").read_text() == "kept"
+
+
+def test_what_would_be_too_large_for_a_workspace_is_not_written(
+    workspace: Any, stock: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "_MAX_FILE", 1000)
+    assert "would be larger" in refused(workspace, "table", stock, "--upstream", "stock")
+
+
+def test_a_large_wsdl_can_be_read_again(workspace: Any, tmp_path: Path) -> None:
+    source = tmp_path / "crm.wsdl"
+    text = (Path(__file__).parents[3] / "openapi" / "sources" / "crm" / "crm.wsdl").read_text()
+    source.write_text(text + f"<!-- {'x' * 9 * 2**20} -->")
+    told = workspace.imported("wsdl", str(source), "--upstream", "crm")
+    assert len(told["routes"]) == 3
+    assert workspace.figway("check")[0] == 0

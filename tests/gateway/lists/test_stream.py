@@ -120,3 +120,10 @@ def test_the_audit_has_it_announced_and_ended(world: Any) -> None:
     assert [(each["operation"], each["outcome"]) for each in ended["upstream_calls"]] == [("article.list", "ok")]
     kinds = [each["kind"] for each in world.get(f"/-/audit/{id}").json()["items"]]
     assert sorted(kinds) == ["call", "intent"]
+
+
+def test_half_a_character_is_never_written() -> None:
+    # As in JSON: what is announced as UTF-8 is.
+    for value in ("a\ud800", ["\ud800"]):
+        with pytest.raises((UnicodeEncodeError, TypeError)):
+            csv_of(["a"])([{"a": value}])

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -52,3 +53,16 @@ def test_an_odd_value_anywhere_is_told(files: dict[str, bytes], data: st.DataObj
         findings = error.findings
     assert not findings or any(finding.level == "error" for finding in findings)
     assert all(str(finding) for finding in findings)
+
+
+def test_a_reply_without_media_types_is_told(files: dict[str, bytes]) -> None:
+    changed = yaml.safe_load(files["openapi/things.yaml"])
+    changed["paths"]["/things/{thing_id}"]["get"]["responses"]["200"]["content"] = None
+    with pytest.raises(InvalidWorkspace) as told:
+        compile_workspace(
+            {**files, "openapi/things.yaml": yaml.safe_dump(changed).encode()},
+            cache=Path(gettempdir()) / "figway-unused",
+            environment={},
+            strict_secrets=False,
+        )
+    assert [each.message for each in told.value.findings if "media types" in each.message]
