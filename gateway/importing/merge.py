@@ -135,15 +135,16 @@ def _notes(lines: Sequence[str], member: Member) -> Lines:
 def _deeper(
     lines: Sequence[str], member: Member, values: tuple[Any, Any, Any], place: Place, merged: Merged
 ) -> Lines | None:
-    """The lines below a member's first, merged one by one; None where its text has no such lines."""
+    """The lines below a member's first, merged one by one; None where its text has no such lines, or comes to none: a
+    key with nothing behind it would be null."""
     mine, base, new = values
     start, end = member.start + 1, member.end
     if isinstance(mine, Mapping) and isinstance(new, Mapping):
         indent = inner_indent(lines, member)
         three = (mine, base if isinstance(base, Mapping) else {}, new)
-        return None if indent is None or not new else _mapping(lines, start, end, indent, three, place, merged)
+        return None if indent is None or not new else _mapping(lines, start, end, indent, three, place, merged) or None
     if isinstance(mine, list) and isinstance(new, list) and not member.rest:
-        return _list(lines, start, end, (mine, base if isinstance(base, list) else [], new), place, merged)
+        return _list(lines, start, end, (mine, base if isinstance(base, list) else [], new), place, merged) or None
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.importing.emit import emit
@@ -38,12 +38,15 @@ def value(text: str) -> Any:
 
 
 @given(DOCUMENTS)
+@settings(deadline=None)
 def test_what_is_written_is_read(document: dict[str, Any]) -> None:
     assert value(emit(document)) == document
 
 
 @given(DOCUMENTS, DOCUMENTS)
 @settings(max_examples=50, deadline=None)
+@example({"a": [{}]}, {"a": []})
+@example({"a": {"b": 1}}, {"a": {}})
 def test_what_nobody_touched_becomes_what_is_generated(base: dict[str, Any], new: dict[str, Any]) -> None:
     merged = merge(emit(base), base, base, new)
     assert value(merged.text) == new
