@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
+
+from gateway.audit.verify import records
 
 SEED = 20261121
 CALLERS, ROUTES = 30, 40
@@ -63,11 +64,10 @@ def allowed() -> list[set[str]]:
 def guarded(tmp_path_factory: pytest.TempPathFactory, running: ModuleType, allowed: list[set[str]]) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("guarded")
     paths = "".join(OPERATION.format(number=number) for number in range(ROUTES))
-    rules = [
-        f'permit (principal in Role::"role{number}", action in [{", ".join(f"Action::{json.dumps(name)}" for name in sorted(each))}], resource);'
-        for number, each in enumerate(allowed)
-        if each
-    ]
+    rules = []
+    for number, each in enumerate(allowed):
+        actions = ", ".join(f'Action::"{name}"' for name in sorted(each))
+        rules += [f'permit (principal in Role::"role{number}", action in [{actions}], resource);'] if each else []
     files = {
         "gateway.yaml": "upstreams: {lab: {kind: lab}}\n",
         "openapi/lab.yaml": f'openapi: 3.1.0\ninfo: {{title: Lab, version: "1"}}\npaths:{paths}',
@@ -105,16 +105,7 @@ def test_a_refusal_is_on_record_as_what_it_is(guarded: Any, running: ModuleType)
     key = running.create_key(guarded.folder, "nobody", principal="mallory")
     with guarded.client(key) as client:
         assert "Unknown tool" in asked(client, "tools/call", {"name": "read_0"}).text
-    lines = [json.loads(line) for line in _records(guarded.folder)]
-    last = [each for each in lines if each.get("principal") == "mallory"][-1]
+    told = [each for each in records(guarded.folder / ".figway" / "audit") if each.get("principal") == "mallory"]
+    last = told[-1]
     assert (last["operation"], last["status"], last["decision"]) == ("read_0", 403, "deny")
     assert last["noted"] == {"mcp": "tools/call"}
-
-
-def _records(folder: Path) -> list[str]:
-    return [
-        line
-        for path in sorted((folder / ".figway" / "audit").rglob("*.jsonl"))
-        for line in path.read_text().splitlines()
-        if "mallory" in line
-    ]
