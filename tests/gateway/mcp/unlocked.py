@@ -1,6 +1,6 @@
 """A gateway whose every caller is the one that a key names: the suite has no credentials to send.
 
-usage: unlocked.py WORKSPACE PORT AUTHORIZATION
+usage: unlocked.py WORKSPACE PORT AUTHORIZATION [everything]
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import uvicorn
 
-from gateway.app import Application
+import gateway.app
 from gateway.settings import Settings
 
 
@@ -28,6 +28,10 @@ class Unlocked:
 
 
 if __name__ == "__main__":
-    folder, port, authorization = sys.argv[1:]
-    application = Unlocked(Application(Path(folder), Settings()), authorization.encode())
+    folder, port, authorization, *more = sys.argv[1:]
+    if more:
+        from everything import Everything
+
+        gateway.app.Sdk = Everything  # type: ignore[misc]
+    application = Unlocked(gateway.app.Application(Path(folder), Settings()), authorization.encode())
     uvicorn.run(application, host="127.0.0.1", port=int(port), log_level="warning")
