@@ -20,6 +20,7 @@ from gateway.call import Call, Principal, Reply
 from gateway.errors import AuditUnavailable, Forbidden, MethodNotAllowed, NoSuchRoute, Problem
 from gateway.filters.authenticate import Verifier, identify
 from gateway.ingress.body import BodyReader, Receive
+from gateway.ingress.exchange import EXCHANGE, TASK
 from gateway.ingress.framing import read_headers
 from gateway.ingress.http import NOTED, HttpIngress, Scope, blank
 from gateway.ingress.http import Serving as Served
@@ -28,6 +29,7 @@ from gateway.ingress.mcp_messages import NO_TOOL, Asked, BadCursor, answer_to, a
 from gateway.ingress.mcp_oauth import challenged, missing_scope, refuse_pages
 from gateway.ingress.mcp_tools import Tool, Tools, tools_of
 from gateway.ingress.response import Response, Send
+from gateway.ingress.streaming import sent
 from gateway.policy.decide import Policies
 from gateway.policy.usable import usable
 from gateway.routing.model import Compiled
@@ -98,6 +100,8 @@ class McpIngress:
         self.rest: Rest | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # What stays in the scope would be a circle of references, which only the collector could undo.
+        exchange, _ = scope.pop(EXCHANGE, None), scope.pop(TASK, None)
         serving, started = self._current(), time.monotonic()
         call = blank(scope, serving, started)
         call.route, call.effect = PATH, "read"
@@ -112,7 +116,9 @@ class McpIngress:
         if response is not None:
             if not visit.reached:
                 response = await self._recorded(visit, response)
-            await respond(response, send)
+            sending = sent(response, exchange, send)
+            if sending is not None:
+                await sending
 
     async def _response(self, visit: Visit, send: Send) -> Response | None:
         """The response; None: the SDK has given it. Raises a `Problem`."""
@@ -233,8 +239,8 @@ class McpIngress:
                 )
                 told = told if visit.reached else await self._recorded(visit, told)
                 replaced = told is not response
-                if replaced:
-                    await respond(told, send)
+                if replaced and (sending := told.send(None, send)) is not None:
+                    await sending
             if not replaced:
                 await send(message)
 
@@ -270,13 +276,6 @@ class McpIngress:
     def _challenged(self, visit: Visit, problem: Problem) -> Problem:
         headers, scheme = dict(visit.scope["headers"]), visit.scope.get("scheme", "http")
         return challenged(problem, visit.serving.compiled.identity, scheme, headers)
-
-
-async def respond(response: Response, send: Send) -> None:
-    """Sends a response by ASGI's messages."""
-    sending = response.send(None, send)
-    if sending is not None:
-        await sending
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:

@@ -1,6 +1,6 @@
 """What the official SDK answers of MCP: its handshakes, other revisions, and every message that isn't as it should be.
 
-Importing it takes as long as a quarter of a start, so that's done when the first such message comes.
+Importing it takes a fifth of a start, so that's done when the first such message comes.
 """
 
 from __future__ import annotations
