@@ -8,6 +8,7 @@ a tool's call in the words of those revisions are answered here; all else by the
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,14 +18,14 @@ from gateway.audit.file import AuditError
 from gateway.audit.log import AuditLog
 from gateway.audit.record import record_of
 from gateway.call import Call, Principal, Reply
-from gateway.errors import AuditUnavailable, Forbidden, MethodNotAllowed, NoSuchRoute, Problem
+from gateway.errors import AuditUnavailable, Forbidden, InternalError, MethodNotAllowed, NoSuchRoute, Problem
 from gateway.filters.authenticate import Verifier, identify
 from gateway.ingress.body import BodyReader, Receive
 from gateway.ingress.exchange import EXCHANGE, TASK
 from gateway.ingress.framing import read_headers
 from gateway.ingress.http import NOTED, HttpIngress, Scope, blank
 from gateway.ingress.http import Serving as Served
-from gateway.ingress.mcp_calls import Request, failed, request_of, result_of
+from gateway.ingress.mcp_calls import Request, failed, replayed, request_of, result_of
 from gateway.ingress.mcp_messages import NO_TOOL, Asked, BadCursor, answer_to, asked_of, page_of, refusal_of
 from gateway.ingress.mcp_oauth import challenged, missing_scope, refuse_pages
 from gateway.ingress.mcp_tools import Tool, Tools, tools_of
@@ -34,6 +35,8 @@ from gateway.policy.decide import Policies
 from gateway.policy.usable import usable
 from gateway.routing.model import Compiled
 from gateway.telemetry import continue_trace
+
+logger = logging.getLogger("figway")
 
 PATH = "/mcp"
 VISIT = "figway.mcp"
@@ -68,6 +71,8 @@ class Visit:
     started: float
     receive: Receive
     reached: bool = False
+    begun: bool = False
+    """The SDK has begun to answer."""
     refused: Problem | None = None
     """Why no tool was called, as the record says it."""
     stepped: Problem | None = None
@@ -111,6 +116,11 @@ class McpIngress:
             response = await self._response(visit, send)
         except Problem as problem:
             response = Response(call, self._challenged(visit, problem))
+        except Exception:  # broad: every call gets an answer, where none has begun
+            if visit.begun:
+                raise
+            logger.exception("call %s of %s failed", call.id, PATH)
+            response = Response(call, InternalError("The gateway failed; the operator can find the call by its id."))
         finally:
             serving.calls -= 1
         if response is not None:
@@ -233,6 +243,7 @@ class McpIngress:
         async def passed(message: Any) -> None:
             nonlocal replaced
             if message["type"] == "http.response.start":
+                visit.begun = True
                 response = Response(visit.call, Reply(message["status"]))
                 told = (
                     response if visit.stepped is None else Response(visit.call, self._challenged(visit, visit.stepped))
@@ -276,20 +287,6 @@ class McpIngress:
     def _challenged(self, visit: Visit, problem: Problem) -> Problem:
         headers, scheme = dict(visit.scope["headers"]), visit.scope.get("scheme", "http")
         return challenged(problem, visit.serving.compiled.identity, scheme, headers)
-
-
-def replayed(body: bytes, receive: Receive) -> Receive:
-    """What gives `body` as a request's, and then what `receive` tells of its caller."""
-    waiting = True
-
-    async def again() -> Any:
-        nonlocal waiting
-        if waiting:
-            waiting = False
-            return {"type": "http.request", "body": body, "more_body": False}
-        return await receive()
-
-    return again
 
 
 async def _nowhere(_: Any) -> None:

@@ -11,6 +11,7 @@ import orjson
 from adapters.contract import Json
 from adapters.errors import pointer
 from gateway.errors import InvalidRequest
+from gateway.ingress.body import Receive
 from gateway.ingress.mcp_schema import RESERVED
 from gateway.ingress.mcp_tools import Tool
 from gateway.ingress.response import Response
@@ -64,6 +65,20 @@ def request_of(tool: Tool, arguments: Mapping[str, Json]) -> Request:
         body = orjson.dumps(parts["body"])
         headers += [(b"content-type", _media(tool).encode()), (b"content-length", b"%d" % len(body))]
     return Request(path.encode(), "&".join(query).encode(), headers, body)
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """What gives `body` as a request's, and then what `receive` tells of its caller."""
+    waiting = True
+
+    async def again() -> Any:
+        nonlocal waiting
+        if waiting:
+            waiting = False
+            return {"type": "http.request", "body": body, "more_body": False}
+        return await receive()
+
+    return again
 
 
 def _media(tool: Tool) -> str:

@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from gateway import __version__
+from gateway.errors import Overloaded
 from gateway.ingress.body import Receive
 from gateway.ingress.http import Scope
 from gateway.ingress.mcp import VISIT, McpIngress, UnknownTool, Visit
@@ -36,8 +37,11 @@ class Sdk:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._wanted.set()
-        async with asyncio.timeout(_UNTIL_READY):
-            await self._ready.wait()
+        try:
+            async with asyncio.timeout(_UNTIL_READY):
+                await self._ready.wait()
+        except TimeoutError as error:
+            raise Overloaded("The gateway isn't ready for this message.", retry_after=1) from error
         assert self._manager is not None
         await self._manager.asgi_app(scope, receive, send)
 
