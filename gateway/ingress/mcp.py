@@ -102,6 +102,7 @@ class McpIngress:
     ) -> None:
         self._ingress, self._current, self._audit, self._verifier = ingress, current, audit, verifier
         self._tools: tuple[Compiled, Tools] | None = None
+        self._making = asyncio.Lock()
         self.rest: Rest | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -201,9 +202,12 @@ class McpIngress:
 
     async def tools(self, serving: Serving) -> Tools:
         """The tools of a snapshot, made when they are first asked for."""
-        if self._tools is None or self._tools[0] is not serving.compiled:
-            self._tools = serving.compiled, await asyncio.to_thread(tools_of, serving.compiled)
-        return self._tools[1]
+        if self._tools is not None and self._tools[0] is serving.compiled:
+            return self._tools[1]
+        async with self._making:  # once, however many ask
+            if self._tools is None or self._tools[0] is not serving.compiled:
+                self._tools = serving.compiled, await asyncio.to_thread(tools_of, serving.compiled)
+            return self._tools[1]
 
     def _refuse(self, visit: Visit, tool: Tool) -> None:
         """Notes why a caller has no such tool."""
