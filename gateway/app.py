@@ -24,6 +24,7 @@ from gateway.admin import (
     health,
     lineage,
     metrics,
+    oauth,
     operations,
     parity,
     policy,
@@ -48,6 +49,10 @@ from gateway.identity.signing import KeyFileError
 from gateway.identity.verifier import KeyVerifier
 from gateway.ingress.body import Receive
 from gateway.ingress.http import HttpIngress, Scope
+from gateway.ingress.mcp import PATH as MCP
+from gateway.ingress.mcp import McpIngress
+from gateway.ingress.mcp_oauth import METADATA
+from gateway.ingress.mcp_sdk import Sdk
 from gateway.ingress.response import Send
 from gateway.limits.limiter import Limiter
 from gateway.lineage.snapshots import stored
@@ -83,7 +88,7 @@ logger = logging.getLogger("figway")
 _LAST_WRITES = 15.0
 _LAST_RECORDS = 0.25
 """Seconds that calls get to say how they ended, when the gateway is stopped at once."""
-_OWN = ("/openapi.json", "/docs")
+_OWN = ("/openapi.json", "/docs", METADATA, METADATA + MCP)
 
 
 class Application:
@@ -95,16 +100,20 @@ class Application:
         self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self._own.add_exception_handler(HTTPException, no_such_place)
         ours = (health, documents, lineage, metrics, operations, audit, policy)
-        subjects = (*ours, snapshots, parity, writes, approvals, decommission, reconciliation, readiness)
+        subjects = (*ours, oauth, snapshots, parity, writes, approvals, decommission, reconciliation, readiness)
         self._own.include_router(control_routes(self.control, tuple(each for room in subjects for each in room.PLACES)))
         self._recorded = Recorded(self._own, lambda: self.control.audit)
         self._ingress: HttpIngress | None = None
+        self._mcp: McpIngress | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] != "http" or scope["path"].startswith("/-/") or scope["path"] in _OWN:
             await self._recorded(scope, receive, send)
+        elif scope["path"] == MCP:
+            assert self._mcp is not None
+            await self._mcp(scope, receive, send)
         else:
             assert self._ingress is not None
             await self._ingress(scope, receive, send)
@@ -161,6 +170,9 @@ class Application:
         if not means.mocking:
             _migrate(runtime)
         self._ingress = HttpIngress(runtime.current, means.audit, (means.telemetry.observe, recorder.observe))
+        self._mcp = McpIngress(self._ingress, runtime.current, means.audit, means.governance.verifier)
+        self._mcp.rest = sdk = Sdk(self._mcp)
+        runtime.supervise(sdk.run)
         self.control.attach(runtime, means.audit, means.governance.verifier)
         return runtime
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from fastapi import Request, Response
@@ -12,20 +11,14 @@ from gateway.admin.control import Control
 from gateway.admin.routes import Place
 from gateway.docs import content_security_policy, page
 from gateway.policy.grants import Grant
+from gateway.policy.usable import usable
 from gateway.routing.document import visible
-
-_AT_ONCE = 8
-"""Decisions, up to a millisecond each when they are new, before other calls get their turn."""
 
 
 async def _openapi(control: Control, request: Request) -> Response:
     principal, serving = await control.principal(request), control.serving()
     routes = {route.operation_id: route for route in serving.compiled.routes}
-    for number, route in enumerate(routes.values(), 1):
-        serving.policies.decide(principal, route)  # remembered for the list
-        if number % _AT_ONCE == 0:
-            await asyncio.sleep(0)
-    decisions = serving.policies.listed(principal, routes)
+    decisions = await usable(serving.policies, principal, routes)
     document = visible(serving.compiled.document, decisions.keys())
     for item in document["paths"].values():
         for method, operation in item.items():

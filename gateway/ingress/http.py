@@ -42,6 +42,7 @@ from gateway.telemetry import continue_trace
 Scope: TypeAlias = MutableMapping[str, Any]
 Out: TypeAlias = tuple[Send, Exchange | None]
 """Where a response goes."""
+NOTED = "figway.noted"  # the scope's key of what another door has its call's record say
 
 logger = logging.getLogger("figway")
 
@@ -50,8 +51,7 @@ _MOST_TARGET = 8 * 1024
 _MOST_NOTED = 1024
 _LONGER = 60
 """How many times a route's deadline a stream may take as a whole."""
-_CLIENT_LEFT = 499
-_DENIED = (401, 403)
+_CLIENT_LEFT, _DENIED = 499, (401, 403)
 _TAGGED = frozenset({"GET", "HEAD"})
 _VARY = (b"vary", b"Accept")
 
@@ -103,26 +103,29 @@ class HttpIngress:
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        serving = self._current()
-        serving.calls += 1
-        self._in_flight += 1
-        try:
-            # What stays in the scope would be a circle of references, which only the collector could undo.
-            exchange = scope.pop(EXCHANGE, None)
-            response = await self._exchange(serving, scope, receive, (send, exchange))
-        finally:
-            self._in_flight -= 1
-            serving.calls -= 1
+        # What stays in the scope would be a circle of references, which only the collector could undo.
+        exchange = scope.pop(EXCHANGE, None)
+        response = await self.answer(self._current(), scope, receive, (send, exchange))
         # The call has ended: who reads its answer slowly, or never, holds up neither a snapshot nor other callers.
         sending = None if response is None else sent(response, exchange, send)
         if sending is not None:
             await sending
 
+    async def answer(self, serving: Serving, scope: Scope, receive: Receive, out: Out) -> Response | None:
+        """What a request is answered with, recorded but not sent yet; None: it was told piece by piece."""
+        serving.calls += 1
+        self._in_flight += 1
+        try:
+            return await self._exchange(serving, scope, receive, out)
+        finally:
+            self._in_flight -= 1
+            serving.calls -= 1
+
     async def _exchange(self, serving: Serving, scope: Scope, receive: Receive, out: Out) -> Response | None:
         """What the call is answered with, whatever happens, once it is recorded; None: it was told piece by piece. It
         never raises: no call goes unrecorded, no connection is dropped."""
         started = time.monotonic()
-        call = _blank(scope, serving, started)
+        call = blank(scope, serving, started)
         task = scope.pop(TASK, None)
         try:
             handler, body, pages = self._admitted(serving, call, scope, receive, out)
@@ -170,8 +173,7 @@ class HttpIngress:
     def _admitted(
         self, serving: Serving, call: Call, scope: Scope, receive: Receive, out: Out
     ) -> tuple[Handler, BodyReader | None, Handler | None]:
-        """The handler of the call's route, the reader of its body if it takes one, and of a list what answers further
-        pages; raises a `Problem`."""
+        """The handler of the route, its body's reader if it takes one, what answers further pages of a list."""
         call.raw_headers = headers = read_headers(scope["headers"], scope["http_version"])
         call.traceparent = continue_trace(headers.get(b"traceparent"))
         match = _find(serving.table, scope)
@@ -255,7 +257,8 @@ class HttpIngress:
         return Response(call, unrecorded(call))
 
 
-def _blank(scope: Scope, serving: Serving, started: float) -> Call:
+def blank(scope: Scope, serving: Serving, started: float) -> Call:
+    """A call of which no more is known than its scope; `started` on `time.monotonic()`'s clock."""
     # As received, still percent-encoded.
     raw: bytes | None = scope.get("raw_path")
     client = scope.get("client")
@@ -270,6 +273,7 @@ def _blank(scope: Scope, serving: Serving, started: float) -> Call:
         path={},
         raw_query=scope["query_string"],
         peer=client[0] if client else None,
+        noted=scope.get(NOTED) or {},
     )
 
 

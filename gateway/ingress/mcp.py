@@ -1,0 +1,297 @@
+"""The other door to the routes: MCP over stateless Streamable HTTP, at `/mcp`.
+
+https://modelcontextprotocol.io/specification/2026-07-28/basic/transports, and revision 2025-11-25. A tool's call is
+made the request that it stands for, which goes through the same handler as one that came by REST. A list of tools and
+a tool's call in the words of those revisions are answered here; all else by the official SDK, behind `rest`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway.audit.file import AuditError
+from gateway.audit.log import AuditLog
+from gateway.audit.record import record_of
+from gateway.call import Call, Principal, Reply
+from gateway.errors import AuditUnavailable, Forbidden, InternalError, MethodNotAllowed, NoSuchRoute, Problem
+from gateway.filters.authenticate import Verifier, identify
+from gateway.ingress.body import BodyReader, Receive
+from gateway.ingress.exchange import EXCHANGE, TASK
+from gateway.ingress.framing import read_headers
+from gateway.ingress.http import NOTED, HttpIngress, Scope, blank
+from gateway.ingress.http import Serving as Served
+from gateway.ingress.mcp_calls import Request, failed, replayed, request_of, result_of
+from gateway.ingress.mcp_messages import NO_TOOL, Asked, BadCursor, answer_to, asked_of, page_of, refusal_of
+from gateway.ingress.mcp_oauth import challenged, missing_scope, refuse_pages
+from gateway.ingress.mcp_tools import Tool, Tools, tools_of
+from gateway.ingress.response import Response, Send
+from gateway.ingress.streaming import sent
+from gateway.policy.decide import Policies
+from gateway.policy.usable import usable
+from gateway.routing.model import Compiled
+from gateway.telemetry import continue_trace
+
+logger = logging.getLogger("figway")
+
+PATH = "/mcp"
+VISIT = "figway.mcp"
+"""The scope's key of the `Visit`."""
+_PATIENCE = 30.0
+"""Seconds in which a message has to arrive."""
+_AROUND = 64 * 1024
+"""Bytes that a message may have beside its arguments."""
+_DENIED = (401, 403)
+# What a tool's call keeps of the message's header fields, beside a trusted proxy's.
+_KEPT = (b"host", b"authorization", b"traceparent")
+
+
+class Serving(Served, Protocol):
+    """What is served now, as tools need it."""
+
+    compiled: Compiled
+    policies: Policies
+
+
+class UnknownTool(Exception):
+    """There is no such tool, or none that this caller may use: nobody is told which."""
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request to `/mcp`. `call` is what its own record says, unless it `reached` a route, which writes one."""
+
+    serving: Serving
+    call: Call
+    scope: Scope
+    started: float
+    receive: Receive
+    reached: bool = False
+    begun: bool = False
+    """The SDK has begun to answer."""
+    refused: Problem | None = None
+    """Why no tool was called, as the record says it."""
+    stepped: Problem | None = None
+    """What the request is answered with in place of what was made of it: how to get a token that reaches the tool."""
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks."""
+        assert self.call.principal is not None
+        return self.call.principal
+
+
+class Rest(Protocol):
+    """What answers the messages that aren't answered here: an ASGI application, whose scope has a `Visit`."""
+
+    whole: bool
+    """It is given every message, and every method of HTTP."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+class McpIngress:
+    """An ASGI application for `/mcp`."""
+
+    def __init__(
+        self, ingress: HttpIngress, current: Callable[[], Serving], audit: AuditLog, verifier: Verifier
+    ) -> None:
+        self._ingress, self._current, self._audit, self._verifier = ingress, current, audit, verifier
+        self._tools: tuple[Compiled, Tools] | None = None
+        self._making = asyncio.Lock()
+        self.rest: Rest | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # What stays in the scope would be a circle of references, which only the collector could undo.
+        exchange, _ = scope.pop(EXCHANGE, None), scope.pop(TASK, None)
+        serving, started = self._current(), time.monotonic()
+        call = blank(scope, serving, started)
+        call.route, call.effect = PATH, "read"
+        visit = Visit(serving, call, scope, started, receive)
+        serving.calls += 1
+        try:
+            response = await self._response(visit, send)
+        except Problem as problem:
+            response = Response(call, self._challenged(visit, problem))
+        except Exception:  # broad: every call gets an answer, where none has begun
+            if visit.begun:
+                raise
+            logger.exception("call %s of %s failed", call.id, PATH)
+            response = Response(call, InternalError("The gateway failed; the operator can find the call by its id."))
+        finally:
+            serving.calls -= 1
+        if response is not None:
+            if not visit.reached:
+                response = await self._recorded(visit, response)
+            sending = sent(response, exchange, send)
+            if sending is not None:
+                await sending
+
+    async def _response(self, visit: Visit, send: Send) -> Response | None:
+        """The response; None: the SDK has given it. Raises a `Problem`."""
+        raw = await self._admitted(visit)
+        whole = self.rest is not None and self.rest.whole
+        asked = None if whole else asked_of(raw, visit.call.raw_headers)
+        if asked is not None:
+            return await self._answered(visit, asked)
+        assert self.rest is not None
+        visit.receive = replayed(raw, visit.receive)
+        await self.rest({**visit.scope, VISIT: visit}, visit.receive, self._recording(visit, send))
+        return None
+
+    async def _admitted(self, visit: Visit) -> bytes:
+        """The message, once it is known who asks; raises a `Problem`."""
+        call, scope = visit.call, visit.scope
+        call.raw_headers = headers = read_headers(scope["headers"], scope["http_version"])
+        call.traceparent = continue_trace(headers.get(b"traceparent"))
+        refuse_pages(headers)
+        call.principal = await identify(self._verifier, call.peer, headers)
+        if self._audit.refuses_reads:
+            raise AuditUnavailable("Calls are refused while the audit log can't be written.", retry_after=5)
+        if call.method == "POST":
+            call.deadline += _PATIENCE
+            return await BodyReader(call, visit.serving.compiled.defaults.max_body + _AROUND, visit.receive).read()
+        if self.rest is None or not self.rest.whole:
+            raise MethodNotAllowed("Messages are sent here by POST.", headers=[(b"allow", b"POST")])
+        return b""
+
+    async def _answered(self, visit: Visit, asked: Asked) -> Response:
+        try:
+            if asked.method == "tools/list":
+                result = await self.list(visit, asked.params.get("cursor"))
+            else:
+                result = await self.call(visit, asked.params["name"], asked.params.get("arguments", {}))
+        except (UnknownTool, BadCursor) as error:
+            body, status = refusal_of(asked, str(error)), 400 if asked.modern else 200
+        else:
+            body, status = answer_to(asked, result), 200
+        if visit.stepped is not None:
+            raise visit.stepped
+        return Response(visit.call, Reply(status, encoded=body))
+
+    # ── tools ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def list(self, visit: Visit, cursor: str | None) -> dict[str, Any]:
+        """A page of the tools that the caller may use, as `tools/list` answers it; raises `BadCursor`."""
+        visit.call.noted["mcp"] = "tools/list"
+        policies, tools = visit.serving.policies, await self.tools(visit.serving)
+        decisions = await usable(policies, visit.principal, tools.routes)
+        return page_of(tools.told(decisions, policies.narrowed), cursor)
+
+    async def call(self, visit: Visit, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """What a tool's call comes to, a failure included; raises `UnknownTool`."""
+        visit.call.noted["mcp"] = "tools/call"
+        tool = (await self.tools(visit.serving)).by_name.get(name)
+        if tool is None:
+            visit.refused = NoSuchRoute("There is no such tool.")
+            raise UnknownTool(NO_TOOL)
+        if name not in visit.serving.policies.listed(visit.principal, tool.needed):
+            self._refuse(visit, tool)
+            raise UnknownTool(NO_TOOL)
+        try:
+            tool.check(arguments)
+            request = request_of(tool, arguments)
+        except Problem as problem:
+            visit.call.operation, visit.refused = name, problem
+            return failed(problem.document(f"urn:figway:call:{visit.call.id}"))
+        return result_of(tool, await self._made(visit, tool, request))
+
+    async def tools(self, serving: Serving) -> Tools:
+        """The tools of a snapshot, made when they are first asked for."""
+        if self._tools is not None and self._tools[0] is serving.compiled:
+            return self._tools[1]
+        async with self._making:  # once, however many ask
+            if self._tools is None or self._tools[0] is not serving.compiled:
+                self._tools = serving.compiled, await asyncio.to_thread(tools_of, serving.compiled)
+            return self._tools[1]
+
+    def _refuse(self, visit: Visit, tool: Tool) -> None:
+        """Notes why a caller has no such tool."""
+        call, policies, route = visit.call, visit.serving.policies, tool.route
+        call.operation, call.effect, call.decision = route.operation_id, route.effect.value, "deny"
+        call.policies = policies.decide(visit.principal, route).policies
+        visit.stepped = missing_scope(visit.principal, route, policies, visit.serving.compiled.identity)
+        visit.refused = visit.stepped or Forbidden("No policy lets the caller use this tool.")
+
+    async def _made(self, visit: Visit, tool: Tool, request: Request) -> Response:
+        """The response to the request that a tool's call stands for, recorded."""
+        headers, proxy = visit.call.raw_headers, visit.serving.compiled.identity.proxy
+        kept = _KEPT if proxy is None else (*_KEPT, proxy.header.lower().encode())
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": tool.route.method,
+            "path": request.path.decode(),
+            "raw_path": request.path,
+            "query_string": request.query,
+            "headers": [*((name, headers[name]) for name in kept if name in headers), *request.headers],
+            "client": visit.scope.get("client"),
+            NOTED: {"mcp": "tools/call"},
+        }
+        visit.reached = True
+        receive = replayed(request.body, visit.receive)
+        response = await self._ingress.answer(visit.serving, scope, receive, (_nowhere, None))
+        assert response is not None  # JSON isn't told piece by piece
+        return response
+
+    # ── records ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _recording(self, visit: Visit, send: Send) -> Send:
+        """Passes on what the SDK answers, once it is recorded."""
+        replaced = False
+
+        async def passed(message: Any) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start":
+                visit.begun = True
+                response = Response(visit.call, Reply(message["status"]))
+                told = (
+                    response if visit.stepped is None else Response(visit.call, self._challenged(visit, visit.stepped))
+                )
+                told = told if visit.reached else await self._recorded(visit, told)
+                replaced = told is not response
+                if replaced and (sending := told.send(None, send)) is not None:
+                    await sending
+            if not replaced:
+                await send(message)
+
+        return passed
+
+    async def _recorded(self, visit: Visit, response: Response) -> Response:
+        """The response to send, once the request is recorded: no record, no reply."""
+        call, refused = visit.call, visit.refused
+        seconds = time.monotonic() - visit.started
+        status = response.status if refused is None else refused.status
+        record = record_of(
+            call,
+            time=time.time() - seconds,
+            seconds=seconds,
+            status=status,
+            route=call.route,
+            effect=call.effect,
+            problem=response.problem if refused is None else refused.slug,
+            request_bytes=call.request_bytes,
+            reply_bytes=len(response.body),
+        )
+        visit.reached = True
+        try:
+            if status in _DENIED or self._audit.crowded:
+                await self._audit.append_durable(record)
+            else:
+                self._audit.append(record)
+        except AuditError:
+            refusal = AuditUnavailable("The call can't be recorded, so it isn't answered.", retry_after=5)
+            return Response(call, refusal)
+        return response
+
+    def _challenged(self, visit: Visit, problem: Problem) -> Problem:
+        headers, scheme = dict(visit.scope["headers"]), visit.scope.get("scheme", "http")
+        return challenged(problem, visit.serving.compiled.identity, scheme, headers)
+
+
+async def _nowhere(_: Any) -> None:
+    raise AssertionError("a tool's response is sent by its door")
