@@ -11,10 +11,10 @@ from adapters.secret import Reference
 
 TABLES = {
     "sqlite": """
-DROP TABLE IF EXISTS kids; DROP TABLE IF EXISTS pairs; DROP TABLE IF EXISTS loose; DROP VIEW IF EXISTS kid_names;
+DROP TABLE IF EXISTS kids; DROP TABLE IF EXISTS couples; DROP TABLE IF EXISTS loose; DROP VIEW IF EXISTS kid_names;
 DROP TABLE IF EXISTS "we ird""; DROP TABLE kids; --"; DROP TABLE IF EXISTS texts;
-CREATE TABLE pairs (a INT, b VARCHAR(9), note TEXT, PRIMARY KEY (a, b));
-CREATE TABLE kids (id INTEGER PRIMARY KEY, pa INT, pb VARCHAR(9), FOREIGN KEY (pa, pb) REFERENCES pairs);
+CREATE TABLE couples (a INT, b VARCHAR(9), note TEXT, PRIMARY KEY (a, b));
+CREATE TABLE kids (id INTEGER PRIMARY KEY, pa INT, pb VARCHAR(9), FOREIGN KEY (pa, pb) REFERENCES couples);
 CREATE TABLE loose (maybe INT UNIQUE, code VARCHAR(9) NOT NULL, day INT NOT NULL, UNIQUE (code, day));
 CREATE UNIQUE INDEX only_some ON loose (day) WHERE day > 5;
 CREATE TABLE "we ird""; DROP TABLE kids; --" ("sel ect" INT PRIMARY KEY, "x?y" INT, "o'clock" INT);
@@ -25,10 +25,10 @@ CREATE VIRTUAL TABLE texts USING fts5(body);
 DROP SCHEMA IF EXISTS other CASCADE; DROP TABLE IF EXISTS kids, loose, parted CASCADE;
 DROP TABLE IF EXISTS "we ird""; DROP TABLE kids; --";
 CREATE SCHEMA other;
-CREATE TABLE other.pairs (a INT, b VARCHAR(9), note TEXT, PRIMARY KEY (a, b));
+CREATE TABLE other.couples (a INT, b VARCHAR(9), note TEXT, PRIMARY KEY (a, b));
 CREATE TABLE other.kids (id INT PRIMARY KEY);
 CREATE TABLE kids (id INT PRIMARY KEY, pa INT, pb VARCHAR(9), k INT REFERENCES other.kids,
-  FOREIGN KEY (pb, pa) REFERENCES other.pairs (b, a));
+  FOREIGN KEY (pb, pa) REFERENCES other.couples (b, a));
 CREATE TABLE loose (maybe INT UNIQUE, code VARCHAR(9) NOT NULL, day INT NOT NULL, UNIQUE (code, day));
 CREATE UNIQUE INDEX only_some ON loose (day) WHERE day > 5; CREATE UNIQUE INDEX lowered ON loose (lower(code));
 CREATE TABLE "we ird""; DROP TABLE kids; --" ("sel ect" INT PRIMARY KEY, "x?y" INT, "o'clock" INT);
@@ -39,11 +39,11 @@ CREATE TABLE parted_old PARTITION OF parted FOR VALUES FROM ('2000-01-01') TO ('
 COMMENT ON TABLE kids IS 'The kids'; COMMENT ON COLUMN kids.pa IS 'Of which pair';
 """,
     "mariadb": """
-SET FOREIGN_KEY_CHECKS = 0; DROP VIEW IF EXISTS kid_names, broken; DROP TABLE IF EXISTS kids, pairs, loose, `größe`;
+SET FOREIGN_KEY_CHECKS = 0; DROP VIEW IF EXISTS kid_names, broken; DROP TABLE IF EXISTS kids, couples, loose, `größe`;
 DROP TABLE IF EXISTS `we ird``; DROP TABLE kids; --`; SET FOREIGN_KEY_CHECKS = 1;
-CREATE TABLE pairs (a INT, b VARCHAR(9), note TEXT, PRIMARY KEY (a, b));
+CREATE TABLE couples (a INT, b VARCHAR(9), note TEXT, PRIMARY KEY (a, b));
 CREATE TABLE kids (id INT PRIMARY KEY, pa INT COMMENT 'Of which pair', pb VARCHAR(9), `größe` INT,
-  FOREIGN KEY (pa, pb) REFERENCES pairs (a, b)) COMMENT 'The kids';
+  FOREIGN KEY (pa, pb) REFERENCES couples (a, b)) COMMENT 'The kids';
 CREATE TABLE loose (maybe INT UNIQUE, code VARCHAR(9) NOT NULL, day INT NOT NULL, UNIQUE (code(2)), UNIQUE (code, day));
 CREATE TABLE `we ird``; DROP TABLE kids; --` (`sel ect` INT PRIMARY KEY, `x?y` INT, `o'clock` INT);
 CREATE TABLE `größe` (id INT PRIMARY KEY);
@@ -64,18 +64,18 @@ def look(database, **more):
 
 async def test_what_drivers_leave_out_is_asked(database, make, soon):
     database.run(TABLES[database.kind])
-    wanted = {"kids", "pairs", "loose", "kid_names", "kept", "parted", "parted_old", "public_kids", "other_kids"}
+    wanted = {"kids", "couples", "loose", "kid_names", "kept", "parted", "parted_old", "public_kids", "other_kids"}
     wanted |= {"größe", "broken", "texts", "texts_data", WEIRD[database.kind]}
     found = look(database, chosen=lambda name: name in wanted)
     kids = "public_kids" if database.kind == "postgresql" else "kids"
     more = {"postgresql": {"kept", "parted", "other_kids"}, "mariadb": set(), "sqlite": {"texts"}}[database.kind]
-    assert set(found.tables) == {kids, "pairs", "loose", "kid_names", WEIRD[database.kind], *more}
+    assert set(found.tables) == {kids, "couples", "loose", "kid_names", WEIRD[database.kind], *more}
     assert found.views == {"kid_names", *({"kept"} & more)}
     # A unique index over columns that are never null is a key; not one of some rows, of parts or of expressions.
     assert set(found.tables["loose"].primary_key) == {"code", "day"}
     assert found.unique == (set() if database.kind == "mariadb" else {"loose"})  # there it is the key
     keys = {key.table: dict(zip(key.columns, key.references, strict=True)) for key in found.tables[kids].foreign_keys}
-    assert keys["pairs"] == {"pa": "a", "pb": "b"}
+    assert keys["couples"] == {"pa": "a", "pb": "b"}
     if database.kind != "sqlite":
         assert found.tables[kids].comment == "The kids"
         assert found.tables[kids].column("pa").comment == "Of which pair"
@@ -153,4 +153,4 @@ async def test_a_schema_narrows(postgres, schema):
         dsn = postgres.dsn
 
     postgres.sql(TABLES["postgresql"])
-    assert set(look(Server, schema=schema).tables) == ({"pairs", "kids"} if schema == "other" else set())
+    assert set(look(Server, schema=schema).tables) == ({"couples", "kids"} if schema == "other" else set())
