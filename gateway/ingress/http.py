@@ -40,8 +40,7 @@ from gateway.routing.table import AmbiguousPath, Match, Table
 from gateway.telemetry import continue_trace
 
 Scope: TypeAlias = MutableMapping[str, Any]
-Out: TypeAlias = tuple[Send, Exchange | None]
-"""Where a response goes."""
+Out: TypeAlias = tuple[Send, Exchange | None]  # where a response goes
 NOTED = "figway.noted"  # the scope's key of what another door has its call's record say
 
 logger = logging.getLogger("figway")
@@ -49,8 +48,7 @@ logger = logging.getLogger("figway")
 _MOST_IN_FLIGHT = 2_000
 _MOST_TARGET = 8 * 1024
 _MOST_NOTED = 1024
-_LONGER = 60
-"""How many times a route's deadline a stream may take as a whole."""
+_LONGER = 60  # times a route's deadline, which a stream may take as a whole
 _CLIENT_LEFT, _DENIED = 499, (401, 403)
 _TAGGED = frozenset({"GET", "HEAD"})
 _VARY = (b"vary", b"Accept")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from jmespath.exceptions import JMESPathTypeError
 from jmespath.functions import Functions, signature
 
 from adapters.contract import Json
@@ -16,6 +17,16 @@ _ISO = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 
 class MappingFunctions(Functions):
     """JMESPath's own and ours, as its interpreter calls them."""
+
+    @signature({"types": ["object"], "variadic": True})
+    def _func_merge(self, *values: Json) -> Json:
+        # The library looks at the first one's type alone, and takes a list of pairs for an object.
+        merged: dict[str, Json] = {}
+        for value in values:
+            if not isinstance(value, dict):
+                raise JMESPathTypeError("merge", value, type(value).__name__, ["object"])
+            merged |= value
+        return merged
 
     @signature({"types": []}, {"types": ["object"]})
     def _func_lookup(self, value: Json, table: Mapping[str, Json]) -> Json:

@@ -147,7 +147,14 @@ def test_a_bad_expression_is_told(source: str, sentence: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "value"), [("length(a)", {"a": 5}), ("sort(a)", {"a": [1, "x"]}), ("sum(a)", {"a": ["x"]})]
+    ("source", "value"),
+    [
+        ("length(a)", {"a": 5}),
+        ("sort(a)", {"a": [1, "x"]}),
+        ("sum(a)", {"a": ["x"]}),
+        ("merge(@, b)", {"b": ["x"]}),
+        ("merge(@, b)", {"b": [["x", 1]]}),
+    ],
 )
 def test_values_that_dont_fit_fail(source: str, value: Any) -> None:
     with pytest.raises(MappingFailed):
