@@ -47,10 +47,16 @@ class Wanted(NamedTuple):
     form: str
 
 
-class _Writer(Protocol):
-    def write(self, value: dict[str, Json]) -> None: ...
+class Writer(Protocol):
+    """Where records go."""
 
-    def close(self) -> None: ...
+    def write(self, value: dict[str, Json]) -> None:
+        """Writes one record."""
+        ...
+
+    def close(self) -> None:
+        """Writes what is left."""
+        ...
 
 
 @dataclass(slots=True)
@@ -69,7 +75,7 @@ class Summary:
         if len(self.bad) < _KEPT:
             self.bad.append(bad)
 
-    def write(self, found: Iterable[Record | Bad], writer: _Writer, advance: Callable[[int], None]) -> None:
+    def write(self, found: Iterable[Record | Bad], writer: Writer, advance: Callable[[int], None]) -> None:
         """Writes and counts all that is found; `advance` hears how far in the file that is, in bytes."""
         for each in found:
             if isinstance(each, Bad):
@@ -98,7 +104,7 @@ class Decoding:
             summary = Summary()
             parquet.write(self.records, self.wanted.file, target, advance, summary)
             return summary
-        writer: _Writer = JsonLines(target)
+        writer: Writer = JsonLines(target)
         if self.wanted.form == "csv":
             writer = Csv(target, columns(self.records.layout.root, self.records.options))
         summary = Summary()
@@ -112,13 +118,14 @@ class Decoding:
 def decoding(wanted: Wanted) -> Decoding:
     """Reads copybook and options; raises `CopybookError`, `OptionError` (a wrong option), `ValueError`, OSError."""
     if wanted.form == "parquet":
-        _needs_pyarrow()
+        needs_pyarrow()
     options, page, ignored = cobrix.read(wanted.options)
     source = copybook_text(_read(wanted.copybook))
     return Decoding(wanted, Records(source, page, options, _beside(wanted.copybook)), ignored)
 
 
-def _needs_pyarrow() -> None:
+def needs_pyarrow() -> None:
+    """Raises `ValueError` where Parquet can't be written."""
     try:
         import numpy  # noqa: F401
         import pyarrow  # noqa: F401
