@@ -12,7 +12,7 @@ from adapters.files.copybook import cobrix
 from adapters.files.copybook.output import Csv, JsonLines
 from adapters.files.copybook.records import Records
 from adapters.files.copybook.table import columns
-from adapters.files.formats import Bad, Format, Record
+from adapters.files.formats import Bad, Copied, Format, Record
 from adapters.files.manifest import Mismatch
 from adapters.files.text import copybook_text
 from adapters.files.undecodable import Undecodable
@@ -23,15 +23,24 @@ _COPYBOOK = 16 * 1024 * 1024
 _BUFFER = 1 << 20
 
 
-def decode_file(path: Path, format: Format) -> Iterator[Record | Bad]:
+def _nowhere(position: int) -> None:
+    """Nobody asks how far it is."""
+
+
+def decode_file(path: Path, format: Format, advance: Callable[[int], None] = _nowhere) -> Iterator[Record | Bad]:
     """Every record of a file, or the bytes that aren't one; raises OSError. `compile_format` makes the format.
 
-    A file that as a whole isn't what the format says is one `Bad`.
+    A file that as a whole isn't what the format says is one `Bad`. `advance` hears how far in the file it is, in bytes.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
         try:
-            yield from format.reader(file, size).scan(file)
+            reader = format.reader(file, size)
+            copied = isinstance(reader, Copied)  # then records are bytes of the copy, and say nothing of the file
+            for number, each in enumerate(reader.scan(file), 1):
+                if number % _EVERY == 0:
+                    advance(file.tell() if copied else each.end)
+                yield each
         except Undecodable as error:
             yield Bad(0, size, str(error), lost=True)
         except Mismatch as error:

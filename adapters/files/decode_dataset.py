@@ -38,7 +38,7 @@ class DatasetDecoding:
         writer: Writer = makers[self.form](target, self.types) if self.form in makers else JsonLines(target)
         summary = Summary()
         try:
-            summary.write(decode_file(self.file, self.format), writer, advance)
+            summary.write(decode_file(self.file, self.format, advance), writer, lambda _: None)
         except BaseException:
             if isinstance(writer, ParquetColumns):
                 writer.abandon()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 from datetime import UTC, date, datetime, time
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from adapters.files.decode_dataset import dataset_decoding
 from gateway.cli.decode import command
 
 
@@ -138,6 +140,33 @@ def test_a_copybook_goes_by_its_own_option(tmp_path: Path) -> None:
     code, _, err = _run(tmp_path, description, b"abc", "--format", "csv")
     assert code == 1
     assert "written as csv with --copybook" in err
+
+
+LINES = b"".join(b'{"id":"%d","x":"%s"}\n' % (number, b"y" * 90) for number in range(20_000))
+
+
+@pytest.mark.parametrize(
+    ("description", "data"),
+    [
+        ("format: json_lines\noptions: {columns: {id: text, x: text}}", LINES),
+        ("format: json_lines\ncompression: gzip\noptions: {columns: {id: text, x: text}}", gzip.compress(LINES)),
+        (
+            "format: xml\noptions: {record: /a/r, columns: {id: {from: '@id'}}}",
+            b"<a>" + b"".join(b'<r id="%d" x="%s"/>\n' % (number, b"y" * 90) for number in range(20_000)) + b"</a>",
+        ),
+    ],
+    ids=["lines", "gzip", "xml"],
+)
+def test_progress_is_told_in_bytes_of_the_file(tmp_path: Path, description: str, data: bytes) -> None:
+    (tmp_path / "d.yaml").write_text(description)
+    (tmp_path / "data").write_bytes(data)
+    told: list[int] = []
+    with (tmp_path / "out").open("wb") as out:
+        summary = dataset_decoding(tmp_path / "data", tmp_path / "d.yaml").run(out, told.append)
+    assert summary.records == 20_000
+    assert len(told) == 20
+    assert told == sorted(told)
+    assert len(data) * 0.9 <= told[-1] <= len(data)
 
 
 def test_one_of_two(tmp_path: Path) -> None:
