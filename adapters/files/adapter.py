@@ -41,7 +41,7 @@ class FilesAdapter:
 
     def __init__(self, name: str, config: Config, found: Mapping[str, Description], workspace: Workspace) -> None:
         self._name = name
-        self._mirror = mirror = mirror_of(config, found.values(), workspace.cache)
+        self._mirror = mirror = mirror_of(config, found.values(), workspace)
         self._folder = Folder(str.__str__(config.root) if mirror is None else str(mirror.root))
         look = (lambda force: None) if mirror is None else (lambda force: mirror.refresh(force=force))
         quarantine = Quarantine(workspace.cache)

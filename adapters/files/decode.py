@@ -12,7 +12,7 @@ from adapters.files.copybook import cobrix
 from adapters.files.copybook.output import Csv, JsonLines
 from adapters.files.copybook.records import Records
 from adapters.files.copybook.table import columns
-from adapters.files.formats import Bad, Format, Record
+from adapters.files.formats import Bad, Copied, Format, Record
 from adapters.files.manifest import Mismatch
 from adapters.files.text import copybook_text
 from adapters.files.undecodable import Undecodable
@@ -23,15 +23,24 @@ _COPYBOOK = 16 * 1024 * 1024
 _BUFFER = 1 << 20
 
 
-def decode_file(path: Path, format: Format) -> Iterator[Record | Bad]:
+def _nowhere(position: int) -> None:
+    """Nobody asks how far it is."""
+
+
+def decode_file(path: Path, format: Format, advance: Callable[[int], None] = _nowhere) -> Iterator[Record | Bad]:
     """Every record of a file, or the bytes that aren't one; raises OSError. `compile_format` makes the format.
 
-    A file that as a whole isn't what the format says is one `Bad`.
+    A file that as a whole isn't what the format says is one `Bad`. `advance` hears how far in the file it is, in bytes.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
         try:
-            yield from format.reader(file, size).scan(file)
+            reader = format.reader(file, size)
+            copied = isinstance(reader, Copied)  # then records are bytes of the copy, and say nothing of the file
+            for number, each in enumerate(reader.scan(file), 1):
+                if number % _EVERY == 0:
+                    advance(file.tell() if copied else each.end)
+                yield each
         except Undecodable as error:
             yield Bad(0, size, str(error), lost=True)
         except Mismatch as error:
@@ -47,10 +56,16 @@ class Wanted(NamedTuple):
     form: str
 
 
-class _Writer(Protocol):
-    def write(self, value: dict[str, Json]) -> None: ...
+class Writer(Protocol):
+    """Where records go."""
 
-    def close(self) -> None: ...
+    def write(self, value: dict[str, Json]) -> None:
+        """Writes one record."""
+        ...
+
+    def close(self) -> None:
+        """Writes what is left."""
+        ...
 
 
 @dataclass(slots=True)
@@ -69,7 +84,7 @@ class Summary:
         if len(self.bad) < _KEPT:
             self.bad.append(bad)
 
-    def write(self, found: Iterable[Record | Bad], writer: _Writer, advance: Callable[[int], None]) -> None:
+    def write(self, found: Iterable[Record | Bad], writer: Writer, advance: Callable[[int], None]) -> None:
         """Writes and counts all that is found; `advance` hears how far in the file that is, in bytes."""
         for each in found:
             if isinstance(each, Bad):
@@ -98,7 +113,7 @@ class Decoding:
             summary = Summary()
             parquet.write(self.records, self.wanted.file, target, advance, summary)
             return summary
-        writer: _Writer = JsonLines(target)
+        writer: Writer = JsonLines(target)
         if self.wanted.form == "csv":
             writer = Csv(target, columns(self.records.layout.root, self.records.options))
         summary = Summary()
@@ -112,13 +127,14 @@ class Decoding:
 def decoding(wanted: Wanted) -> Decoding:
     """Reads copybook and options; raises `CopybookError`, `OptionError` (a wrong option), `ValueError`, OSError."""
     if wanted.form == "parquet":
-        _needs_pyarrow()
+        needs_pyarrow()
     options, page, ignored = cobrix.read(wanted.options)
     source = copybook_text(_read(wanted.copybook))
     return Decoding(wanted, Records(source, page, options, _beside(wanted.copybook)), ignored)
 
 
-def _needs_pyarrow() -> None:
+def needs_pyarrow() -> None:
+    """Raises `ValueError` where Parquet can't be written."""
     try:
         import numpy  # noqa: F401
         import pyarrow  # noqa: F401

@@ -1,4 +1,4 @@
-"""`figway decode`: a file of COBOL records as JSON lines, CSV or Parquet, or one of any format as JSON lines.
+"""`figway decode`: a file of COBOL records, or of any other format, as JSON lines, CSV or Parquet.
 
 No gateway needs to run.
 """
@@ -70,11 +70,11 @@ def _prepared(
 ) -> Decoding | DatasetDecoding:
     if (copybook is None) == (dataset is None):
         fail("say how the file is laid out: with --copybook, or with --dataset", USAGE)
-    if dataset is not None and (options or form != "json"):
-        fail("--dataset holds its own options, and writes json only", USAGE)
+    if dataset is not None and options:
+        fail("--dataset holds its own options", USAGE)
     try:
         if dataset is not None:
-            return dataset_decoding(file, dataset)
+            return dataset_decoding(file, dataset, form)
         assert copybook is not None
         return decoding(Wanted(file, copybook, _pairs(options), form))
     except OptionError as error:

@@ -36,6 +36,8 @@ DISTRIBUTIONS = {
     "jsonschema_rs": "jsonschema-rs",
     "opentelemetry": "opentelemetry-sdk",
     "pydantic_core": "pydantic",
+    "smbclient": "smbprotocol",
+    "spnego": "pyspnego",
     "starlette": "fastapi",
     "yaml": "pyyaml",
 }

@@ -55,7 +55,9 @@ class Mirror:
         return path
 
     def _looked(self, state: dict[str, Any]) -> None:
-        there = self._wanted(self._place.files(sorted({"/".join(each.folders) for each in self._patterns})))
+        folders = sorted({"/".join(each.folders) for each in self._patterns})
+        found = self._place.files(folders, self._wants)
+        there = {path: each for path, each in found.items() if self._wants(path)}
         if sum(each.size for each in there.values()) > self._max_bytes:
             raise Unavailable(f"the place has more than the {self._max_bytes} bytes that may be mirrored")
         listed = {path: [each.size, each.modified, each.tag] for path, each in there.items()}
@@ -71,12 +73,9 @@ class Mirror:
         have = {path: version for path, version in have.items() if path in there}
         self._keep({"looked": time.time(), "listed": listed, "have": have})
 
-    def _wanted(self, found: Mapping[str, There]) -> dict[str, There]:
-        def wanted(path: str) -> bool:
-            *folders, name = path.split("/")
-            return any(each.folders == tuple(folders) and each.wants(name) for each in self._patterns)
-
-        return {path: there for path, there in found.items() if wanted(path)}
+    def _wants(self, path: str) -> bool:
+        *folders, name = path.split("/")
+        return any(each.folders == tuple(folders) and each.wants(name) for each in self._patterns)
 
     def _fetched(self, new: Mapping[str, There], listed: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         done: dict[str, list[Any]] = {}

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
+from adapters.contract import Workspace
 from adapters.errors import ConfigError, ConfigProblem
 from adapters.files.config import Config
 from adapters.files.dataset import Description
 from adapters.files.folder import Pattern
 from adapters.files.places.config import Place as PlaceConfig
+from adapters.files.places.ftp import FtpPlace, trust
 from adapters.files.places.mirror import Mirror
 from adapters.files.places.place import Place
 
 
-def mirror_of(config: Config, found: Iterable[Description], cache: Path) -> Mirror | None:
+def mirror_of(config: Config, found: Iterable[Description], workspace: Workspace) -> Mirror | None:
     """The mirror of the upstream's place, None where it is a folder; raises `ConfigError`. No network."""
     if config.place is None:
         return None
     place = config.place
     patterns = [pattern for description in found for pattern in description.patterns]
-    return Mirror(_place(place), cache / "mirror", _with_companions(config, patterns), place.every, place.max_bytes)
+    reached = _place(place, workspace.files)
+    return Mirror(reached, workspace.cache / "mirror", _with_companions(config, patterns), place.every, place.max_bytes)
 
 
-def _place(config: PlaceConfig) -> Place:
+def _place(config: PlaceConfig, files: Mapping[str, bytes]) -> Place:
+    if config.ftp is not None:
+        return FtpPlace(config.ftp, trust(config.ftp, files))
     try:
+        if config.smb is not None:
+            from adapters.files.places.smb import SmbPlace
+
+            return SmbPlace(config.smb)
         if config.sftp is not None:
             from adapters.files.places.sftp import SftpPlace
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -27,8 +27,8 @@ class Place(Protocol):
     settles: bool
     """May a file be there before all of it is?"""
 
-    def files(self, folders: Sequence[str]) -> Mapping[str, There]:
-        """The regular files of these folders, by path."""
+    def files(self, folders: Sequence[str], wants: Callable[[str], bool]) -> Mapping[str, There]:
+        """The regular files of these folders, by path; those that nobody `wants` may be left out."""
         ...
 
     def fetch(self, wanted: Mapping[str, tuple[There, Path]]) -> set[str]:

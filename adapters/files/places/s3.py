@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class S3Place:
             config=Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 2}),
         )
 
-    def files(self, folders: Sequence[str]) -> Mapping[str, There]:
+    def files(self, folders: Sequence[str], wants: Callable[[str], bool]) -> Mapping[str, There]:
         found: dict[str, There] = {}
         try:
             for folder in folders:

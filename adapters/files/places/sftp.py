@@ -35,7 +35,7 @@ class SftpPlace:
         except (asyncssh.KeyImportError, ValueError):
             raise ValueError("the host_key isn't a public key, such as 'ssh-ed25519 AAAA…'") from None
 
-    def files(self, folders: Sequence[str]) -> Mapping[str, There]:
+    def files(self, folders: Sequence[str], wants: Callable[[str], bool]) -> Mapping[str, There]:
         async def errand(client: asyncssh.SFTPClient) -> dict[str, There]:
             found: dict[str, There] = {}
             for folder in folders:

@@ -36,6 +36,15 @@ TASK_COPYBOOK = """\
            05  STATUS-CODE            PIC X.
 """
 
+_STOCK: dict[str, Any] = {
+    "match": ["stock.csv", "in/S-*.csv"],
+    "format": "csv",
+    "key": "sku",
+    "append": "in/S-{sku}.csv",
+    "replace": "stock.csv",
+    "options": {"columns": {"sku": "text", "qty": "integer"}},
+}
+
 Build = Callable[..., FilesAdapter]
 
 
@@ -177,3 +186,24 @@ def exchange() -> dict[str, Any]:
 def quotes(build: Build, legacy: Any, exchange: dict[str, Any]) -> Callable[[], FilesAdapter]:
     """`quotes()`: another adapter with the exchange."""
     return lambda: build(**exchange)
+
+
+@pytest.fixture
+def stock() -> dict[str, Any]:
+    """A dataset of CSV files at a place."""
+    return dict(_STOCK)
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Build]:
+    """`start(place)`: an adapter over a place, closed at the end."""
+    made: list[FilesAdapter] = []
+
+    def started(place: dict[str, Any], cache: str = "cache", **dataset: Any) -> FilesAdapter:
+        config = {"place": {"every": 0, **place}, "datasets": {"stock": {**_STOCK, **dataset}}}
+        made.append(KIND.build("far", KIND.config.model_validate(config), Workspace({}, tmp_path / cache)))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield started
+    for adapter in made:
+        await adapter.close()

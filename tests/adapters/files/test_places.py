@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from pydantic import ValidationError
 
-from adapters.contract import Context, Workspace
+from adapters.contract import Context
 from adapters.errors import ConfigError, Conflict, Unavailable
 from adapters.files import KIND
 from adapters.files.adapter import FilesAdapter
@@ -28,15 +28,6 @@ from adapters.secret import Reference
 
 Contexts = Callable[..., Context]
 Start = Callable[..., FilesAdapter]
-
-STOCK: dict[str, Any] = {
-    "match": ["stock.csv", "in/S-*.csv"],
-    "format": "csv",
-    "key": "sku",
-    "append": "in/S-{sku}.csv",
-    "replace": "stock.csv",
-    "options": {"columns": {"sku": "text", "qty": "integer"}},
-}
 
 
 @pytest.fixture(scope="module")
@@ -77,21 +68,6 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     finally:
         server.terminate()
         server.wait()
-
-
-@pytest.fixture
-async def start(tmp_path: Path) -> AsyncIterator[Start]:
-    """`start(place)`: an adapter over a place, closed at the end."""
-    made: list[FilesAdapter] = []
-
-    def started(place: dict[str, Any], cache: str = "cache", **dataset: Any) -> FilesAdapter:
-        config = {"place": {"every": 0, **place}, "datasets": {"stock": {**STOCK, **dataset}}}
-        made.append(KIND.build("far", KIND.config.model_validate(config), Workspace({}, tmp_path / cache)))  # type: ignore[arg-type]
-        return made[-1]
-
-    yield started
-    for adapter in made:
-        await adapter.close()
 
 
 async def _skus(adapter: FilesAdapter, context: Context) -> list[str]:
@@ -149,7 +125,7 @@ def test_another_version_than_was_listed_is_no_copy(sshd: dict[str, Any], tmp_pa
     os.utime(far, (1_800_000_000, 1_800_000_000))
     place = SftpPlace(Sftp.model_validate({**sshd, "path": str(tmp_path)}))
     there = There(600_000, 1_800_000_000.0)
-    assert place.files([""])["f"] == there
+    assert place.files([""], bool)["f"] == there
     assert place.fetch({"f": (there, local)}) == {"f"}
     assert local.read_bytes() == far.read_bytes()
     for other in (There(599_999, there.modified), There(600_001, there.modified), There(600_000, 1.0)):
@@ -228,24 +204,29 @@ KEY = Reference("key", "env:KEY")
 @pytest.mark.parametrize(
     ("place", "sentence"),
     [
-        ({}, "one of sftp and s3"),
+        ({}, "one of ftp, s3, sftp and smb"),
         ({"sftp": {"host": "h", "user": "u", "private_key": KEY}}, "host_key"),
         ({"sftp": {"host": "h", "user": "u", "host_key": "k"}}, "a password or a private_key"),
         ({"sftp": {"host": "h", "user": "u", "host_key": "k", "password": "plain"}}, "must be a reference"),
-        ({"ftp": {}}, "one of sftp and s3"),
+        ({"ftp": {}, "smb": {}}, "one of ftp, s3, sftp and smb"),
+        ({"ftp": {"host": "h", "user": "u\n", "password": KEY}}, "line breaks"),
+        ({"ftp": {"host": "h", "user": "u", "password": "plain"}}, "must be a reference"),
+        ({"ftp": {"host": "h", "user": "u", "password": KEY, "tls": {}, "unencrypted": True}}, "exclude each other"),
+        ({"smb": {"host": "h", "share": "a\\b", "user": "u", "password": KEY}}, "share"),
+        ({"smb": {"host": "h", "share": "s", "user": "u", "password": KEY, "path": "../out"}}, "a folder of the share"),
         ({"s3": {"bucket": "abc", "access_key": KEY, "secret_key": KEY, "x": 1}}, "Extra inputs"),
     ],
-    ids=["none", "host key", "credentials", "literal", "ftp", "unknown"],
+    ids=["none", "host key", "credentials", "literal", "two", "line", "plain", "tls", "share", "path", "unknown"],
 )
-def test_a_wrong_place_is_refused(place: dict[str, Any], sentence: str) -> None:
+def test_a_wrong_place_is_refused(place: dict[str, Any], sentence: str, stock: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=sentence):
-        KIND.config.model_validate({"place": place, "datasets": {"stock": STOCK}})
+        KIND.config.model_validate({"place": place, "datasets": {"stock": stock}})
 
 
-def test_a_wrong_host_key_and_two_places_are_refused(start: Start, tmp_path: Path) -> None:
+def test_a_wrong_host_key_and_two_places_are_refused(start: Start, tmp_path: Path, stock: dict[str, Any]) -> None:
     sftp = {"host": "h", "user": "u", "host_key": "nonsense", "password": KEY}
     with pytest.raises(ConfigError, match="isn't a public key"):
         start({"sftp": sftp})
     for both in ({"root": str(tmp_path), "place": {"sftp": sftp}}, {}):
         with pytest.raises(ValidationError, match="or else place"):
-            KIND.config.model_validate({**both, "datasets": {"stock": STOCK}})
+            KIND.config.model_validate({**both, "datasets": {"stock": stock}})
