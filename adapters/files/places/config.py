@@ -53,8 +53,8 @@ class Ftp(BaseModel):
 
     model_config = _FROZEN
 
-    host: str = Field(min_length=1)
-    port: int = Field(21, ge=1, le=65535)
+    host: str = Field(min_length=1, description="The server.")
+    port: int = Field(21, ge=1, le=65535, description="The port on which it listens.")
     user: str = Field(min_length=1)
     password: Secret
     path: str = Field(".", min_length=1, description="The folder.")
@@ -75,9 +75,11 @@ class Smb(BaseModel):
 
     model_config = _FROZEN
 
-    host: str = Field(min_length=1, pattern=r"^[^\\/]+$")
-    port: int = Field(445, ge=1, le=65535)
-    share: str = Field(min_length=1, max_length=80, pattern=r"^[^\\/:*?\"<>|\x00-\x1f]+$")
+    host: str = Field(min_length=1, pattern=r"^[^\\/]+$", description="The server.")
+    port: int = Field(445, ge=1, le=65535, description="The port on which it listens.")
+    share: str = Field(
+        min_length=1, max_length=80, pattern=r"^[^\\/:*?\"<>|\x00-\x1f]+$", description="The share's name."
+    )
     user: str = Field(min_length=1, description="Such as 'gateway' or 'DOMAIN\\gateway'.")
     password: Secret
     path: str = Field("", description="The folder in the share, its parts divided by '/'.")
