@@ -67,12 +67,14 @@ def _spans(window: Window, zone: tzinfo, now: float) -> Iterator[tuple[float, fl
 
 
 def instant(day: date, minute: int, zone: tzinfo, *, last: bool) -> float:
-    """When the zone's clock shows that minute of the day. If it does twice: the `last` time or the first; if it leaps
-    over it: the moment of the leap."""
+    """When the zone's clock shows that minute of the day. If it does twice: the first time or, where it shows less
+    again in between, the `last`; if it leaps over it: the moment of the leap."""
     local = datetime.combine(day, time()) + timedelta(minutes=minute)
     first, second = (local.replace(tzinfo=zone, fold=fold).timestamp() for fold in (0, 1))
-    if first <= second:
-        return second if last else first
+    if first == second:
+        return first
+    if first < second:
+        return second if last and _leap(int(first), int(second), zone) < second else first
     return _leap(int(second), int(first), zone)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.limits.calendar import Closing, Day
@@ -49,6 +49,7 @@ def _clock(moment: datetime, zone: tzinfo) -> datetime:
     at=st.integers(-96, 96),
 )
 @settings(max_examples=400, deadline=None)
+@example(zone="Africa/Casablanca", day=date(2026, 2, 15), start=0, end=120, days=frozenset({0, 6}), at=4)
 def test_windows_are_the_models(zone: str, day: date, start: int, end: int, days: frozenset[int], at: int) -> None:
     if start == end:
         end = (start + 15) % 1440
