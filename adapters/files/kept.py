@@ -7,13 +7,12 @@ synced and renamed; a lock lets the workers of a host keep each generation once.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ from threading import Lock
 
 from adapters.contract import Json
 from adapters.errors import FieldError, Invalid, NotFound, Unavailable
+from adapters.files.alone import alone
 from adapters.files.content import Changed, Version
 from adapters.files.folder import Folder, Outside
 from adapters.files.formats import FieldType
@@ -69,7 +69,7 @@ class Kept:
         if self._most < 2 or not generation.parts:
             return None
         try:
-            with self._alone():
+            with alone(self._folder):
                 known = self.entries()
                 files = tuple(map(_kept_file, generation.parts))
                 if not known or known[0].files != files:
@@ -172,13 +172,6 @@ class Kept:
         for path in self._folder.iterdir():
             if path.name not in names:
                 path.unlink(missing_ok=True)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 def _kept_file(part: Part) -> KeptFile:

@@ -7,18 +7,18 @@ there without its whole index. A lock lets one process build while the others wa
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib.metadata import version as version_of
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 from adapters.errors import Unavailable
+from adapters.files.alone import alone
 from adapters.files.content import Version
 from adapters.files.formats import Bad, Record
 from adapters.files.index import Index, Shape, build
@@ -46,7 +46,7 @@ class Store:
             found = self._known(name)
             if found is not None:
                 return found, False
-            with self._alone():
+            with alone(self._folder):
                 found = self._known(name)  # another worker may have built it while this one waited
                 return (found, False) if found is not None else (self._built(name, scan()), True)
         except (OSError, sqlite3.Error) as error:
@@ -80,13 +80,6 @@ class Store:
         _sync(self._folder)
         index = self._used[name] = Index(self._folder / name, self._shape)
         return index
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
     def _sweep(self) -> None:
         """Removes what a killed builder left, and what nobody has used for long. Who reads one keeps it open."""

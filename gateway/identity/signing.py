@@ -20,6 +20,8 @@ from math import inf
 from pathlib import Path
 from typing import Any, Self
 
+from gateway.store.durable import sync
+
 _BYTES = 32
 LIVES: Mapping[str, float] = {"cursor": 86_400.0, "plan": 86_400.0}
 """Ring → how many seconds a key still verifies after its rotation; for a ring that isn't here: for good."""
@@ -137,13 +139,13 @@ def _create(path: Path) -> None:
         return
     finally:
         draft.unlink()
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def _write(path: Path, kept: tuple[Kept, ...]) -> None:
     """Replaces a ring's file at once: who reads meanwhile sees the old one or the new."""
     _draft(path, kept).replace(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def _draft(path: Path, kept: tuple[Kept, ...]) -> Path:
@@ -158,14 +160,6 @@ def _draft(path: Path, kept: tuple[Kept, ...]) -> Path:
         file.flush()
         os.fsync(file.fileno())
     return draft
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

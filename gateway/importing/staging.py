@@ -19,6 +19,7 @@ import orjson
 
 from gateway.importing.model import CantImport
 from gateway.routing.folder import INTERRUPTED
+from gateway.store.durable import sync
 
 _NEW = "new"
 
@@ -69,7 +70,7 @@ def write(workspace: Path, files: Mapping[str, bytes | None]) -> None:
         what = error.filename or staged
         raise CantImport(f"{what} can't be written: {error.strerror}; nothing was changed") from error
     os.replace(staged / "draft.json", workspace / INTERRUPTED)
-    _sync(staged)
+    sync(staged)
     finish(workspace)
 
 
@@ -115,7 +116,7 @@ def _finish(workspace: Path) -> None:
             if source.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(source, target)
-                _sync(target.parent)
+                sync(target.parent)
         for name in names["remove"]:
             (workspace / name).unlink(missing_ok=True)
         decided.unlink()
@@ -128,11 +129,3 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

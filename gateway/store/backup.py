@@ -16,6 +16,7 @@ from contextlib import closing
 from pathlib import Path
 
 from gateway.store.contract import StoreError
+from gateway.store.durable import sync
 from gateway.store.place import StateFolder
 
 _PASSING = frozenset({"cache", "demo", "demo.json", "leader", "limits", "metrics", "shared"})
@@ -39,10 +40,10 @@ def backup(folder: StateFolder, store: Path, target: Path, copied: Copied) -> No
         with tempfile.TemporaryDirectory(prefix=".figway-backup-", dir=target.absolute().parent) as draft:
             whole = Path(draft) / "backup.tar"
             _write(whole, _parts(folder, store), copied)
-            _sync(whole)
+            sync(whole)
             # A link, unlike a rename, never replaces a file that came up meanwhile.
             os.link(whole, target)
-        _sync(target.absolute().parent)
+        sync(target.absolute().parent)
     except FileExistsError as error:
         raise StoreError(f"{target} is there already: a backup replaces nothing") from error
     except (OSError, sqlite3.Error, tarfile.TarError) as error:
@@ -103,11 +104,3 @@ def _database(path: Path, copy: Path) -> Path:
     if verdict != "ok":
         raise StoreError(f"the database {path} is damaged: {verdict}")
     return copy
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

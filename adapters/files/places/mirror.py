@@ -6,16 +6,15 @@ A lock and a small file of state let all workers of a host share one mirror.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from adapters.errors import Unavailable
+from adapters.files.alone import alone
 from adapters.files.folder import Pattern
 from adapters.files.places.place import Place, There
 
@@ -39,7 +38,7 @@ class Mirror:
         """Looks at the place where that is due, and fetches what is new; raises `Unavailable`."""
         started = time.time()
         try:
-            with self._alone():
+            with alone(self.root, ".lock"):
                 state = self._state()
                 looked = state.get("looked", 0.0)
                 if looked >= started or (not force and 0 <= started - looked < self._every):
@@ -97,13 +96,6 @@ class Mirror:
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         return target.parent / f".fetched-{number}.tmp"
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
     def _state(self) -> dict[str, Any]:
         try:

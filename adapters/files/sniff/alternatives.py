@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from adapters.files.copybook.layout import Area, Field, Group, Layout, Node, own_names
+from adapters.files.copybook.layout import Area, Field, Group, Layout, Node, fields, own_names
 from adapters.files.copybook.picture import Category
 from adapters.files.sniff.sample import at_path
 
@@ -58,23 +58,12 @@ def _choice(layout: Layout, path: str, area: Area, values: Sequence[Mapping[str,
     cobol = tuple(node.cobol for node in area.nodes)
     inside = {name for node in area.nodes for name in own_names(node)}
     around = f"{path}." if path else ""
-    for name, field in _fields(layout.root, ""):
+    for name, field in fields(layout.root):
         within = name.startswith(around) and name[len(around) :].partition(".")[0] in inside
         meant = {} if within else _meant(name, field, path, area.nodes, values)
         if meant and len(set(meant.values())) > 1:
             return Choice(path, names, cobol, name, field.cobol, meant, not _is_text(field))
     return Choice(path, names, cobol, None, "", {})
-
-
-def _fields(group: Group, prefix: str) -> Iterator[tuple[str, Field]]:
-    for area in group.areas:
-        for node in area.nodes:
-            if node.occurs or node.shown == "hidden":
-                continue
-            if isinstance(node, Group):
-                yield from _fields(node, prefix if node.shown == "lifted" else f"{prefix}{node.name}.")
-            else:
-                yield prefix + node.name, node
 
 
 class _Seen:
