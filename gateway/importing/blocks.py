@@ -51,20 +51,23 @@ def _members(lines: Sequence[str], start: int, end: int, indent: int) -> Iterato
         if said is None:
             yield Member("\x00", lead, at, at + 1, "")  # no key: nothing will match it
             return
-        last = _end(lines, at + 1, end, indent)
+        last = _end(lines, at + 1, end, indent, dashes=True)
         yield Member(_key(said.group(1)), lead, at, last, _bare(said.group(2)))
         at = lead = last
 
 
-def _end(lines: Sequence[str], at: int, end: int, indent: int) -> int:
-    """Behind the last line of a member's value; comments and blanks in front of the next member belong to that."""
+def _end(lines: Sequence[str], at: int, end: int, indent: int, *, dashes: bool = False) -> int:
+    """Behind the last line of a value; comments and blanks in front of what comes next belong to that. With `dashes`,
+    items may stand as far left as their key."""
     last = at
     while at < end:
         line = lines[at]
         if _NOTHING.match(line):
             if line.strip() and _indent(line) > indent:
                 last = at + 1
-        elif _indent(line) > indent or (_indent(line) == indent and line[indent : indent + 2] in ("- ", "-", "-\n")):
+        elif _indent(line) > indent or (
+            dashes and _indent(line) == indent and line[indent : indent + 2] in ("- ", "-", "-\n")
+        ):
             last = at + 1
         else:
             break
@@ -85,25 +88,10 @@ def items(lines: Sequence[str], start: int, end: int, count: int) -> tuple[int, 
             continue
         if _indent(line) != indent or not line[indent:].startswith("- "):
             return None
-        last = _end_of_item(lines, at + 1, end, indent)
+        last = _end(lines, at + 1, end, indent)
         found.append(Member("", lead, at, last, line[indent + 2 :].strip()))
         at = lead = last
     return (indent, found) if len(found) == count else None
-
-
-def _end_of_item(lines: Sequence[str], at: int, end: int, indent: int) -> int:
-    last = at
-    while at < end:
-        line = lines[at]
-        if _NOTHING.match(line):
-            if line.strip() and _indent(line) > indent:
-                last = at + 1
-        elif _indent(line) > indent:
-            last = at + 1
-        else:
-            break
-        at += 1
-    return last
 
 
 def inner_indent(lines: Sequence[str], member: Member) -> int | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.routing.document import reached
+
 _MOST = 60_000
 """Values in one file, as far as its groups are smaller; a contract has a bound on them."""
 
@@ -54,19 +56,7 @@ def split(document: Mapping[str, Any], parts: Mapping[str, int]) -> dict[int, di
 
 def used(components: Mapping[str, Mapping[str, Any]], paths: Any) -> dict[str, dict[str, Any]]:
     """The components that paths refer to, from near or far, and how callers are known."""
-    found = {("securitySchemes", name) for name in components.get("securitySchemes", ())}
-    waiting: list[Any] = [paths]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, list):
-            waiting += value
-        elif isinstance(value, Mapping):
-            waiting += value.values()
-            reference = value.get("$ref")
-            parts = reference.split("/") if isinstance(reference, str) else []
-            if len(parts) == 4 and (parts[2], parts[3]) not in found:
-                found.add((parts[2], parts[3]))
-                waiting.append(components.get(parts[2], {}).get(parts[3]))
+    found = reached(paths, components) | {("securitySchemes", name) for name in components.get("securitySchemes", ())}
     kept = {
         key: {name: each for name, each in inner.items() if (key, name) in found} for key, inner in components.items()
     }

@@ -114,7 +114,7 @@ def visible(document: Mapping[str, Any], operation_ids: Collection[str]) -> dict
         kept = {method: each for method, each in item.items() if each.get("operationId") in operation_ids}
         if kept:
             paths[path] = kept
-    used = _used(paths, document["components"])
+    used = reached(paths, document["components"])
     components: dict[str, Any] = {"securitySchemes": document["components"]["securitySchemes"]}
     for section, name in sorted(used):
         components.setdefault(section, {})[name] = document["components"][section][name]
@@ -123,14 +123,15 @@ def visible(document: Mapping[str, Any], operation_ids: Collection[str]) -> dict
     return {**document, "paths": paths, "components": components, "tags": kept_tags}
 
 
-def _used(paths: Mapping[str, Any], components: Mapping[str, Any]) -> set[tuple[str, str]]:
+def reached(paths: Mapping[str, Any], components: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """The components, as section and name, that paths refer to, from near or far."""
     used: set[tuple[str, str]] = set()
     waiting: list[Any] = [paths]
     while waiting:
         value = waiting.pop()
         if isinstance(value, list):
             waiting += value
-        elif isinstance(value, dict):
+        elif isinstance(value, Mapping):
             waiting += value.values()
             section, name = _component(value.get("$ref"))
             if name in components.get(section, {}) and (section, name) not in used:
