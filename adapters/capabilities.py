@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from adapters.contract import Context, Json, Operation, Result
+from adapters.changes import Asked, Capture, Form
+from adapters.contract import Context, Json, Operation, Result, Tried
 
 
 @runtime_checkable
@@ -21,6 +20,19 @@ class SupportsDryRun(Protocol):
     async def dry_run(self, operation: str, input: Mapping[str, Json], context: Context) -> Result:
         """What `invoke` would answer now, with nothing changed; raises as it does, `NotTried` where that can't be
         promised, and `Unacknowledged` where the upstream doesn't say that it changed nothing."""
+        ...
+
+
+@runtime_checkable
+class SupportsPreview(Protocol):
+    """An adapter that can show what it would send, without sending it."""
+
+    def previews(self, operation: str) -> bool:
+        """Whether `preview` knows the operation."""
+        ...
+
+    async def preview(self, operation: str, input: Mapping[str, Json], context: Context) -> Tried:
+        """The message that `invoke` would send now, without credentials; raises as it does before a byte is sent."""
         ...
 
 
@@ -71,19 +83,47 @@ class SupportsElements(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One change at the source; `position` resumes behind it, `after` is None for a delete."""
-
-    position: str
-    key: str
-    before: Json
-    after: Json
-    at: datetime
-
-
 @runtime_checkable
 class SupportsChanges(Protocol):
     """An adapter that can tell what changed since a position."""
 
-    def changes(self, dataset: str, after: str | None) -> AsyncIterator[Change]: ...
+    def capture(self, asked: Asked) -> Capture:
+        """What tells the changes of one table or the like; touches no network. Raises `ConfigError` where it can't be
+        had that way."""
+        ...
+
+
+@runtime_checkable
+class SupportsForm(Protocol):
+    """An adapter whose `TABLE.get` and `TABLE.list` can be answered from its captured rows."""
+
+    def form(self, table: str) -> Form | None:
+        """How; None: not of this table. Known offline."""
+        ...
+
+
+@runtime_checkable
+class SupportsInstall(Protocol):
+    """A capture for which something has to be in the database first."""
+
+    def script(self) -> Sequence[str]:
+        """The statements that make it, in order; they may be run again. Raises `AdapterError`."""
+        ...
+
+    async def install(self, deadline: float) -> None:
+        """Runs the script; raises `AdapterError`."""
+        ...
+
+    async def remove(self, deadline: float) -> None:
+        """Takes away what the capture keeps at its source, so that it holds nothing there; raises `AdapterError`."""
+        ...
+
+
+@runtime_checkable
+class SupportsSharing(Protocol):
+    """An adapter that knows whether its upstream tells callers apart."""
+
+    def reads_caller(self, operation: str) -> bool:
+        """Whether what it answers may depend on who calls: on anything of `Context` but its deadline. If not, one
+        answer is good for all who ask the same."""
+        ...

@@ -57,6 +57,8 @@ class Operation:
     """What a list can be filtered by: `a` for equality, `a.ge` for another operator; None: by its items' fields."""
     sorts: bool = True
     """Whether a list obeys `ListRequest.sort`."""
+    counts: bool = False
+    """A write that counts the rows it changes, and obeys `Context.most`."""
     version: str | None = None
     """The member that says which version of its entity it answers; where it changes one, its input may hold the same
     member, and it then changes that version alone, in one step with looking, or raises `adapters.errors.Moved`."""
@@ -140,6 +142,30 @@ class Source(NamedTuple):
     as_of: datetime | None = None
 
 
+class Tried(NamedTuple):
+    """What a dry run tells beside the answer."""
+
+    affected: int | None = None
+    """How many rows or records would be changed; None: it can't be told."""
+    before: Json = None
+    """The one that would be changed as it is now, spelt as `Result.value` is; None: it isn't there, or isn't told."""
+    one: bool = False
+    """It is about one entity, which `before` and the answer are; no answer: it would be gone."""
+    state: str = ""
+    """A digest of all that would be changed, as it is now; empty: it isn't known."""
+    place: str = ""
+    """Where a record would be written, within the upstream."""
+    message: str = ""
+    """What would be sent, without credentials; then nothing is known of the answer."""
+
+
+class Held(NamedTuple):
+    """What a dry run told that the write must still find: else it raises `adapters.errors.Moved`."""
+
+    state: str = ""
+    affected: int | None = None
+
+
 class Result(NamedTuple):
     """What an operation answered. `as_of` is when the value was true at its source (aware, UTC)."""
 
@@ -148,6 +174,8 @@ class Result(NamedTuple):
     sources: tuple[Source, ...] = ()
     warnings: tuple[str, ...] = ()
     """Sentences that the caller must see, such as "1 record of invoices is quarantined"."""
+    tried: Tried | None = None
+    """Of a dry run."""
 
 
 class Context(NamedTuple):
@@ -170,6 +198,10 @@ class Context(NamedTuple):
     rows: Rows | None = None
     """The rows that a write may touch, where its operation `filters_rows`; None: any."""
 
+    most: int | None = None
+    """How many rows a write may change, where its operation `counts`; None: any number."""
+    held: Held | None = None
+    """What a dry run of this write told, if that told something to be held to."""
     priority: int = 3
     """The points with which the call waits for its turn; adapters needn't look at it."""
     inline: int | None = None

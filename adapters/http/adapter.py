@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
+from typing import NamedTuple
 
 from adapters.client import ClientOptions, HttpClient, HttpReply, http_client
 from adapters.contract import Context, Effect, Json, Operation, Probe, Result, Source, Workspace
@@ -35,6 +36,14 @@ from adapters.tls import Texts, texts
 
 _NO_PROOF = "The upstream was asked to change nothing, and doesn't say that it did so: the change may have been made."
 _UNSURE = "The upstream was asked to change nothing and gave no answer: where it ignores that, it made the change."
+
+
+class Got(NamedTuple):
+    """A request, its reply, and the moment before it was sent: what was true then may have changed since."""
+
+    request: Request
+    reply: HttpReply
+    begun: datetime
 
 
 class HttpAdapter:
@@ -71,6 +80,10 @@ class HttpAdapter:
         if self._catalogue is None or name == self._config.lookup:
             return template(name)
         return self._catalogue.of(name)
+
+    def reads_caller(self, operation: str) -> bool:
+        """Whether requests show in whose name they are made; see `SupportsSharing`."""
+        return self._shown.personal
 
     def element(self, operation: str, pointer: str) -> str | None:
         """The pointer into the response's body itself; see `SupportsElements`."""
@@ -118,33 +131,36 @@ class HttpAdapter:
         if known is None:
             raise NotTried(f"there is no dry run of {operation}")
         context = context._replace(idempotency_key=None)
+        begun = datetime.now(UTC)
         try:
             request, reply = await self._sent(known, input, context, dry_run=True)
         except (UnknownOutcome, BadReply) as error:
             raise Unacknowledged(_UNSURE, detail=error.detail, answered=False) from error
-        return await self._result(known, request, reply, context, acknowledged=applied(reply))
+        got = Got(request, reply, begun)
+        return await self._result(known, got, context, acknowledged=applied(reply))
 
     async def _call(self, known: Known, input: Mapping[str, Json], context: Context) -> Result:
+        begun = datetime.now(UTC)
         request, reply = await self._sent(known, input, context)
-        return await self._result(known, request, reply, context)
+        return await self._result(known, Got(request, reply, begun), context)
 
     async def _list(self, known: Known, pages: Pages, input: Mapping[str, Json], context: Context) -> Result:
         """A page of a list, by as many requests as that takes; as old as the oldest of them."""
         times: list[datetime] = []
 
         async def fetch(asked: Mapping[str, Json]) -> Page:
+            begun = datetime.now(UTC)
             _, reply = await self._sent(known, asked, context)
             value = await value_of(reply, Effect.READ)
-            times.append(as_of(reply, datetime.now(UTC)))
+            times.append(as_of(reply, begun))
             return Page(value, reply.headers)
 
         value = await read(pages, known, input, fetch)
         at = min(times)
         return Result(value, at, (Source(self._name, known.name, as_of=at),))
 
-    async def _result(
-        self, known: Known, request: Request, reply: HttpReply, context: Context, *, acknowledged: bool = True
-    ) -> Result:
+    async def _result(self, known: Known, got: Got, context: Context, *, acknowledged: bool = True) -> Result:
+        request, reply, begun = got
         if not acknowledged and 200 <= reply.status < 300:
             raise Unacknowledged(_NO_PROOF, detail=f"HTTP {reply.status}", answered=True)
         try:
@@ -153,7 +169,7 @@ class HttpAdapter:
             if acknowledged:
                 raise
             raise Unacknowledged(_UNSURE, detail=error.detail, answered=False) from error
-        at = as_of(reply, datetime.now(UTC))
+        at = as_of(reply, begun)
         return Result(value, at, (Source(self._name, known.name, request.key, as_of=at),))
 
     async def _sent(

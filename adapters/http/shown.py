@@ -28,6 +28,9 @@ class Shown:
         entries = {name: _header(each) for name, each in (config.callers or {}).items()}
         self._callers = None if config.callers is None else Callers(entries)
         self._name = config.caller.header if config.caller is not None else None
+        exchanges = auth is not None and auth.oauth is not None and auth.oauth.exchange
+        self.personal = exchanges or self._callers is not None or self._name is not None
+        """Whether anything of it depends on who calls."""
         every = [self._own, *entries.values()]
         self.names = frozenset(
             name.lower() for each in every for name in (*each, *([self._name] if self._name else []))

@@ -54,6 +54,7 @@ def _writes(name: str, table: Table, about: str, row: JsonSchema) -> Iterator[Op
         row,
         f"{about}: change one row",
         filters_rows=True,
+        counts=True,
         version=table.version,
     )
     named = {*table.primary_key, *([table.version] if table.version else [])}
@@ -66,6 +67,7 @@ def _writes(name: str, table: Table, about: str, row: JsonSchema) -> Iterator[Op
         gone,
         removes,
         filters_rows=True,
+        counts=True,
         version=table.version,
     )
 

@@ -49,7 +49,7 @@ _STATES: Mapping[str, Failure] = {
     "23502": Failure.INVALID, "23514": Failure.INVALID, "23": Failure.CONFLICT, "22": Failure.INVALID,
     "44": Failure.INVALID, "45": Failure.INVALID, "P0001": Failure.INVALID,
     "42S02": Failure.ABSENT, "42S22": Failure.ABSENT, "42P01": Failure.ABSENT, "42703": Failure.ABSENT,
-    "42883": Failure.ABSENT, "40": Failure.BUSY, "55P03": Failure.BUSY, "53": Failure.BUSY,
+    "42883": Failure.ABSENT, "40": Failure.BUSY, "55P03": Failure.BUSY, "55006": Failure.BUSY, "53": Failure.BUSY,
     "57014": Failure.TIMEOUT, "HY008": Failure.TIMEOUT, "HYT00": Failure.TIMEOUT, "HY018": Failure.TIMEOUT,
     "57P": Failure.LOST,
 }  # fmt: skip

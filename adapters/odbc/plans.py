@@ -19,6 +19,10 @@ class Plan:
     job: Job
     object: str
     key: str | None = None
+    peek: Job | None = None
+    """Of a write of one row: that row as it is, held until the transaction ends, or None."""
+    one: bool = False
+    """It is a write of one row, whose answer is that row."""
 
 
 @dataclass(frozen=True, slots=True)

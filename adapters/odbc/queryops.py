@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from adapters.contract import Json, JsonSchema, Operation, Rows
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from adapters.contract import Effect, Json, JsonSchema, Operation, Rows
 from adapters.errors import BadReply, DoNotRetry, FieldError, Invalid, NotFound, pointer
 from adapters.odbc.dialects import Dialect
 from adapters.odbc.headers import Parameter, Query
@@ -18,6 +22,8 @@ from adapters.odbc.values import ColumnType, decode, schema, spell
 
 ROWS = 10_000
 """Rows that a named query answers at most; one that finds more is refused rather than cut."""
+_COUNTED = (exp.Insert, exp.Update, exp.Delete)
+_GRAMMARS = (None, "postgres", "mysql", "sqlite", "tsql", "oracle")
 
 
 def describe(query: Query) -> Operation:
@@ -30,7 +36,20 @@ def describe(query: Query) -> Operation:
         "additionalProperties": False,
     }
     about = query.description or f"Named query {query.name}"
-    return Operation(query.name, query.effect, taken, _answer(query), about)
+    return Operation(query.name, query.effect, taken, _answer(query), about, counts=_counts(query))
+
+
+def _counts(query: Query) -> bool:
+    """Whether it is a write of which the database tells how many rows it changes: nothing but plain statements."""
+    if query.effect is Effect.READ:
+        return False
+    for grammar in _GRAMMARS:
+        try:
+            trees = sqlglot.parse(query.text, dialect=grammar)
+        except (SqlglotError, RecursionError):
+            continue
+        return all(tree is None or isinstance(tree, _COUNTED) for tree in trees)
+    return False
 
 
 def _answer(query: Query) -> JsonSchema:
@@ -94,6 +113,7 @@ def _run(
     for each in statements:
         count, sets = session.results(each.sql, [bound[name] for name in each.markers], ROWS + 1)
         total += max(count, sum(len(rows) for _, rows in sets))
+    session.affected += total
     if query.result == "count":
         return {"rows": total}
     if sum(len(rows) for _, rows in sets) > ROWS:

@@ -74,6 +74,8 @@ class Session:
         self._cursors: OrderedDict[str, tuple[str, Any]] = OrderedDict()
         self._bound_ms = 0
         self.running: Any = None
+        self.affected = 0
+        """How many rows the transaction has changed, as far as its statements tell."""
         self.broken = False
         self.comment = ""
         """Stands behind each statement while it is set; such a statement won't come again, so it isn't kept."""
@@ -210,7 +212,7 @@ class Session:
         A `DatabaseError` raised before anything was sent has `sent` False; else `undone` says what is certain.
         """
         self._begin()
-        committing = False
+        committing, self.affected = False, 0
         try:
             answer = job(self)
             if keep:

@@ -6,20 +6,22 @@ without transactions, a foreign table or a virtual one isn't tried. Nor is a pro
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from hashlib import sha256
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 
-from adapters.contract import Effect, Json
-from adapters.errors import NotTried
+from adapters.contract import Context, Effect, Json, Tried
+from adapters.errors import DoNotRetry, Moved, NotTried
 from adapters.odbc.dialect import Dialect
 from adapters.odbc.guard import unknown_function
 from adapters.odbc.headers import Query
 from adapters.odbc.model import Model
-from adapters.odbc.plans import Job
+from adapters.odbc.plans import Job, Plan
 from adapters.odbc.session import Session
 
 Place = tuple[str, str]
@@ -49,17 +51,45 @@ def places(model: Model, operation: str, dialect: Dialect) -> tuple[Place, ...]:
     return ((table.schema_ or "", table.table or name),)
 
 
-def tried(job: Job, places: Iterable[Place], session: Session) -> Json:
-    """Runs a write and takes it back; raises `NotTried` before it where that can't be promised."""
+def guarded(plan: Plan, context: Context) -> Job:
+    """The plan's job, held to what a dry run told and to the rows that it may change: it raises `Moved` or
+    `DoNotRetry`, and its transaction is rolled back."""
+    held, most = context.held, context.most
+    if held is None and most is None:
+        return plan.job
+
+    def job(session: Session) -> Json:
+        if held is not None and held.state and plan.peek is not None and state_of(plan.peek(session)) != held.state:
+            raise Moved("what is to be changed isn't as it was when the change was tried; nothing was changed")
+        answer = plan.job(session)
+        if most is not None and session.affected > most:
+            raise DoNotRetry(f"it would change more than {most} rows, which is the most it may; nothing was changed")
+        if held is not None and held.affected is not None and session.affected != held.affected:
+            raise Moved("it would change other rows than when it was tried; nothing was changed")
+        return answer
+
+    return job
+
+
+def state_of(row: Json) -> str:
+    """A digest of a row, or of there being none."""
+    return sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def tried(plan: Plan, job: Job, places: Iterable[Place], session: Session) -> tuple[Json, Tried]:
+    """Runs a write and takes it back: what it answers, and what it would change. Raises `NotTried` before it where
+    that can't be promised."""
     dialect, wanted = session.dialect, tuple(places)
 
-    def trial(open_: Session) -> Json:
+    def trial(open_: Session) -> tuple[Json, Tried]:
         if not dialect.undoes or not wanted or not all(open_.one(dialect.undoes, each) for each in wanted):
             raise NotTried("this write can't be tried without making it: the database wouldn't take all of it back")
+        before = None if plan.peek is None else plan.peek(open_)
         answer = job(open_)
         for statement in dialect.settle:
             open_.statement(statement)
-        return answer
+        state = "" if plan.peek is None else state_of(before)
+        return answer, Tried(open_.affected, before, plan.one, state)
 
     return session.transaction(trial, keep=False)
 

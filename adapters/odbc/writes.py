@@ -9,7 +9,7 @@ from adapters.contract import Json, Rows
 from adapters.errors import BadReply, DoNotRetry, FieldError, Invalid, Moved, NotFound, pointer
 from adapters.odbc.describe import WAS
 from adapters.odbc.expand import Relations
-from adapters.odbc.plans import Plan
+from adapters.odbc.plans import Job, Plan
 from adapters.odbc.reads import ANYWHERE, TableReads, Within
 from adapters.odbc.session import Session
 from adapters.odbc.statements import TableSql
@@ -34,6 +34,7 @@ class TableWrites(TableReads):
 
         def job(session: Session) -> Json:
             session.execute(statement, values)
+            session.affected += 1
 
         return Plan(job, self._object)
 
@@ -46,9 +47,11 @@ class TableWrites(TableReads):
 
         def job(session: Session) -> Json:
             given = self._key(input) if whole else None
-            return self._kept(session, self._inserted(session, statement, values, given), within)
+            made = self._inserted(session, statement, values, given)
+            session.affected += 1
+            return self._kept(session, made, within)
 
-        return Plan(job, self._object, self._named(input) if whole else None)
+        return Plan(job, self._object, self._named(input) if whole else None, one=True)
 
     def _new(self, input: Mapping[str, Json]) -> list[Column]:
         """The columns of a new row that `input` names; raises `Invalid` where some are missing."""
@@ -103,7 +106,7 @@ class TableWrites(TableReads):
             self._counted(session, session.execute(statement, values).rowcount, key, within)
             return self._kept(session, key, within)
 
-        return Plan(job, self._object, self._named(input))
+        return Plan(job, self._object, self._named(input), self._peek(key, within), one=True)
 
     def delete(self, input: Mapping[str, Json], rows: Rows | None) -> Plan:
         """One row less, where it is still what the caller expects."""
@@ -120,7 +123,18 @@ class TableWrites(TableReads):
             self._unchanged(session, key, within, was)
             self._counted(session, session.execute(statement, values).rowcount, key, within)
 
-        return Plan(job, self._object, self._named(input))
+        return Plan(job, self._object, self._named(input), self._peek(key, within), one=True)
+
+    def _peek(self, key: Sequence[Any], within: Within) -> Job | None:
+        """What reads the row and holds it; None: this database is asked in standard SQL, which can't hold it."""
+        if self._sql.dialect.lock is None:
+            return None
+
+        def peek(session: Session) -> Json:
+            row = session.one(self._locked + within.sql + self._lock_end, [*key, *within.parameters])
+            return None if row is None else self._sql.item(row)
+
+        return peek
 
     def _parted(self, input: Mapping[str, Json]) -> tuple[Mapping[str, Json], Mapping[str, Json]]:
         """What the row must still be, and the rest of the input."""
@@ -151,6 +165,7 @@ class TableWrites(TableReads):
         """Exactly one row, or the transaction is rolled back by what this raises."""
         if count > 1:
             raise BadReply("the key names more than one row; nothing was changed")
+        session.affected += count
         if count == 0:
             self.row(session, key, within)
             raise Moved("the row was changed by someone else in the meantime")

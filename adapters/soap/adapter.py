@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from adapters.bodies import Pieces
 from adapters.client import ClientOptions, HttpClient, HttpReply, http_client
-from adapters.contract import Context, Json, Operation, Probe, Result, Source, Workspace
+from adapters.contract import Context, Json, Operation, Probe, Result, Source, Tried, Workspace
 from adapters.errors import AdapterError, DoNotRetry, Unavailable, UnknownOutcome, parts_of
 from adapters.soap import exchange
 from adapters.soap.compiler import form_of
@@ -36,6 +36,8 @@ _INLINE = 64 * 1024
 """Requests and replies of more bytes than this are checked, rendered and decoded on a thread."""
 _THREADS = 2
 _PROBE_SECONDS = 2.0
+_SHOWN = 64 * 1024
+"""Bytes of a message that a preview shows."""
 
 
 def build(name: str, config: Config, workspace: Workspace) -> SoapAdapter:
@@ -101,6 +103,22 @@ class SoapAdapter:
         plan = await self._plan(operation)
         return await self._called(plan, input, context, self._shown.of(context))
 
+    def previews(self, operation: str) -> bool:
+        """See `SupportsPreview`."""
+        return operation in self._operations
+
+    async def preview(self, operation: str, input: Mapping[str, Json], context: Context) -> Tried:
+        """The message that would be sent, without the header blocks of the configuration, which hold credentials, and
+        unsigned; raises as `invoke` does before anything is sent."""
+        plan = await self._plan(operation)
+        self._shown.of(context)
+        self._ready()
+        try:
+            message = await self._threaded(context, exchange.shown, plan, input)
+        except TimeoutError:
+            raise Unavailable(f"the deadline passed before the message to {self._name} was made") from None
+        return Tried(message=message[:_SHOWN].decode("utf-8", "replace"))
+
     async def _called(
         self, plan: Plan, input: Mapping[str, Json], context: Context, credential: Credential | None, own: bool = False
     ) -> Result:
@@ -111,14 +129,20 @@ class SoapAdapter:
         headers.update(self._shown.fields(credential, context))
         effect = context.effect or plan.operation.effect
         caller = Caller(self._name, effect, plan.form.output is not None, head.message_id, self._shown.verifier)
+        as_of = datetime.now(UTC)  # what it answers may have changed since it was asked
         try:
             reply = await self._sent("POST", self._address, headers, body, context, own)
-            as_of = datetime.now(UTC)
             value, warnings = await self._decoded(plan, caller, reply, context)
         except Fault as fault:
             raise error_of(fault, caller, self._config.faults, plan.detail(fault)) from fault
         source = Source(self._name, self._object(plan), as_of=as_of)
         return Result(value, as_of, (source,), warnings)
+
+    def reads_caller(self, operation: str) -> bool:
+        """Whether messages show in whose name they are sent; see `SupportsSharing`."""
+        auth = self._config.auth
+        exchanges = auth is not None and auth.oauth is not None and auth.oauth.exchange
+        return exchanges or self._config.callers is not None
 
     def element(self, operation: str, pointer: str) -> str | None:
         """The path of the reply's elements, as the WSDL names them; see `SupportsElements`."""

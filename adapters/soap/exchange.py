@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple, TypeVar
 
 from adapters.bodies import Pieces
 from adapters.client import HttpReply
@@ -17,6 +17,8 @@ from adapters.soap.plan import Plan, header_text
 from adapters.soap.reply import Caller, body_of
 from adapters.soap.shown import Head
 from adapters.soap.values import BadValue
+
+T = TypeVar("T")
 
 _DEEPEST = 200
 """Levels of a result: what writes JSON knows no more than 254."""
@@ -33,10 +35,19 @@ class Request(NamedTuple):
 
 def request(plan: Plan, input: Mapping[str, Json], head: Head, way: Way | None) -> Request:
     """The request, after every check that can be made before a byte leaves; raises `Invalid`."""
+    return _checked(plan, input, lambda: _request(plan, input, head, way))
+
+
+def shown(plan: Plan, input: Mapping[str, Json]) -> bytes:
+    """The same message with all content within, and with no header block but those of the input; raises `Invalid`."""
+    return _checked(plan, input, lambda: plan.envelope(input, ""))
+
+
+def _checked(plan: Plan, input: Mapping[str, Json], make: Callable[[], T]) -> T:
     if errors := plan.errors(input):
         raise Invalid(f"the input of {plan.operation.name} breaks its schema", errors=errors)
     try:
-        return _request(plan, input, head, way)
+        return make()
     except BadValue as error:
         found = FieldError(pointer(*error.path), error.message)
     except RecursionError:
