@@ -9,12 +9,14 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
 
-from adapters.contract import Context, Json, Operation, Probe, Result, Source, Workspace
+from adapters.changes import Asked, Capture, Form
+from adapters.contract import Context, Json, Operation, Probe, Result, Source, Tried, Workspace
 from adapters.errors import AdapterError, DoNotRetry, NotTried, Unavailable, UnknownOutcome, parts_of
 from adapters.files.appending import decoded, prepared
 from adapters.files.asking import Asking, asking
 from adapters.files.bulk import PageOf, Pages, batches
 from adapters.files.calls import awaited, within
+from adapters.files.capture import FileCapture, captured, form_of
 from adapters.files.claiming import Claiming
 from adapters.files.config import Config
 from adapters.files.dataset import Dataset, Description
@@ -34,6 +36,9 @@ from adapters.files.threads import Threads
 
 _Verb = Callable[[Dataset, Mapping[str, Json], Context], Awaitable[Result]]
 _Call = Callable[[Mapping[str, Json], Context], Awaitable[Result]]
+
+_SHARED = frozenset({"get", "list", "aggregate", "generations"})
+"""Verbs whose answers are the same for all."""
 
 
 class FilesAdapter:
@@ -138,11 +143,28 @@ class FilesAdapter:
         try:
             async with asyncio.timeout(context.remaining()):
                 await self._opened()
-                _, data = prepared(dataset.description, await self._threads.current(dataset), input, owner)
+                generation = await self._threads.current(dataset)
+                file, data = await self._threads.run(lambda: prepared(dataset.description, generation, input, owner))
         except TimeoutError:
             raise Unavailable(f"{name} didn't answer in time; nothing was written") from None
         value = decoded(dataset.description, data)
-        return Result(value, datetime.now(UTC), warnings=warnings(dataset, dataset.generation))
+        template = dataset.description.template
+        place = "/".join((*(() if template is None else template.folders), file))
+        found = Tried(affected=1, one=True, place=place)
+        return Result(value, datetime.now(UTC), warnings=warnings(dataset, dataset.generation), tried=found)
+
+    def reads_caller(self, operation: str) -> bool:
+        """Whether it may answer callers differently, as claims do; see `SupportsSharing`."""
+        return operation.rpartition(".")[2] not in _SHARED
+
+    def capture(self, asked: Asked) -> Capture:
+        """What tells the changes of a dataset; see `SupportsChanges`."""
+        return FileCapture(captured(asked, self._datasets), self._threads, self._reads, self._opened)
+
+    def form(self, table: str) -> Form | None:
+        """How a dataset's captured records are asked; see `SupportsForm`."""
+        dataset = self._datasets.get(table)
+        return None if dataset is None else form_of(dataset.description)
 
     def element(self, operation: str, pointer: str) -> str | None:
         """The dataset's field that a part of an answer is, and its place in the record; see `SupportsElements`."""

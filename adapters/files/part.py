@@ -6,7 +6,7 @@ import io
 import os
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -64,9 +64,10 @@ class Part:
 
     def value(self, ordinal: int) -> dict[str, Json]:
         """A record, decoded anew, so that nobody shares it; raises `Changed`."""
-        return self._decoded(self.content.read(*self.span(ordinal)))
+        return self.decoded(self.content.read(*self.span(ordinal)))
 
-    def _decoded(self, data: bytes) -> dict[str, Json]:
+    def decoded(self, data: bytes) -> dict[str, Json]:
+        """The record of these bytes; raises `Changed`."""
         if self.reader is None:
             raise Changed
         try:
@@ -85,7 +86,7 @@ class Part:
             return
         read = self._reading()
         for start, stop in zip(self.starts, self.ends, strict=True):
-            yield self._decoded(read(start, stop))
+            yield self.decoded(read(start, stop))
 
     def _reading(self) -> Callable[[int, int], bytes]:
         """What gives bytes that are asked for in ascending order, read in big pieces."""
@@ -102,6 +103,14 @@ class Part:
 
         return read
 
+    def frames(self, spans: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+        """The bytes of records that are asked for in ascending order, read in big pieces; raises `Changed`."""
+        if isinstance(self.content, InMemory):
+            data = self.content.read(0, self.version.size)
+            return (data[start:stop] for start, stop in spans)
+        read = self._reading()
+        return (read(start, stop) for start, stop in spans)
+
     def rows_of(self, mask: Mask | None) -> Iterator[tuple[int, dict[str, Json]]]:
         """(ordinal, record) of the records that a mask lets through, of all where there is none; raises `Changed`."""
         if mask is None:
@@ -114,7 +123,7 @@ class Part:
         assert self.index is not None
         read = self._reading()
         for key, ordinal, start, stop in self.index.places():
-            yield key, ordinal, self._decoded(read(start, stop))
+            yield key, ordinal, self.decoded(read(start, stop))
 
     def columns_of(self, fields: Mapping[str, FieldType]) -> dict[str, Column] | None:
         """These fields of all records, of a file whose index is in memory; None: they can't be had. Raises

@@ -112,6 +112,13 @@ class Reads:
         read = partial(self._page, dataset, generation, deadline=context.deadline)
         return pages, lambda query: self._threads.run(lambda: read(query=query))
 
+    async def one_page(
+        self, dataset: Dataset, generation: Generation, input: Mapping[str, Json], context: Context
+    ) -> Result:
+        """A page of one generation; raises `Changed`."""
+        query = Query(request_of(input), fields_of(dataset.description, generation), dataset.description.config.key)
+        return await self._threads.run(partial(self._page, dataset, generation, query, context.deadline))
+
     async def _generation(
         self, dataset: Dataset, input: Mapping[str, Json], *, force: bool = False, begun: Json = None
     ) -> Generation:

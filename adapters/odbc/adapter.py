@@ -6,13 +6,26 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from adapters.changes import Asked, Capture, Form
 from adapters.contract import Context, Effect, Json, Operation, Probe, Result, Source
-from adapters.errors import AdapterError, ConfigError, DoNotRetry, NotTried, Refused, Unavailable, parts_of
+from adapters.errors import (
+    AdapterError,
+    ConfigError,
+    ConfigProblem,
+    DoNotRetry,
+    NotTried,
+    Refused,
+    Unavailable,
+    parts_of,
+)
 from adapters.odbc.bulk import Bulk
+from adapters.odbc.capture.base import Asking
+from adapters.odbc.capture.form import form_of
+from adapters.odbc.capture.methods import capture
 from adapters.odbc.config import Config
 from adapters.odbc.dialects import DIALECTS, Dialect, dialect_of
 from adapters.odbc.elements import element
@@ -22,7 +35,7 @@ from adapters.odbc.plans import Action, Job, Plan
 from adapters.odbc.pool import Pool
 from adapters.odbc.session import Session
 from adapters.odbc.trace import comment_of, traced
-from adapters.odbc.trying import places, tried, tries
+from adapters.odbc.trying import guarded, places, tried, tries
 from adapters.secret import Reference
 from adapters.zones import zone
 
@@ -99,7 +112,7 @@ class OdbcAdapter:
         who = self._identity.of(context) if self._identity is not None else None
         action, plan = await self._planned(operation, input, context)
         write = action.effect is not Effect.READ
-        job = functools.partial(_transact, plan.job) if write else plan.job
+        job = functools.partial(_transact, guarded(plan, context)) if write else plan.job
         return await self._run(job, plan, context, write, who)
 
     def tries(self, operation: str) -> bool | None:
@@ -114,7 +127,10 @@ class OdbcAdapter:
         if not tries(self._model, operation, self._dialect):
             raise NotTried(f"{operation} can't be tried without doing it")
         touched = places(self._model, operation, self._dialect)
-        return await self._run(functools.partial(tried, plan.job, touched), plan, context, True, who)
+        job = functools.partial(tried, plan, guarded(plan, context), touched)
+        result = await self._run(job, plan, context, True, who)
+        value, found = result.value
+        return result._replace(value=value, tried=found)
 
     async def bulk(
         self, operation: str, input: Mapping[str, Json], context: Context
@@ -156,6 +172,27 @@ class OdbcAdapter:
             job = self._identity.around(job, who)
         at, value = await self._connected().run(functools.partial(_stamped, job), context.deadline, write=write)
         return Result(value, at, (Source(self._name, plan.object, plan.key, as_of=at),))
+
+    def reads_caller(self, operation: str) -> bool:
+        """Whether the database is told who calls; see `SupportsSharing`."""
+        return self._identity is not None
+
+    def capture(self, asked: Asked) -> Capture:
+        """What tells the changes of a table; see `SupportsChanges`."""
+        if self._dialect is None:
+            raise ConfigError([ConfigProblem("say which dialect the database is of: its changes are told by that")])
+        return capture(asked, self._model, self._dialect, self._zone, self._asking())
+
+    def form(self, table: str) -> Form | None:
+        """How a table's captured rows are asked; see `SupportsForm`."""
+        found = self._model.tables.get(table)
+        return None if found is None or self._dialect is None else form_of(found, self._dialect)
+
+    def _asking(self) -> Asking:
+        async def run(job: Callable[[Session], Any], deadline: float, *, write: bool) -> Any:
+            return await self._connected().run(job, deadline, write=write)
+
+        return Asking(run, self.invoke, lambda bulk: self._session(bulk=bulk), str.__str__(self._config.dsn))
 
     def element(self, operation: str, pointer: str) -> str | None:
         """The column that a part of an answer is read from; see `SupportsElements`."""

@@ -157,9 +157,9 @@ def compile_cobol(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pat
 
 
 @cache
-def _world() -> ModuleType:
-    """The plain module beside this one, by its path."""
-    spec = importlib.util.spec_from_file_location("exchange_world", Path(__file__).with_name("exchange_world.py"))
+def _plain(name: str) -> ModuleType:
+    """A plain module beside this one, by its path."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -171,7 +171,7 @@ def _world() -> ModuleType:
 def legacy(drop_folder: Path) -> Iterator[Any]:
     """What answers the requests of `quotes`, once it is started."""
     (drop_folder / "out").mkdir()
-    made = _world().Legacy(drop_folder)
+    made = _plain("exchange_world").Legacy(drop_folder)
     yield made
     made.stop()
 
@@ -179,7 +179,7 @@ def legacy(drop_folder: Path) -> Iterator[Any]:
 @pytest.fixture
 def exchange() -> dict[str, Any]:
     """An upstream with the exchange `quote`, but for its root."""
-    return {"datasets": _world().ASKING, "exchanges": _world().EXCHANGES}
+    return {"datasets": _plain("exchange_world").ASKING, "exchanges": _plain("exchange_world").EXCHANGES}
 
 
 @pytest.fixture
@@ -207,3 +207,9 @@ async def start(tmp_path: Path) -> AsyncIterator[Build]:
     yield started
     for adapter in made:
         await adapter.close()
+
+
+@pytest.fixture(scope="session")
+def sales() -> ModuleType:
+    """sales.py: `SALES`, the dataset, and `written()`, its files."""
+    return _plain("sales")

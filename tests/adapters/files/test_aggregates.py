@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jsonschema_rs
@@ -149,34 +149,9 @@ def test_sums_and_averages_are_those_of_fractions(values: list[str | None]) -> N
     assert Decimal(found["min"]["d"]) == min(map(Decimal, filter(None, values)))
 
 
-SALES = {
-    "sales": {
-        "match": "sales-*.csv",
-        "format": "csv",
-        "key": "id",
-        "options": {
-            "columns": {"id": "integer", "region": "text", "amount": "decimal", "day": "date", "paid": "boolean"},
-        },
-    }
-}  # fmt: skip
-
-
-def _written(folder: Path, count: int, seed: int = 7) -> list[tuple[int, str, Decimal, str]]:
-    chosen = random.Random(seed)
-    rows = [
-        (number, chosen.choice("NESW"), Decimal(chosen.randrange(-(10**6), 10**6)) / 100, f"2026-{n % 12 + 1:02}-01")
-        for n, number in enumerate(chosen.sample(range(10 * count), count))
-    ]
-    half = count // 2
-    for name, some in (("1", rows[:half]), ("2", rows[half:])):
-        lines = [f"{number},{region},{amount},{day},true\n" for number, region, amount, day in some]
-        (folder / f"sales-{name}.csv").write_text("id,region,amount,day,paid\n" + "".join(lines))
-    return rows
-
-
-async def test_a_dataset_is_summed_up(build: Build, drop_folder: Path, context: Contexts) -> None:
-    rows = _written(drop_folder, 3000)
-    adapter = build(SALES)
+async def test_a_dataset_is_summed_up(build: Build, drop_folder: Path, context: Contexts, sales: ModuleType) -> None:
+    rows = sales.written(drop_folder, 3000)
+    adapter = build(sales.SALES)
     input = {"group": ["region"], "sum": ["amount"], "avg": ["amount"], "max": ["day"], "distinct": ["day"]}
     input |= {"where": [["amount", "ge", 0], ["day", "lt", "2026-07-01"]]}
     result = await adapter.invoke("sales.aggregate", input, context())
@@ -197,8 +172,10 @@ async def test_a_dataset_is_summed_up(build: Build, drop_folder: Path, context: 
     assert adapter.element("sales.aggregate", "/items/*/count") == "sales"
 
 
-async def test_no_record_is_a_count_of_none(build: Build, drop_folder: Path, context: Contexts) -> None:
-    adapter = build(SALES)
+async def test_no_record_is_a_count_of_none(
+    build: Build, drop_folder: Path, context: Contexts, sales: ModuleType
+) -> None:
+    adapter = build(sales.SALES)
     none = await adapter.invoke("sales.aggregate", {"sum": ["amount"], "distinct": ["day"]}, context())
     assert none.value == {"items": [{"group": {}, "count": 0, "sum": {"amount": None}, "distinct": {"day": 0}}]}
     assert (await adapter.invoke("sales.aggregate", {"group": ["region"]}, context())).value == {"items": []}
@@ -241,19 +218,19 @@ def test_sums_without_an_exact_answer_are_told(
     ids=["group", "nested", "text", "sum", "many", "field", "value"],
 )
 async def test_what_cannot_be_summed_up_is_told(
-    build: Build, context: Contexts, input: dict[str, Any], pointer: str
+    build: Build, context: Contexts, input: dict[str, Any], pointer: str, sales: ModuleType
 ) -> None:
     with pytest.raises(Invalid) as caught:
-        await build(SALES).invoke("sales.aggregate", input, context())
+        await build(sales.SALES).invoke("sales.aggregate", input, context())
     assert [error.pointer for error in caught.value.errors] == [pointer]
 
 
 async def test_groups_are_bounded(
-    build: Build, drop_folder: Path, context: Contexts, monkeypatch: pytest.MonkeyPatch
+    build: Build, drop_folder: Path, context: Contexts, monkeypatch: pytest.MonkeyPatch, sales: ModuleType
 ) -> None:
-    _written(drop_folder, 1200)
+    sales.written(drop_folder, 1200)
     monkeypatch.setattr("adapters.files.aggregates.MAX_GROUPS", 1000)
-    adapter = build(SALES)
+    adapter = build(sales.SALES)
     with pytest.raises(Invalid, match="more than 1000 groups"):
         await adapter.invoke("sales.aggregate", {"group": ["id"]}, context())
     monkeypatch.setattr("adapters.files.tally.MOST_DIFFERENT", 1000)

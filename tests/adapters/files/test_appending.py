@@ -45,7 +45,10 @@ async def test_a_dry_run_writes_nothing(
     build: Build, tasks: dict[str, Any], drop_folder: Path, context: Contexts
 ) -> None:
     adapter = build(tasks)
-    assert (await adapter.dry_run("tasks.append", RECORD, context())).value["amount"] == "-12.50"
+    told = await adapter.dry_run("tasks.append", RECORD, context())
+    assert told.value["amount"] == "-12.50"
+    assert told.tried is not None
+    assert (told.tried.place, told.tried.affected) == ("in/TASK-T1.DAT", 1)
     assert (adapter.tries("tasks.append"), adapter.tries("tasks.get")) == (True, False)
     with pytest.raises(NotTried):
         await adapter.dry_run("tasks.get", {"task_id": "T1"}, context())

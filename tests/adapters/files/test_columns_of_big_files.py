@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,42 +16,19 @@ from adapters.files.formats import FieldType
 
 Build = Callable[..., FilesAdapter]
 Contexts = Callable[..., Context]
-SALES = {
-    "sales": {
-        "match": "sales-*.csv",
-        "format": "csv",
-        "key": "id",
-        "options": {
-            "columns": {"id": "integer", "region": "text", "amount": "decimal", "day": "date", "paid": "boolean"},
-        },
-    }
-}  # fmt: skip
-
-
-def _written(folder: Path, count: int, seed: int = 7) -> list[tuple[int, str, Decimal, str]]:
-    chosen = random.Random(seed)
-    rows = [
-        (number, chosen.choice("NESW"), Decimal(chosen.randrange(-(10**6), 10**6)) / 100, f"2026-{n % 12 + 1:02}-01")
-        for n, number in enumerate(chosen.sample(range(10 * count), count))
-    ]
-    half = count // 2
-    for name, some in (("1", rows[:half]), ("2", rows[half:])):
-        lines = [f"{number},{region},{amount},{day},true\n" for number, region, amount, day in some]
-        (folder / f"sales-{name}.csv").write_text("id,region,amount,day,paid\n" + "".join(lines))
-    return rows
 
 
 async def test_a_big_file_is_summed_up_record_by_record(
-    build: Build, drop_folder: Path, context: Contexts, monkeypatch: pytest.MonkeyPatch
+    build: Build, drop_folder: Path, context: Contexts, monkeypatch: pytest.MonkeyPatch, sales: ModuleType
 ) -> None:
-    _written(drop_folder, 3000)
+    sales.written(drop_folder, 3000)
     input = {"group": ["region"], "sum": ["amount"], "where": [["amount", "ge", 0]]}
-    small = (await build(SALES).invoke("sales.aggregate", input, context())).value
+    small = (await build(sales.SALES).invoke("sales.aggregate", input, context())).value
     with (drop_folder / "sales-1.csv").open("a") as file:  # the other file has the last word on it
         file.write((drop_folder / "sales-2.csv").read_text().splitlines()[1].replace("true", "false") + "\n")
     monkeypatch.setattr("adapters.files.dataset._CONTENT_BYTES", 0)
     monkeypatch.setattr("adapters.files.dataset._SMALL", 0)
-    adapter = build(SALES)
+    adapter = build(sales.SALES)
     assert (await adapter.invoke("sales.aggregate", input, context())).value == small
     assert adapter._datasets["sales"].generation.blocking  # type: ignore[union-attr]
 
@@ -71,12 +47,18 @@ ASKED_OF_BOTH: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize("files", ["one", "two"])
 @pytest.mark.parametrize("few", [0, 10**6], ids=["walked", "chosen"])
 async def test_columns_of_big_files_answer_the_same(
-    build: Build, drop_folder: Path, context: Contexts, monkeypatch: pytest.MonkeyPatch, files: str, few: int
+    build: Build,
+    drop_folder: Path,
+    context: Contexts,
+    monkeypatch: pytest.MonkeyPatch,
+    files: str,
+    few: int,
+    sales: ModuleType,
 ) -> None:
-    _written(drop_folder, 3000)
+    sales.written(drop_folder, 3000)
     if files == "one":
         (drop_folder / "sales-2.csv").unlink()
-    dataset = {"sales": {**SALES["sales"], "index": ["region"]}}
+    dataset = {"sales": {**sales.SALES["sales"], "index": ["region"]}}
     small = build(dataset)
     wanted = [(await small.invoke(f"sales.{verb}", input, context())).value for verb, input in ASKED_OF_BOTH]
     monkeypatch.setattr("adapters.files.dataset._CONTENT_BYTES", 0)
@@ -98,13 +80,13 @@ async def test_columns_of_big_files_answer_the_same(
 
 
 async def test_columns_of_a_big_file_are_made_beside_the_calls(
-    build: Build, drop_folder: Path, context: Contexts, monkeypatch: pytest.MonkeyPatch
+    build: Build, drop_folder: Path, context: Contexts, monkeypatch: pytest.MonkeyPatch, sales: ModuleType
 ) -> None:
-    _written(drop_folder, 3000)
+    sales.written(drop_folder, 3000)
     monkeypatch.setattr("adapters.files.dataset._CONTENT_BYTES", 0)
     monkeypatch.setattr("adapters.files.dataset._SMALL", 0)
     (drop_folder / "sales-2.csv").unlink()
-    adapter = build(SALES)
+    adapter = build(sales.SALES)
     input = {"group": ["region"], "sum": ["amount"]}
     first = (await adapter.invoke("sales.aggregate", input, context())).value
     generation = adapter._datasets["sales"].generation

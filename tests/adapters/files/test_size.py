@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-MEASURED = """
-import asyncio, json, random, sys, time
+BEGUN = """
+import asyncio, json, os, random, sys, time
 from pathlib import Path
 from adapters.contract import Context, Workspace
 from adapters.files import KIND
@@ -21,7 +21,10 @@ random.seed(seed)
 
 def peak():
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
-
+"""
+MEASURED = (
+    BEGUN
+    + """
 async def main():
     config = KIND.config.model_validate({"root": str(root), "datasets": {"big": dataset}})
     adapter = KIND.build("size", config, Workspace(files, root.parent / "cache"))
@@ -48,18 +51,10 @@ async def main():
 
 asyncio.run(main())
 """
-REPLACED = """
-import asyncio, json, os, random, sys, time
-from pathlib import Path
-from adapters.contract import Context, Workspace
-from adapters.files import KIND
-root, dataset, seed = Path(sys.argv[1]), json.loads(sys.argv[2]), int(sys.argv[3])
-files = {path.name: path.read_bytes() for path in root.parent.glob("*.cpy")}
-random.seed(seed)
-
-def peak():
-    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
-
+)
+REPLACED = (
+    BEGUN
+    + """
 async def main():
     config = KIND.config.model_validate({"root": str(root), "datasets": {"big": dataset}})
     adapter = KIND.build("size", config, Workspace(files, root.parent / "cache"))
@@ -105,6 +100,7 @@ async def main():
 
 asyncio.run(main())
 """
+)
 SEED = 4711
 CSV = {"match": "*.csv", "format": "csv", "key": "sku"}
 COPYBOOK = """\
