@@ -7,7 +7,7 @@ from typing import Any
 
 from adapters import errors as adapter
 from adapters.secret import without_secrets
-from gateway.control_errors import PreconditionFailed
+from gateway.control_errors import PlanRefused, PreconditionFailed
 from gateway.errors import (
     BadRequest,
     BadUpstreamReply,
@@ -45,10 +45,22 @@ def moved(note: str = "") -> PreconditionFailed:
     )
 
 
+def stale(note: str = "") -> PlanRefused:
+    """What a write is told that goes by a dry run, where things aren't any more as that found them."""
+    return PlanRefused(
+        "What it would change isn't as it was when the change was tried; nothing was changed.",
+        fix="Try it again with 'Prefer: dry-run'; where it was approved, send it with a new Idempotency-Key then.",
+        note=note,
+    )
+
+
 def _reticent(problem: Problem) -> Problem:
     """The problem, with nothing in it of the secrets that the upstream was shown."""
     problem.detail, problem.note = without_secrets(problem.detail), without_secrets(problem.note)
-    problem.errors = tuple({name: without_secrets(text) for name, text in each.items()} for each in problem.errors)
+    problem.errors = tuple(
+        {name: without_secrets(value) if isinstance(value, str) else value for name, value in each.items()}
+        for each in problem.errors
+    )
     return problem
 
 

@@ -13,6 +13,7 @@
     ├── the upstream
     │   ├── BadUpstreamReply 502       what it answered can't be understood or breaks the contract
     │   ├── UpstreamRefused 502        it refused the gateway's own credentials
+    │   ├── ContentRefused 502         its answer holds texts that read like instructions to a model
     │   ├── NotBuilt 501 · UpstreamBusy 503 · UpstreamUnavailable 503
     │   ├── DeadlineExceeded 504       a read that took too long; nothing changed
     │   └── UnknownOutcome 504         a write that was sent and never answered
@@ -20,9 +21,7 @@
     ├── a write that is sent again
     │   ├── IdempotencyInProgress 409  the first one with this key hasn't ended
     │   └── IdempotencyMismatch 422    the key belongs to another request
-    ├── the limits
-    │   ├── RateLimited 429 · QuotaExhausted 429 · BudgetExhausted 429
-    │   └── Closed 503                 a window in which nothing is let through
+    ├── the limits, and kill switches (`gateway.limit_errors`)
     └── the gateway itself
         ├── Overloaded 503 · Draining 503 · AuditUnavailable 503 · StateUnavailable 503
         ├── IdentityUnavailable 503    who asks can't be told now: the issuer or the store doesn't answer
@@ -38,6 +37,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import orjson
+
+from gateway.remedies import REMEDIES
 
 MEDIA_TYPE = b"application/problem+json"
 
@@ -55,7 +56,7 @@ class Problem(Exception):
         detail: str,
         *,
         fix: str | None = None,
-        errors: Sequence[Mapping[str, str]] = (),
+        errors: Sequence[Mapping[str, Any]] = (),
         retry_after: float | None = None,
         headers: Sequence[tuple[bytes, bytes]] = (),
         note: str = "",
@@ -80,7 +81,8 @@ class Problem(Exception):
             "detail": self.detail,
             "retryable": self.retryable,
         }
-        optional: dict[str, Any] = {"instance": instance, "retry_after": self.retry_after, "fix": self.fix}
+        optional: dict[str, Any] = {"instance": instance, "retry_after": self.retry_after}
+        optional["fix"] = self.fix or REMEDIES.get(self.slug)
         optional |= {"errors": list(self.errors), "operation": self.operation}
         members.update({name: value for name, value in optional.items() if value})
         return members
@@ -93,43 +95,43 @@ class Problem(Exception):
 class BadRequest(Problem):
     """The request is malformed."""
 
-    slug, title, status = "bad-request", "Malformed request", 400
+    slug, title, status, retryable = "bad-request", "Malformed request", 400, False
 
 
 class InvalidRequest(Problem):
     """The request breaks the route's contract."""
 
-    slug, title, status = "invalid-request", "The request breaks the contract", 400
+    slug, title, status, retryable = "invalid-request", "The request breaks the contract", 400, False
 
 
 class Unauthenticated(Problem):
     """No credential, or one that isn't valid."""
 
-    slug, title, status = "unauthenticated", "Authentication needed", 401
+    slug, title, status, retryable = "unauthenticated", "Authentication needed", 401, False
 
 
 class Forbidden(Problem):
     """No policy allows the call, or the system behind the route has no name for the caller."""
 
-    slug, title, status = "forbidden", "Not allowed", 403
+    slug, title, status, retryable = "forbidden", "Not allowed", 403, False
 
 
 class NoSuchRoute(Problem):
     """No route has that path."""
 
-    slug, title, status = "no-such-route", "No such route", 404
+    slug, title, status, retryable = "no-such-route", "No such route", 404, False
 
 
 class MethodNotAllowed(Problem):
     """The path exists, the method doesn't."""
 
-    slug, title, status = "method-not-allowed", "Method not allowed", 405
+    slug, title, status, retryable = "method-not-allowed", "Method not allowed", 405, False
 
 
 class NotAcceptable(Problem):
     """The caller accepts no media type that the route can answer."""
 
-    slug, title, status = "not-acceptable", "Not acceptable", 406
+    slug, title, status, retryable = "not-acceptable", "Not acceptable", 406, False
 
 
 class RequestTimeout(Problem):
@@ -141,55 +143,61 @@ class RequestTimeout(Problem):
 class RequestTooLarge(Problem):
     """The body is over the bound."""
 
-    slug, title, status = "request-too-large", "Request body too large", 413
+    slug, title, status, retryable = "request-too-large", "Request body too large", 413, False
 
 
 class UriTooLong(Problem):
     """The request target is over the bound."""
 
-    slug, title, status = "uri-too-long", "Request target too long", 414
+    slug, title, status, retryable = "uri-too-long", "Request target too long", 414, False
 
 
 class UnsupportedMediaType(Problem):
     """The body's media type isn't one that the route takes."""
 
-    slug, title, status = "unsupported-media-type", "Unsupported media type", 415
+    slug, title, status, retryable = "unsupported-media-type", "Unsupported media type", 415, False
 
 
 class HeadersTooLarge(Problem):
     """The header fields are over the bound."""
 
-    slug, title, status = "headers-too-large", "Request header fields too large", 431
+    slug, title, status, retryable = "headers-too-large", "Request header fields too large", 431, False
 
 
 class NotFound(Problem):
     """The entity isn't there."""
 
-    slug, title, status = "not-found", "Not found", 404
+    slug, title, status, retryable = "not-found", "Not found", 404, False
 
 
 class Conflict(Problem):
     """The entity's state forbids the change."""
 
-    slug, title, status = "conflict", "Conflict", 409
+    slug, title, status, retryable = "conflict", "Conflict", 409, False
 
 
 class Rejected(Problem):
     """The upstream's own rules refuse the input."""
 
-    slug, title, status = "rejected", "Rejected by the system behind the route", 422
+    slug, title, status, retryable = "rejected", "Rejected by the system behind the route", 422, False
 
 
 class BadUpstreamReply(Problem):
     """The upstream's answer can't be understood, or breaks the contract."""
 
-    slug, title, status = "bad-upstream-reply", "Bad reply from the system behind the route", 502
+    slug, title, status, retryable = "bad-upstream-reply", "Bad reply from the system behind the route", 502, False
+
+
+class ContentRefused(Problem):
+    """The upstream's answer holds texts that read like instructions to a model, which this caller isn't shown."""
+
+    slug, title, status, retryable = "content-refused", "The answer isn't shown", 502, False
 
 
 class UpstreamRefused(Problem):
     """The upstream refused the gateway's own credentials or rights."""
 
-    slug, title, status = "upstream-refused", "The system behind the route refused the gateway", 502
+    slug, title, status, retryable = "upstream-refused", "The system behind the route refused the gateway", 502, False
 
 
 class UpstreamBusy(Problem):
@@ -207,7 +215,7 @@ class UpstreamUnavailable(Problem):
 class NotBuilt(Problem):
     """The system that is to answer isn't built yet; nothing was sent."""
 
-    slug, title, status = "not-built", "Not built yet", 501
+    slug, title, status, retryable = "not-built", "Not built yet", 501, False
 
 
 class DeadlineExceeded(Problem):
@@ -219,7 +227,7 @@ class DeadlineExceeded(Problem):
 class UnknownOutcome(Problem):
     """A write was sent and never answered: it may or may not have happened."""
 
-    slug, title, status = "unknown-outcome", "Unknown outcome", 504
+    slug, title, status, retryable = "unknown-outcome", "Unknown outcome", 504, False
 
 
 class IdempotencyInProgress(Problem):
@@ -231,37 +239,13 @@ class IdempotencyInProgress(Problem):
 class IdempotencyMismatch(Problem):
     """The idempotency key was given to another request."""
 
-    slug, title, status = "idempotency-mismatch", "The idempotency key belongs to another request", 422
+    slug, title, status, retryable = "idempotency-mismatch", "The key belongs to another request", 422, False
 
 
 class StateUnavailable(Problem):
     """What the gateway keeps can't be read or written; nothing was sent."""
 
     slug, title, status, retryable = "state-unavailable", "The gateway's state can't be read or written", 503, True
-
-
-class RateLimited(Problem):
-    """More calls than a rate or a bound on calls in flight lets through."""
-
-    slug, title, status, retryable = "rate-limited", "Too many calls", 429, True
-
-
-class QuotaExhausted(Problem):
-    """The day's calls are spent."""
-
-    slug, title, status, retryable = "quota-exhausted", "The day's quota is spent", 429, True
-
-
-class BudgetExhausted(Problem):
-    """What the day's calls may cost is spent."""
-
-    slug, title, status, retryable = "budget-exhausted", "The day's budget is spent", 429, True
-
-
-class Closed(Problem):
-    """The route is closed at this time of day."""
-
-    slug, title, status, retryable = "closed", "Closed at this time", 503, True
 
 
 class Overloaded(Problem):
@@ -291,7 +275,7 @@ class AuditUnavailable(Problem):
 class InternalError(Problem):
     """A fault of the gateway's own."""
 
-    slug, title, status = "internal-error", "Internal error", 500
+    slug, title, status, retryable = "internal-error", "Internal error", 500, False
 
 
 def problem_types() -> Iterator[type[Problem]]:

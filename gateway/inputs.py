@@ -97,7 +97,10 @@ def _listed(route: Route, binding: Binding) -> Build:
         if fields and plain not in fields:
             raise InvalidRequest(
                 f"The list can't be sorted by '{plain}'.",
-                errors=[{"pointer": "/query/sort", "detail": "unknown field"}],
+                errors=[
+                    {"pointer": "/query/sort", "detail": "names a field that isn't known", "expected": sorted(fields)}
+                ],
+                fix=f"Sort by one of {', '.join(sorted(fields))}.",
             )
         return sign + fields.get(plain, plain)
 

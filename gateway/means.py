@@ -10,6 +10,7 @@ from gateway.approvals.approvals import Approvals
 from gateway.approvals.webhook import Webhooks
 from gateway.audit.log import AuditLog
 from gateway.audit.reader import Reader
+from gateway.events.log import EventLog
 from gateway.lineage.snapshots import Snapshots
 from gateway.migration.reconcile.service import Reconciling
 from gateway.serving import Governance
@@ -28,7 +29,7 @@ class Lent(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a runtime works with; `app` makes them."""
+    """What a runtime works with; `opening` makes them."""
 
     workspace: Path
     folder: StateFolder
@@ -46,6 +47,7 @@ class Means:
     approvals: Approvals
     webhooks: Webhooks
     reconciling: Reconciling
+    events: EventLog
     lent: tuple[Lent, ...] = ()
     """What is read besides, and closed in the end: where API keys are kept, while examples answer."""
 
