@@ -1,18 +1,18 @@
-"""`x-gateway` of each operation: bindings to upstreams, and composites, checked against what they name."""
+"""`x-gateway` of each operation: bindings to upstreams, checked against what they name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.capabilities import SupportsDryRun, SupportsTemplates
-from adapters.contract import Adapter, JsonSchema, Operation
+from adapters.capabilities import SupportsDryRun, SupportsPreview, SupportsTemplates
+from adapters.contract import Adapter, Effect, JsonSchema, Operation
 from gateway.routing.mapping import BadExpression, Mapped, expression, literal, parts, renames
-from gateway.routing.model import Binding, Body, Composite, Parameter, Step
+from gateway.routing.model import Binding, Body, Parameter
 from gateway.routing.paths import declared, members, required, unknown
 from gateway.routing.report import Document, Place, Report
-from gateway.routing.schema import BindingModel, ComposeModel
+from gateway.routing.schema import BindingModel
 from gateway.routing.shapes import misfits
 from gateway.routing.shown import SHOWN, claimed, members_of, taken
 from gateway.routing.upstreams import Upstreams
@@ -32,18 +32,19 @@ class Signature:
     is_list: bool
     whole: bool
     """Whether all parameters could be read; if not, nothing is said of names that aren't there."""
+    effect: Effect = Effect.READ
 
     def scope(self) -> dict[str, Any]:
         """The JSON Schema of what an input expression sees."""
         places: dict[str, Any] = {where: {} for where in ("path", "query", "header")}
         for each in self.parameters:
             places[each.where][each.name] = _ANY
-        scope: dict[str, Any] = {where: _object(names) if self.whole else _ANY for where, names in places.items()}
-        scope["body"] = _object({}) if self.body is None else self.body_schema()
-        scope["principal"] = _object(dict.fromkeys(("id", "agent", "roles", "tenant"), _ANY))
-        scope["call"] = _object(dict.fromkeys(("id", "time", "idempotency_key"), _ANY))
+        scope: dict[str, Any] = {where: object_of(names) if self.whole else _ANY for where, names in places.items()}
+        scope["body"] = object_of({}) if self.body is None else self.body_schema()
+        scope["principal"] = object_of(dict.fromkeys(("id", "agent", "roles", "tenant"), _ANY))
+        scope["call"] = object_of(dict.fromkeys(("id", "time", "idempotency_key"), _ANY))
         if self.is_list:
-            scope["list"] = _object(dict.fromkeys(("limit", "after", "sort", "where"), _ANY))
+            scope["list"] = object_of(dict.fromkeys(("limit", "after", "sort", "where"), _ANY))
         return scope
 
     def body_schema(self) -> JsonSchema:
@@ -80,30 +81,12 @@ class Compiler:
             fields=renames(output) if output is not None else {},
             filters_rows=operation is not None and operation.filters_rows,
             dry_run=self._dry_run(model, place),
+            previews=self._previews(model),
             takes=taken(operation),
             claims=claimed(given, operation),
             reads=_reads(output, operation, is_list=signature.is_list),
             version=model.version,
         )
-
-    def composite(
-        self, model: ComposeModel, signature: Signature, routes: Mapping[str, Signature], place: Place
-    ) -> Composite | None:
-        """The composite, its steps' order found from what their inputs read."""
-        replies = {name: self._reply(step.route, routes) for name, step in model.steps.items()}
-        steps = []
-        for name, step in model.steps.items():
-            at = (*place, "steps", name)
-            scope = signature.scope() | {other: reply for other, reply in replies.items() if other != name}
-            given = self._inputs(step.input, scope, (*at, "input")) or {}
-            self._check_step(step.route, given, routes, at)
-            after = frozenset(other for each in given.values() for other in each.names() if other in model.steps)
-            fallback = isinstance(step.on_error, dict)
-            default = step.on_error["default"] if isinstance(step.on_error, dict) else None
-            on_error = "default" if fallback else step.on_error
-            steps.append(Step(name, step.route, given, on_error, default, after))  # type: ignore[arg-type]
-        output = self._output(model.output, _object(dict(replies)), signature, (*place, "output"))
-        return None if output is None else Composite(tuple(steps), output)
 
     def _operation(self, model: BindingModel, place: Place) -> Operation | None:
         if model.upstream in self._upstreams.broken:
@@ -111,12 +94,12 @@ class Compiler:
         adapter = self._upstreams.adapters.get(model.upstream)
         if adapter is None:
             known = sorted(self._upstreams.adapters.keys() | self._upstreams.broken)
-            self._say((*place, "upstream"), f"gateway.yaml has no upstream '{model.upstream}'{_among(known)}")
+            self._say((*place, "upstream"), f"gateway.yaml has no upstream '{model.upstream}'{among(known)}")
             return None
         found = operation_of(adapter, model.operation)
         if found is None:
             known = sorted(adapter.operations())
-            sentence = f"the upstream '{model.upstream}' has no operation '{model.operation}'{_among(known)}"
+            sentence = f"the upstream '{model.upstream}' has no operation '{model.operation}'{among(known)}"
             self._say((*place, "operation"), sentence)
         return found
 
@@ -132,6 +115,10 @@ class Compiler:
         wanted = promised if model.dry_run is None else model.dry_run
         return bool(wanted) and promised is not False
 
+    def _previews(self, model: BindingModel) -> bool:
+        adapter = self._upstreams.adapters.get(model.upstream)
+        return isinstance(adapter, SupportsPreview) and adapter.previews(model.operation)
+
     def _inputs(
         self, inputs: Mapping[str, Any] | None, scope: Mapping[str, Any], place: Place
     ) -> dict[str, Mapped] | None:
@@ -142,7 +129,7 @@ class Compiler:
             if not isinstance(value, str):
                 compiled[name] = literal(value)
                 continue
-            mapped = self._expression(value, _object(dict(scope)), (*place, name))
+            mapped = self._expression(value, object_of(dict(scope)), (*place, name))
             if mapped is not None:
                 compiled[name] = mapped
         return compiled
@@ -158,6 +145,10 @@ class Compiler:
         """What says of a reply what the call cost."""
         return self._expression(source, signature.reply or {}, place)
 
+    def condition(self, source: str, signature: Signature, place: Place) -> Mapped | None:
+        """What says of a call whether something holds for it."""
+        return self._expression(source, object_of(signature.scope()), place)
+
     def _expression(self, source: str, schema: JsonSchema, place: Place) -> Mapped | None:
         try:
             mapped = expression(source)
@@ -169,7 +160,7 @@ class Compiler:
             if name is not None:
                 at = chain[: chain.index(name)]
                 known = sorted(declared(_at(schema, at)))
-                self._say(place, f"there is no '{name}' in {'.'.join(at) or 'what this reads'}{_among(known)}")
+                self._say(place, f"there is no '{name}' in {'.'.join(at) or 'what this reads'}{among(known)}")
         return mapped
 
     def _check_input(
@@ -199,22 +190,7 @@ class Compiler:
         if known is None or unknown(parts, operation.input) is None:
             return
         above = _at(operation.input, parts[:-1]) if parts[0] in known else operation.input
-        self._say(place, f"'{operation.name}' takes no '{'.'.join(parts)}'{_among(sorted(declared(above)))}")
-
-    def _check_step(self, route: str, given: Iterable[str], routes: Mapping[str, Signature], place: Place) -> None:
-        target = routes.get(route)
-        if target is None:
-            self._say((*place, "route"), f"there is no route '{route}'{_among(sorted(routes))}")
-            return
-        accepts = target.accepts()
-        for name in sorted(set(given) - set(accepts)):
-            self._say((*place, "input", name), f"'{route}' takes no '{name}'{_among(sorted(accepts))}")
-        for name in sorted(name for name, must in accepts.items() if must and name not in given):
-            self._say((*place, "input"), f"'{route}' needs '{name}': give it an expression or a value")
-
-    def _reply(self, route: str, routes: Mapping[str, Signature]) -> JsonSchema:
-        target = routes.get(route)
-        return _ANY if target is None or target.reply is None else target.reply
+        self._say(place, f"'{operation.name}' takes no '{'.'.join(parts)}'{among(sorted(declared(above)))}")
 
     def _say(self, place: Place, sentence: str) -> None:
         self._report.add(self._document, place, sentence)
@@ -233,7 +209,8 @@ def operation_of(adapter: Adapter, name: str) -> Operation | None:
     return adapter.accepts(name) if found is None and isinstance(adapter, SupportsTemplates) else found
 
 
-def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
+def object_of(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of an object with these members and no others."""
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
@@ -255,7 +232,8 @@ def _at(schema: JsonSchema, chain: tuple[str, ...]) -> JsonSchema:
     return schema
 
 
-def _among(known: list[str]) -> str:
+def among(known: list[str]) -> str:
+    """The end of a sentence: what there is instead."""
     if not known:
         return ""
     shown = ", ".join(known[:12]) + (" and more" if len(known) > 12 else "")

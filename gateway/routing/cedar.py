@@ -26,7 +26,7 @@ _SPACE = re.compile(r"(?:\s|//[^\n]*)*")
 Node: TypeAlias = Mapping[str, Any]
 """A policy or expression in Cedar's JSON form (https://docs.cedarpolicy.com/policies/json-format.html)."""
 
-KNOWN = frozenset({"agent", "agents", "delegation_depth", "scopes"})
+KNOWN = frozenset({"agent", "agents", "delegation_depth", "in_run", "scopes"})
 """The members of `context` that depend on who calls alone."""
 
 

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.routing.lint_words import check_words
 from gateway.routing.report import Document, Place, Report
 from gateway.routing.schema import OPERATION_ID
 from gateway.routing.source import parse
+from gateway.routing.toolsets_schema import CALL, DESCRIBE, SEARCH
 
 METHODS = ("get", "put", "post", "delete", "patch")
 _DOCUMENT = {"openapi", "info", "servers", "paths", "components", "tags", "externalDocs", "jsonSchemaDialect"}
@@ -55,6 +57,7 @@ def read_contracts(files: Mapping[str, bytes], report: Report) -> list[Document]
     kept = [document for document in documents if document is not None]
     for document in kept:
         _check_document(document, report)
+    check_words(kept, report)
     return kept
 
 
@@ -135,6 +138,10 @@ def _operation(
     operation_id = data.get("operationId")
     if not isinstance(operation_id, str) or not re.fullmatch(OPERATION_ID, operation_id):
         sentence = "an operation needs an operationId of a-z, 0-9 and _ (at most 64): it is the tool's name for agents"
+        report.add(document, (*place, "operationId"), sentence)
+        return None
+    if operation_id in (SEARCH, DESCRIBE, CALL):
+        sentence = f"'{operation_id}' is how agents come to tools where there are many: choose another operationId"
         report.add(document, (*place, "operationId"), sentence)
         return None
     return Exposed(document, place, path, method.upper(), operation_id, data, item)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from gateway.routing.contracts import METHODS
-from gateway.routing.own_answers import PROBLEM_TYPE, SECURITY, SERVERS, OwnAnswers
+from gateway.routing.own_answers import PROBLEM_TYPE, SECURITY, SERVERS, OwnAnswers, written
 from gateway.routing.refs import local
 from gateway.routing.report import Document, Report
 
@@ -87,6 +87,9 @@ def _public(operation: Mapping[str, Any], shared: list[Any]) -> dict[str, Any]:
         code: _told(code, each) for code, each in (responses if isinstance(responses, dict) else {}).items()
     }
     public["responses"].setdefault("default", _ANY_PROBLEM)
+    bound = operation.get("x-gateway")
+    if isinstance(bound, dict) and bound.get("effect") not in (None, "read"):
+        public["responses"] = written(public["responses"], "approval" in bound)
     made: dict[str, Any] = local(public)
     return made
 

@@ -89,6 +89,9 @@ class Issuer(_Model):
     )
     roles_claim: Claim = Field(default="roles", description="The claim that lists roles.")
     teams_claim: Claim = Field(default="groups", description="The claim that lists teams.")
+    run_claim: Claim = Field(
+        default="run_id", description="The claim that names the run, one task of an agent's; a token may have none."
+    )
     scope_prefix: Annotated[str, Field(max_length=256)] | None = Field(
         default=None,
         description="Scopes that begin with it narrow a token to the operationId, effect or group behind it; a token "

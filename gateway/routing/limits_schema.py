@@ -88,6 +88,9 @@ PerDay = Annotated[int, BeforeValidator(_per_day), _written(_PER_DAY, "5000/day"
 WindowText = Annotated[Window, BeforeValidator(_window), _written(_WINDOW, "02:00-04:00 Europe/Berlin")]
 
 
+Most = Annotated[int, Field(strict=True, ge=1, le=10**15)]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -98,6 +101,7 @@ class Match(_Model):
 
     principal: str | None = Field(default=None, min_length=1, description="On whose behalf the call is made.")
     agent: str | None = Field(default=None, min_length=1, description="The program that acts for the principal.")
+    run: str | None = Field(default=None, min_length=1, description="The run that the caller's token names.")
     tenant: str | None = Field(default=None, min_length=1, description="The principal's organisation.")
     role: str | None = Field(default=None, min_length=1, description="One of the principal's roles.")
     team: str | None = Field(default=None, min_length=1, description="One of the principal's teams.")
@@ -119,6 +123,21 @@ class Points(_Model):
     )
 
 
+class Total(_Model):
+    """What a run may do in all."""
+
+    calls: Most | None = Field(default=None, description="How many calls.")
+    writes: Most | None = Field(default=None, description="How many writes that reach their system.")
+    cost: Most | None = Field(default=None, description="How much, by the routes' `cost`.")
+    rows: Most | None = Field(default=None, description="How many entities it is told.")
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Total:
+        if not any((self.calls, self.writes, self.cost, self.rows)):
+            raise ValueError("the total bounds nothing: give calls, writes, cost or rows")
+        return self
+
+
 class Rule(_Model):
     """One rule. Of all the rules that match a call, each must allow it."""
 
@@ -130,6 +149,7 @@ class Rule(_Model):
     concurrency: int | None = Field(default=None, ge=1, le=10_000, description="How many calls in flight.")
     quota: PerDay | None = Field(default=None, description="How many calls in a calendar day.")
     budget: PerDay | None = Field(default=None, description="How much in a calendar day, by the routes' `cost`.")
+    total: Total | None = Field(default=None, description="What a run may do in all, as long as it lives.")
     time_zone: ZoneName = Field(default="UTC", description="Whose calendar days `quota` and `budget` count.")
     priority: Points | PriorityClass | None = Field(
         default=None, description="The class of the matching calls or, for an upstream, the points of each class."
@@ -138,9 +158,13 @@ class Rule(_Model):
 
     @model_validator(mode="after")
     def _does_something(self) -> Rule:
-        said = (self.rate, self.concurrency, self.quota, self.budget, self.priority, self.closed or None)
+        said = (self.rate, self.concurrency, self.quota, self.budget, self.total, self.priority, self.closed or None)
         if all(each is None for each in said):
-            raise ValueError("the rule limits nothing: give rate, concurrency, quota, budget, priority or closed")
+            raise ValueError(
+                "the rule limits nothing: give rate, concurrency, quota, budget, total, priority or closed"
+            )
+        if self.total is not None and self.match.run is None:
+            raise ValueError("a total is a run's, which alone has an end: match run")
         if self.burst is not None and self.rate is None:
             raise ValueError("burst belongs to a rate: give both")
         if isinstance(self.priority, Points) and set(self.match.model_dump(exclude_none=True)) != {"upstream"}:

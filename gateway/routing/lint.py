@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from graphlib import CycleError, TopologicalSorter
+from functools import partial
+from typing import Literal
 
 from adapters.contract import Effect, JsonSchema, Operation
 from gateway.routing.bindings import operation_of
 from gateway.routing.contracts import Exposed
+from gateway.routing.freshness import check_freshness, check_materialized
+from gateway.routing.lint_composites import check_composite, circles
 from gateway.routing.lint_content import check_content
+from gateway.routing.lint_safety import check_safety
 from gateway.routing.lint_shown import check_shown
 from gateway.routing.lint_versions import check_versions
 from gateway.routing.mapping import Mapped
@@ -25,13 +29,17 @@ _OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "in", "like", "null")
 _PAGING = ("limit", "cursor")
 
 
-def lint(bound: list[Bound], upstreams: Upstreams, report: Report) -> None:
-    """Notes what doesn't fit together."""
+def lint(bound: list[Bound], upstreams: Upstreams, report: Report, deadline: float) -> None:
+    """Notes what doesn't fit together; `deadline` is the workspace's own, in seconds."""
     by_id = {each.route.operation_id: each.route for each in bound}
     sources = {each.route.operation_id: each.operation for each in bound}
+    extensions = {name: source.data["x-gateway"] for name, source in sources.items()}
     for each in bound:
         _Linter(each, by_id, upstreams, report).run()
-    _check_circles(by_id, sources, report)
+        if each.route.compose is not None:
+            check_composite(each.route, by_id, extensions, deadline, partial(_say, each.operation, report))
+    for name, place, sentence in circles(by_id):
+        _say(sources[name], report, place, sentence)
 
 
 class _Linter:
@@ -44,20 +52,25 @@ class _Linter:
         self._check_served()
         self._check_effect()
         self._check_location()
+        check_freshness(self._route, self._say)
+        check_materialized(self._route, self._upstreams, self._say)
         if self._route.is_list:
             self._check_paging()
         if self._whole:
             check_shown(self._route, self._upstreams, self._say)
             check_versions(self._route, self._routes.values(), self._upstreams, self._say)
+        check_safety(self._route, self._upstreams, self._say)
         if self._route.content:
             check_content(self._route, self._upstreams, self._say)
         for name, binding in (("legacy", self._route.legacy), ("replacement", self._route.replacement)):
             if binding is not None:
                 self._check_binding(binding, name)
         if self._route.compose is not None:
-            reads = [each for step in self._route.compose.steps for each in step.input.values()]
-            self._check_all_used(list(_chains(reads)), "compose")
-            self._check_steps()
+            undone = [
+                each for step in self._route.compose.steps if step.compensate for each in step.compensate.input.values()
+            ]
+            reads = [each for step in self._route.compose.steps for each in step.reads()]
+            self._check_all_used(list(_chains([*reads, *undone])), "compose")
 
     def _check_served(self) -> None:
         bound = not self._extension.keys().isdisjoint(("legacy", "replacement", "missing"))
@@ -166,19 +179,14 @@ class _Linter:
                 among = ", ".join(sorted(known)) or "nothing"
                 self._say((side,), f"'{operation.name}' can't be filtered by '{wanted}', only by {among}")
 
-    def _check_steps(self) -> None:
-        assert self._route.compose is not None
-        for step in self._route.compose.steps:
-            target = self._routes.get(step.route)
-            if target is not None and target.content:
-                place = ("compose", "steps", step.name, "route")
-                self._say(place, f"'{step.route}' answers {target.content}, of which a composite can make nothing")
-            if target is not None and self._route.effect is Effect.READ and target.effect is not Effect.READ:
-                place = ("compose", "steps", step.name, "route")
-                self._say(place, f"the composite says effect: read, but '{step.route}' writes")
-
     def _say(self, place: Place, sentence: str) -> None:
-        self._report.add(self._source.document, (*self._source.place, "x-gateway", *place), sentence)
+        _say(self._source, self._report, place, sentence)
+
+
+def _say(
+    source: Exposed, report: Report, place: Place, sentence: str, level: Literal["error", "warning"] = "error"
+) -> None:
+    report.add(source.document, (*source.place, "x-gateway", *place), sentence, level)
 
 
 def _chains(expressions: Iterable[Expression]) -> Iterator[tuple[str, ...]]:
@@ -201,46 +209,3 @@ def _item_fields(output: JsonSchema) -> frozenset[str]:
     if not isinstance(item, Mapping):
         return frozenset()
     return frozenset(declared({**item, "$defs": output.get("$defs", {})}))
-
-
-def _check_circles(routes: Mapping[str, Route], sources: Mapping[str, Exposed], report: Report) -> None:
-    for name, route in routes.items():
-        if route.compose is not None:
-            order = {step.name: step.after for step in route.compose.steps}
-            _check_circle(order, "the steps wait for each other", (sources[name], ("compose", "steps")), report)
-    calls = {
-        name: {step.route for step in route.compose.steps} if route.compose else set() for name, route in routes.items()
-    }
-    reached: set[str] = set()
-    for name in calls:
-        if name not in reached:
-            circle = _check_circle(
-                _from(name, calls), "the routes call each other", (sources[name], ("compose",)), report
-            )
-            reached |= set(circle)
-
-
-def _from(name: str, calls: Mapping[str, set[str]]) -> dict[str, set[str]]:
-    """The part of `calls` that `name` reaches."""
-    found: dict[str, set[str]] = {}
-    waiting = [name]
-    while waiting:
-        each = waiting.pop()
-        if each not in found:
-            found[each] = calls.get(each, set())
-            waiting += found[each]
-    return found
-
-
-def _check_circle(
-    graph: Mapping[str, frozenset[str] | set[str]], what: str, where: tuple[Exposed, Place], report: Report
-) -> tuple[str, ...]:
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        circle: tuple[str, ...] = tuple(reversed(error.args[1]))
-        source, place = where
-        at = (*source.place, "x-gateway", *place)
-        report.add(source.document, at, f"{what} in a circle ({' → '.join(circle)}): break it")
-        return circle
-    return ()

@@ -27,7 +27,7 @@ def check_versions(route: Route, routes: Iterable[Route], upstreams: Upstreams, 
         elif declares and not reads_it((binding.input or {}).values()):
             say((side,), "'If-Match' is declared, and nothing obeys it: say version, read the header, or remove it")
     if declares and route.compose is not None:
-        passed = reads_it(each for step in route.compose.steps for each in step.input.values())
+        passed = reads_it(each for step in route.compose.steps for each in step.reads())
         if not passed:
             say(("compose",), "'If-Match' is declared, and no step is given it: pass it on, or remove it")
 

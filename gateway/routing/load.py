@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from adapters.contract import Adapter
 from gateway.routing.audit_schema import check_audit
+from gateway.routing.content_schema import check_content_policy
 from gateway.routing.contracts import contract_files, exposed, read_contracts
 from gateway.routing.document import merged
 from gateway.routing.folder import read_workspace
@@ -33,6 +34,7 @@ from gateway.routing.routes import Bound, compile_routes
 from gateway.routing.schema import Gateway
 from gateway.routing.source import parse
 from gateway.routing.splits import check_splits
+from gateway.routing.toolsets_schema import check_toolsets
 from gateway.routing.upstreams import Surroundings, Upstreams, build_upstreams
 from gateway.store.contract import files_hash
 
@@ -78,7 +80,7 @@ def compile_workspace(
     documents = read_contracts(files, report)
     operations = exposed(documents, report)
     bound = compile_routes(operations, {each.file: each for each in documents}, upstreams, report)
-    lint(bound, upstreams, report)
+    lint(bound, upstreams, report, model.defaults.deadline)
     routes = tuple(each.route for each in bound)
     whole = len(documents) == len(contract_files(files))
     policed = Policed.of([each.operation_id for each in operations], routes) if whole else None
@@ -98,10 +100,14 @@ def compile_workspace(
         document=document,
         identity=model.identity,
         policy_files=MappingProxyType(policy_files),
-        settings=MappingProxyType({"stores": model.stores.model_dump(), "notify": model.notify}),
+        settings=_settings(model),
         groups=MappingProxyType(groups),
     )
     return Loaded(compiled, MappingProxyType(upstreams.adapters), report.sorted())
+
+
+def _settings(model: Gateway) -> Mapping[str, Any]:
+    return MappingProxyType({"stores": model.stores.model_dump(), "notify": model.notify, "events": model.events})
 
 
 def at_stages(loaded: Loaded, stages: Mapping[str, Stage], *, judge: bool = True) -> Loaded:
@@ -126,6 +132,8 @@ def _policy_files(
     policy_files = read_policy_files(files, report)
     check_audit(files, policy_files["audit.yaml"], routes, report)
     check_limits(files, policy_files["limits.yaml"], routes, upstreams.specs, report)
+    check_content_policy(files, policy_files["content.yaml"], routes, report)
+    check_toolsets(files, policy_files["toolsets.yaml"], routes, report)
     return policy_files
 
 

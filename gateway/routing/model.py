@@ -10,6 +10,8 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel
 
 from adapters.contract import Effect, Json, JsonSchema
+from gateway.routing.captures import CaptureModel
+from gateway.routing.freshness import Freshness
 from gateway.routing.groups import Group
 from gateway.routing.identity import Identity
 from gateway.routing.rules import Rules
@@ -77,6 +79,8 @@ class Binding:
     """The operation can be narrowed to rows (`adapters.contract.Operation.filters_rows`)."""
     dry_run: bool = False
     """The operation is a write that can be tried without effect."""
+    previews: bool = False
+    """Its upstream can show what it would be sent."""
     takes: frozenset[str] = frozenset()
     """What the operation can do beside a plain read: `fields`, `expand`, `before`."""
     claims: frozenset[str] = frozenset()
@@ -90,6 +94,15 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True)
+class Compensation:
+    """What undoes a step: a call of another route. `if_unknown`: also where nobody knows if the step happened."""
+
+    route: str
+    input: Mapping[str, Expression]
+    if_unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step of a composite: a call of another route. `on_error` is fail, omit or default (then `default`)."""
 
@@ -99,7 +112,20 @@ class Step:
     on_error: Literal["fail", "omit", "default"] = "fail"
     default: Json = None
     after: frozenset[str] = frozenset()
-    """The steps whose results `input` reads."""
+    """The steps that must have ended before: those that it reads, those that it names, and of writes the one before."""
+    when: Expression | None = None
+    for_each: Expression | None = None
+    concurrency: int = 1
+    """Items at once, where it is `for_each`."""
+    compensate: Compensation | None = None
+
+    def reads(self) -> tuple[Expression, ...]:
+        """All that is evaluated before it is called."""
+        return (*self.input.values(), *(each for each in (self.when, self.for_each) if each is not None))
+
+    def routes(self) -> tuple[str, ...]:
+        """The operationIds that it may call."""
+        return (self.route,) if self.compensate is None else (self.route, self.compensate.route)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +134,25 @@ class Composite:
 
     steps: tuple[Step, ...]
     output: Expression
+
+    @property
+    def undoes(self) -> bool:
+        """Whether a failure has it undo what it has done."""
+        return any(step.compensate is not None for step in self.steps)
+
+    def needed(self) -> tuple[str, ...]:
+        """The operationIds without which it can't be called."""
+        return tuple(
+            name for step in self.steps for name in step.routes() if step.on_error == "fail" or name != step.route
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRule:
+    """Calls for which `when` is true (None: all) need `needed` other people's yes."""
+
+    needed: int = 1
+    when: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +188,16 @@ class Route:
     """It takes `fields`: the members that entities are to have."""
     location: str | None = None
     """A template over the reply's fields for the `Location` header, such as `/tasks/{id}`."""
+    freshness: Freshness | None = None
+    """How long its answers are kept; None: they aren't."""
     deadline: float | None = None
     """Seconds; None: the workspace's default."""
+    plan: bool = False
+    """A write that must be tried first: its calls bring the dry run's token."""
+    approval: ApprovalRule | None = None
+    """Whose calls another person decides on."""
+    max_affected: int | None = None
+    """How many rows a call may change; None: any number."""
     cost: int | None = None
     """What a call counts against budgets; None: 1, and for a composite the sum of its steps."""
     measured: Expression | None = None
@@ -173,6 +226,8 @@ class UpstreamSpec:
     deadline: float = 5.0
     concurrency: int = 8
     queue: int = 64
+    changes: Mapping[str, CaptureModel] = field(default_factory=dict)
+    """What is captured of it, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,5 +296,5 @@ class InvalidWorkspace(Exception):
     """A workspace that can't be served; holds every finding."""
 
     def __init__(self, findings: tuple[Finding, ...]) -> None:
-        super().__init__(f"{len(findings)} problems in the workspace")
+        super().__init__(f"{len(findings)} problem{'' if len(findings) == 1 else 's'} in the workspace")
         self.findings = findings

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.remedies import REMEDIES
+
 Plain = Mapping[str, Any]
 
 _MOST = 2**24
 """Bytes of a reply, as `defaults.max_reply` has them."""
 _TEXT: Plain = {"type": "string", "maxLength": _MOST}
 PROBLEM_TYPE = "application/problem+json"
+DRY_RUN_TYPE = "application/vnd.figway.dry-run+json"
 PROBLEM: Plain = {
     "type": "object",
     "description": "What went wrong (RFC 9457).",
-    "required": ["type", "title", "status", "detail", "retryable"],
+    "required": ["type", "title", "status", "detail", "retryable", "fix"],
     "properties": {
         "type": {**_TEXT, "description": "The kind of problem, urn:figway:problem:<slug>, from a closed list."},
         "title": {**_TEXT, "description": "The kind of problem in words."},
         "status": {
             "type": "integer",
-            "minimum": 400,
+            "minimum": 202,
             "maximum": 599,
             "description": "The HTTP status.",
             "format": "int32",
@@ -38,10 +41,35 @@ PROBLEM: Plain = {
                 "properties": {
                     "pointer": {**_TEXT, "description": "A JSON Pointer (RFC 6901) into the request."},
                     "detail": {**_TEXT, "description": "What is wrong there."},
+                    "rule": {**_TEXT, "description": "The keyword of JSON Schema that it breaks."},
+                    "expected": {"description": "What the contract has there, such as the allowed values."},
                 },
             },
             "maxItems": _MOST // 2,
         },
+    },
+}
+DRY_RUN: Plain = {
+    "type": "object",
+    "description": "What a change would do; nothing was changed.",
+    "required": ["dry_run", "needs", "plan_token", "expires"],
+    "properties": {
+        "dry_run": {"type": "boolean", "description": "Always true: nobody should take it for the change."},
+        "would": {"type": "object", "description": "What the change would answer: its status, and perhaps a body."},
+        "affected": {
+            "type": "integer",
+            "format": "int64",
+            "minimum": 0,
+            "maximum": 2**53,
+            "description": "How many rows or records it would change.",
+        },
+        "before": {"type": ["object", "null"], "description": "The entity as it is; null: there is none."},
+        "after": {"type": ["object", "null"], "description": "The entity as it would be; null: there would be none."},
+        "place": {**_TEXT, "description": "Where a record would be written."},
+        "request": {**_TEXT, "description": "What would be sent, without credentials, where it can't be tried."},
+        "needs": {"type": "object", "description": "What the change must bring: a plan, and how many approvals."},
+        "plan_token": {**_TEXT, "description": "Sent as `Figway-Plan`, the change is made as shown here, or not."},
+        "expires": {**_TEXT, "format": "date-time", "description": "Until when."},
     },
 }
 _KINDS: Mapping[str, tuple[str, str, str, str]] = {
@@ -86,6 +114,23 @@ SECURITY: Plain = {
 }
 
 
+def written(responses: Mapping[str, Any], approval: bool) -> dict[str, Any]:
+    """The responses of a write that may be tried and, with `approval`, may have to wait for another person's yes."""
+    tried = {DRY_RUN_TYPE: {"schema": {"$ref": "#/components/schemas/DryRun"}}}
+    told = _beside(responses, "200", "What it would do: of `Prefer: dry-run`.", tried)
+    if not approval:
+        return told
+    waits = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return _beside(told, "202", "An approval was asked for: send the same call again once it is given.", waits)
+
+
+def _beside(responses: Mapping[str, Any], status: str, description: str, content: Plain) -> dict[str, Any]:
+    declared = responses.get(status, {"description": description})
+    if not isinstance(declared, dict) or "$ref" in declared or not isinstance(declared.get("content", {}), dict):
+        return dict(responses)
+    return {**responses, status: {**declared, "content": {**declared.get("content", {}), **content}}}
+
+
 def problem_responses(problem: str) -> dict[str, dict[str, Any]]:
     """Status → a response with an example; `problem` refers to the problem's schema."""
     return {status: _response(status, problem) for status in _KINDS}
@@ -104,6 +149,7 @@ def _response(status: str, problem: str) -> dict[str, Any]:
         "status": 503 if status == "default" else int(status),
         "detail": description,
         "retryable": status in ("429", "default"),
+        "fix": REMEDIES.get(slug, "Mend what errors names."),
     }
     names = (LIMIT, WAIT) if status == "429" else (LIMIT,)
     return {
@@ -118,6 +164,7 @@ class OwnAnswers:
 
     def __init__(self, components: dict[str, dict[str, Any]]) -> None:
         components.setdefault("schemas", {}).setdefault("Problem", dict(PROBLEM))
+        components["schemas"].setdefault("DryRun", dict(DRY_RUN))
         self._limit = _part(components, "headers", LIMIT, HEADERS[LIMIT])
         _part(components, "headers", WAIT, HEADERS[WAIT])
         made = problem_responses("#/components/schemas/Problem")

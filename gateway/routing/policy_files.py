@@ -8,13 +8,21 @@ from typing import Any
 from pydantic import BaseModel
 
 from gateway.routing.audit_schema import Audit
+from gateway.routing.content_schema import Content
 from gateway.routing.invalid import Where, validated
 from gateway.routing.limits_schema import Limits
 from gateway.routing.migration_schema import Migration
 from gateway.routing.report import Report
 from gateway.routing.source import parse
+from gateway.routing.toolsets_schema import Toolsets
 
-POLICY_FILES: Mapping[str, type[BaseModel]] = {"audit.yaml": Audit, "limits.yaml": Limits, "migration.yaml": Migration}
+POLICY_FILES: Mapping[str, type[BaseModel]] = {
+    "audit.yaml": Audit,
+    "content.yaml": Content,
+    "limits.yaml": Limits,
+    "migration.yaml": Migration,
+    "toolsets.yaml": Toolsets,
+}
 """File name below `policies/` → its model. A file that isn't there counts as an empty one."""
 
 

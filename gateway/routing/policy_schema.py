@@ -94,6 +94,7 @@ def _context(arguments: Mapping[str, Any]) -> dict[str, Any]:
         "agent": {**_AGENT, "required": False},
         "agents": {"type": "Set", "element": _AGENT},
         "delegation_depth": _LONG,
+        "in_run": {"type": "Boolean"},
         "scopes": {"type": "Set", "element": _TEXT, "required": False},
         "time": _TIME,
     }

@@ -8,13 +8,15 @@ from typing import Literal
 
 from adapters.contract import Effect, Json
 from gateway.routing.bindings import Compiler, Signature
+from gateway.routing.composites import Composer
 from gateway.routing.contracts import Exposed
+from gateway.routing.freshness import freshness_of
 from gateway.routing.invalid import Where, validated
 from gateway.routing.messages import Messages
-from gateway.routing.model import Binding, Expression, Route
+from gateway.routing.model import ApprovalRule, Binding, Expression, Route
 from gateway.routing.paths import declared, path_of
 from gateway.routing.report import Document, Place, Report
-from gateway.routing.schema import BindingModel, CostModel, Extension, ReplacementModel
+from gateway.routing.schema import ApprovalModel, BindingModel, CostModel, Extension, ReplacementModel
 from gateway.routing.shown import is_sparse
 from gateway.routing.upstreams import Upstreams
 
@@ -55,8 +57,9 @@ def _draft(operation: Exposed, messages: Messages, report: Report) -> _Draft:
     body = messages.body(operation)
     status, reply = messages.reply(operation)
     is_list = reply is not None and {"items", "next"} <= set(declared(reply))
-    signature = Signature(operation.operation_id, parameters, body, reply, is_list, whole)
     extension, examples = _extension(operation, report), messages.examples(operation)
+    effect = Effect.READ if extension is None else extension.effect
+    signature = Signature(operation.operation_id, parameters, body, reply, is_list, whole, effect)
     return _Draft(operation, extension, status, messages.content(operation), signature, examples)
 
 
@@ -78,7 +81,7 @@ def _route(draft: _Draft, signatures: Mapping[str, Signature], upstreams: Upstre
     if extension is None:
         return None
     place = (*operation.place, "x-gateway")
-    compiler = Compiler(operation.document, upstreams, report)
+    compiler = Composer(operation.document, upstreams, report)
     legacy, replacement, missing = _there(extension, upstreams)
     sides = {} if legacy is None else {"legacy": compiler.binding(legacy, signature, (*place, "legacy"))}
     if replacement is not None:
@@ -105,7 +108,11 @@ def _route(draft: _Draft, signatures: Mapping[str, Signature], upstreams: Upstre
         enforcement=extension.enforcement,
         is_list=signature.is_list,
         both_ways=signature.is_list and "previous" in declared(signature.reply or {}),
+        plan=extension.plan is not None,
+        approval=_approval(extension.approval, compiler, signature, (*place, "approval")),
+        max_affected=extension.max_affected,
         location=extension.location,
+        freshness=freshness_of(extension.freshness),
         deadline=extension.deadline,
         cost=cost.estimate if isinstance(cost, CostModel) else cost,
         measured=_measured(cost, compiler, signature, place),
@@ -146,6 +153,17 @@ def _measured(
     if not isinstance(cost, CostModel):
         return None
     return compiler.measured(cost.measured, signature, (*place, "cost", "measured"))
+
+
+def _approval(
+    model: ApprovalModel | Literal["required"] | None, compiler: Compiler, signature: Signature, place: Place
+) -> ApprovalRule | None:
+    if model is None:
+        return None
+    if not isinstance(model, ApprovalModel):
+        return ApprovalRule()
+    when = None if model.when is None else compiler.condition(model.when, signature, (*place, "when"))
+    return ApprovalRule(model.needed, when)
 
 
 def _group(operation: Exposed) -> str:

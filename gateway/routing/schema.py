@@ -9,6 +9,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 from adapters import registry
 from adapters.contract import Effect
 from adapters.secret import Secret
+from gateway.routing.captures import CaptureModel
+from gateway.routing.compose_schema import ComposeModel
+from gateway.routing.events_schema import Events
+from gateway.routing.freshness import FreshnessModel
 from gateway.routing.identity import Identity
 from gateway.routing.rings import ring_secrets
 from gateway.routing.units import Duration, Size
@@ -33,6 +37,9 @@ class Upstream(BaseModel):
     concurrency: int = Field(default=8, ge=1, le=1000, description="How many calls may run at once.")
     queue: int = Field(
         default=64, ge=0, le=100_000, description="How many calls may wait for their turn; more are refused."
+    )
+    changes: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")], CaptureModel] = Field(
+        default_factory=dict, max_length=100, description="What is captured of it, by name."
     )
 
 
@@ -62,6 +69,12 @@ class Stores(_Model):
         description="Where limits are counted: memory: on this host; redis://HOST:PORT/DB, rediss:// or unix://PATH "
         "for a fleet.",
     )
+    cache: str = Field(
+        default="memory:",
+        pattern="^(memory:$|rediss?://.|unix://.)",
+        description="Where answers are kept: memory: in each worker; redis://HOST:PORT/DB, rediss:// or unix://PATH "
+        "beside that, for a fleet.",
+    )
     audit: str = Field(
         default="embedded:",
         pattern="^(embedded:$|postgres(ql)?://.|env:.|file:/.)",
@@ -80,7 +93,7 @@ class Receiver(_Model):
     secret: Secret = Field(description="What signs the messages, by reference: a text, or whsec_ and base64.")
 
 
-RingName: TypeAlias = Literal["pepper", "cursor", "tokens", "audit", "arguments"]
+RingName: TypeAlias = Literal["pepper", "cursor", "tokens", "audit", "arguments", "plan"]
 """The gateway's own keys that an operator may give."""
 
 
@@ -101,11 +114,20 @@ class Gateway(_Model):
     notify: tuple[Receiver, ...] = Field(
         default=(), max_length=20, description="Who is told of flips, rollbacks and approvals, by webhooks."
     )
+    events: Events = Field(default=Events(), description="Who is told of what changes in the systems.")
     keys: dict[RingName, Annotated[Secret, AfterValidator(_is_ring)]] = Field(
         default_factory=dict,
         description="The gateway's own keys, given instead of made in the state folder: 32 bytes in base64url each, "
         "several separated by commas, the one that signs first.",
     )
+
+    @model_validator(mode="after")
+    def _captured(self) -> Gateway:
+        there = {f"{name}.{own}" for name, each in self.upstreams.items() for own in each.changes}
+        for name, webhook in self.events.webhooks.items():
+            for source in sorted(set(webhook.sources) - there):
+                raise ValueError(f"webhook '{name}' is told of '{source}', which no upstream's changes capture")
+        return self
 
 
 class BindingModel(_Model):
@@ -163,32 +185,22 @@ class ReplacementModel(BindingModel):
         return self
 
 
-class StepModel(_Model):
-    """One call of another route."""
-
-    route: str = Field(description="The operationId of the route to call.")
-    input: dict[str, str | int | float | bool | None] = Field(
-        default_factory=dict, description="The route's parameters and body members: JMESPath, earlier steps included."
-    )
-    on_error: Literal["fail", "omit"] | dict[Literal["default"], Any] = Field(
-        default="fail", description="What a failure means: fail the whole, omit the step, or use {default: VALUE}."
-    )
-
-
-class ComposeModel(_Model):
-    """A route served by several routes."""
-
-    steps: dict[Annotated[str, Field(pattern="^[a-z_][a-z0-9_]*$")], StepModel] = Field(
-        min_length=1, max_length=25, description="The calls by name; they run as parallel as their inputs allow."
-    )
-    output: str = Field(description="JMESPath over the steps' reply bodies by name; an omitted one is absent.")
-
-
 class CostModel(_Model):
     """What a call costs, before it is made and after."""
 
     estimate: int = Field(ge=0, le=1_000_000_000, description="What a budget must have left for the call to be made.")
     measured: str = Field(description="JMESPath over the reply: a number, what the call really cost.")
+
+
+class ApprovalModel(_Model):
+    """Which calls need other people's yes, and how many."""
+
+    when: str | None = Field(
+        default=None,
+        description="JMESPath over what `input` reads, such as body.priority == 'urgent': the calls that need it. Left "
+        "out: all. What can't be evaluated needs it.",
+    )
+    needed: int = Field(default=1, ge=1, le=5, description="How many people must say yes.")
 
 
 class Extension(_Model):
@@ -211,10 +223,25 @@ class Extension(_Model):
     enforcement: Literal["strict", "shape", "off"] = Field(
         default="strict", description="A reply that breaks the contract is refused (502), trimmed to it, or passed."
     )
+    freshness: FreshnessModel | None = Field(
+        default=None, description="Whether answers are kept, and how long they serve; left out: each is live."
+    )
     deadline: Duration | None = Field(default=None, description="How long this route may take.")
     cost: Annotated[int, Field(ge=0, le=1_000_000_000)] | CostModel | None = Field(
         default=None,
         description="What a call counts against budgets; default: 1, and for a composite the sum of its steps.",
+    )
+    plan: Literal["required"] | None = Field(
+        default=None, description="A write that must be tried first: its calls bring the dry run's plan token."
+    )
+    approval: Literal["required"] | ApprovalModel | None = Field(
+        default=None, description="Calls that another person must say yes to: all, or some of them."
+    )
+    max_affected: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000_000,
+        description="How many rows a call may change; one that would change more is taken back and refused.",
     )
     location: str | None = Field(
         default=None,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from adapters.contract import Json
-from gateway.call import Call
+from gateway.call import Call, id_within
 from gateway.routing.model import Expression
 
 
@@ -28,9 +28,25 @@ def _principal(call: Call) -> Json:
     }
 
 
+def now_text() -> str:
+    """The time as mappings read it, such as 2026-11-21T10:00:00Z."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _steps(call: Call) -> Iterator[str]:
+    """The names of the steps that lead to the call, its own first."""
+    at: Call | None = call
+    while at is not None and at.parent is not None:
+        yield at.step
+        at = at.parent
+
+
 def _facts(call: Call) -> Json:
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"id": call.id, "time": now, "idempotency_key": call.idempotency_key}
+    # What was shown is what is made: a write that was tried has the id and the time of its dry run.
+    id, now = (call.id, now_text()) if call.planned is None else call.planned[:2]
+    if call.parent is not None:  # two steps of a composite don't make entities of one id
+        id = id_within(id, *_steps(call))
+    return {"id": id, "time": now, "idempotency_key": call.idempotency_key}
 
 
 _SCOPE: Mapping[str, Callable[[Call], Json]] = {

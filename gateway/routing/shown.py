@@ -49,7 +49,7 @@ def claims(expressions: Iterable[Expression]) -> frozenset[str]:
 def claimed_by(route: Route) -> frozenset[str]:
     """Of `fields` and `expand`, those that some binding or step of a route reads itself."""
     steps = () if route.compose is None else route.compose.steps
-    read = claims([each for step in steps for each in step.input.values()])
+    read = claims([each for step in steps for each in step.reads()])
     return read.union(*(each.claims for each in (route.legacy, route.replacement) if each is not None))
 
 

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from adapters import registry
 from adapters.contract import Adapter, Kind, Workspace
 from adapters.errors import ConfigError, ConfigProblem
+from gateway.routing.capture_checks import check_captures
 from gateway.routing.invalid import Where, validated
 from gateway.routing.model import Finding, UpstreamSpec
 from gateway.routing.report import Document, Place, Report, place_of
@@ -78,9 +79,13 @@ def _build(
         common.deadline,
         common.concurrency,
         common.queue,
+        common.changes,
     )
     adapter = around.existing.get(spec.digest) or _adapter(kind, spec, files, place, around, report)
-    return None if adapter is None else (spec, adapter)
+    if adapter is None:
+        return None
+    check_captures(common.changes, adapter, place, around.document, report)
+    return spec, adapter
 
 
 def _kind(data: Any, place: Place, around: Surroundings, report: Report) -> Kind | None:

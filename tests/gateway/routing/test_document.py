@@ -76,14 +76,22 @@ def test_a_caller_sees_what_it_may_use(files: dict[str, bytes], load: Callable[.
     document = _document(files, load)
     seen = visible(document, {"remove_thing"})
     assert [list(item) for item in seen["paths"].values()] == [["delete"]]
-    assert set(seen["components"]["schemas"]) == {"Problem"}
+    assert set(seen["components"]["schemas"]) == {"DryRun", "Problem"}
     assert set(seen["components"]["headers"]) == {"RateLimit", "Retry-After"}
     assert [tag["name"] for tag in seen["tags"]] == ["more"]
     whole = visible(document, {"get_thing", "remove_thing"})
-    assert set(whole["components"]["schemas"]) == {"Problem", "Thing", "ThingId"}
+    assert set(whole["components"]["schemas"]) == {"DryRun", "Problem", "Thing", "ThingId"}
     nothing = visible(document, set())
     assert nothing["paths"] == {}
     assert set(nothing["components"]) == {"securitySchemes"}
+
+
+def test_a_write_says_that_it_may_be_tried_and_may_wait(files: dict[str, bytes], load: Callable[..., Loaded]) -> None:
+    document = dict(load(read_workspace(Path(__file__).parents[3])).compiled.document)
+    responses = document["paths"]["/tasks"]["post"]["responses"]
+    assert set(responses["200"]["content"]) == {"application/vnd.figway.dry-run+json"}
+    assert set(responses["202"]["content"]) == {"application/json", "application/problem+json"}
+    assert set(document["paths"]["/tasks"]["get"]["responses"]["200"]["content"]) == {"application/json"}
 
 
 def test_the_demos_workspace_is_sound_and_every_example_fits(load: Callable[..., Loaded]) -> None:
@@ -103,4 +111,5 @@ def _media(operation: dict[str, Any]) -> list[dict[str, Any]]:
     """The JSON bodies of the request and of success."""
     successes = [response for code, response in operation["responses"].items() if code.startswith("2")]
     bodies = [*successes, operation.get("requestBody", {})]
-    return [body["content"]["application/json"] for body in bodies if body]
+    json = "application/json"
+    return [body["content"][json] for body in bodies if json in body.get("content", ())]

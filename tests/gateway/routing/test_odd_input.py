@@ -55,6 +55,18 @@ def test_an_odd_value_anywhere_is_told(files: dict[str, bytes], data: st.DataObj
     assert all(str(finding) for finding in findings)
 
 
+@pytest.mark.parametrize("odd", ["1" + "0" * 30, r'"\ud800"'], ids=["number", "surrogate"])
+@pytest.mark.parametrize("key", ["description", "example"])
+def test_what_json_cant_hold_is_no_crash(files: dict[str, bytes], key: str, odd: str) -> None:
+    changed = {**files, "openapi/things.yaml": files["openapi/things.yaml"] + f"\nx-odd: {{{key}: {odd}}}\n".encode()}
+    findings: tuple[Finding, ...] = ()
+    try:
+        compile_workspace(changed, cache=Path(gettempdir()) / "figway-unused", environment={}, strict_secrets=False)
+    except InvalidWorkspace as error:
+        findings = error.findings
+    assert all(str(finding) for finding in findings)
+
+
 def test_a_reply_without_media_types_is_told(files: dict[str, bytes]) -> None:
     changed = yaml.safe_load(files["openapi/things.yaml"])
     changed["paths"]["/things/{thing_id}"]["get"]["responses"]["200"]["content"] = None

@@ -1,0 +1,105 @@
+"""What is captured of an upstream: `changes` of `gateway.yaml`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple, cast
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from adapters.capabilities import SupportsForm, SupportsSharing
+from adapters.changes import Asked, Form
+from adapters.contract import Adapter
+from gateway.routing.units import Duration, Size
+
+Method = Literal["slot", "binlog", "outbox", "watermark", "diff"]
+
+
+class CaptureModel(BaseModel):
+    """What is captured, and how its changes are known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: Method = Field(
+        description="slot (PostgreSQL), binlog (MariaDB), outbox (triggers), watermark (a column that grows), or diff "
+        "(all is read and compared)."
+    )
+    table: str | None = Field(
+        default=None, min_length=1, description="The table or dataset; left out: what the capture is called."
+    )
+    operation: str | None = Field(
+        default=None, min_length=1, description="In place of a table: a read operation whose answer is compared."
+    )
+    input: dict[str, Any] = Field(default_factory=dict, description="The operation's input.")
+    items: str = Field(default="items", description="JMESPath over the operation's result: the list of entities.")
+    key: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), max_length=16, description="The members that tell an operation's entities apart."
+    )
+    column: str | None = Field(
+        default=None, min_length=1, description="With watermark: the column that each change makes greater."
+    )
+    overlap: Duration = Field(
+        default=60.0, description="With watermark: how far back it looks each time, for what is committed late."
+    )
+    every: Duration | None = Field(
+        default=None,
+        description="How often all is read and compared: 1h with watermark, 1m with an operation's diff.",
+    )
+    most_deletes: int = Field(
+        default=20, ge=0, le=100, description="Of 100 rows, how many may be gone at once before somebody has to agree."
+    )
+    keeps: Size = Field(
+        default=2**30, description="Beyond how much that the source keeps for it an alarm is raised, such as 1GiB."
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> CaptureModel:
+        polled = self.method == "watermark" or self.operation is not None
+        if self.operation is not None and (self.method != "diff" or self.table is not None or not self.key):
+            raise ValueError("an operation is captured by method diff, with a key and without a table")
+        if self.operation is None and (self.key or self.input or self.items != "items"):
+            raise ValueError("key, input and items are an operation's")
+        if (self.column is None) == (self.method == "watermark"):
+            raise ValueError("a column is what method watermark needs, and it alone")
+        if self.every is not None and not polled:
+            raise ValueError("every is for method watermark, and for an operation's diff")
+        return self
+
+    def asked(self, upstream: str, name: str) -> Asked:
+        """As an adapter is asked for it."""
+        return Asked(name, self.table or name, self.method, f"figway_{upstream}")
+
+    def digest(self, form: Form | None) -> str:
+        """Another one where it is captured, or its rows are spelt, otherwise: then it is to be loaded anew."""
+        what = self.model_dump_json(include={"method", "table", "operation", "input", "items", "key", "column"})
+        return hashlib.sha256((what + (form.digest() if form is not None else "")).encode()).hexdigest()
+
+    def form(self, adapter: Adapter, name: str) -> Form | None:
+        """What its rows can be asked for; None: nothing."""
+        if self.operation is not None or not isinstance(adapter, SupportsForm):
+            return None
+        return adapter.form(self.table or name)
+
+
+class Materialized(NamedTuple):
+    """Where an operation is answered without the upstream: the capture `UPSTREAM.CAPTURE` of its table."""
+
+    capture: str
+    digest: str
+    form: Form
+    verb: Literal["get", "list"]
+
+
+def materialized(
+    upstream: str, changes: Mapping[str, CaptureModel], adapter: Adapter, operation: str
+) -> Materialized | None:
+    """The capture from whose rows an operation can be answered, for whoever calls; None: there is none."""
+    table, _, verb = operation.rpartition(".")
+    if verb not in ("get", "list") or not isinstance(adapter, SupportsSharing) or adapter.reads_caller(operation):
+        return None
+    for name, model in changes.items():
+        form = model.form(adapter, name)
+        if form is not None and (model.table or name) == table:
+            return Materialized(f"{upstream}.{name}", model.digest(form), form, cast(Literal["get", "list"], verb))
+    return None
