@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from adapters.contract import Json
 from adapters.errors import pointer
+from gateway.instants import spelt
 from gateway.lineage.origins import Origin, Origins, Told, binding_of, output_of, sides_of, used
 from gateway.lineage.places import line_of
-from gateway.routing.model import Compiled, Route
+from gateway.routing.model import Compiled, Route, Step
 
 Elements: TypeAlias = Callable[[str, str, str], str | None]
 """From an upstream, its operation and a JSON Pointer into what it answers to the upstream's own name for it."""
+May: TypeAlias = Callable[[str], bool]
+"""Whether whoever asks may call the route of an operationId."""
 Record: TypeAlias = Mapping[str, Any]
 """An audit record of kind `call`, as `gateway/audit/README.md` describes it."""
 
@@ -31,9 +35,10 @@ def told_without_snapshot(record: Record) -> dict[str, Json]:
         "operation": record["operation"],
         "route": record["route"],
         "status": record["status"],
-        "replied": _spelt(replied),
+        "run": record.get("run"),
+        "replied": spelt(replied, "milliseconds"),
         "served_by": record.get("served_by"),
-        "as_of": _spelt(oldest) if oldest is not None else None,
+        "as_of": spelt(oldest, "milliseconds") if oldest is not None else None,
         "age": _age(oldest, replied) if oldest is not None else None,
         "snapshot": {"version": record["snapshot"]},
         "calls": calls,
@@ -42,8 +47,11 @@ def told_without_snapshot(record: Record) -> dict[str, Json]:
     }
 
 
-def told(record: Record, compiled: Compiled, origins: Origins, elements: Elements) -> dict[str, Json]:
-    """The whole answer. A reply that was a problem has no fields."""
+def told(
+    record: Record, compiled: Compiled, origins: Origins, elements: Elements, may: May = lambda _: True
+) -> dict[str, Json]:
+    """The whole answer, but for the parts of routes that whoever asks may not call. A reply that was a problem has no
+    fields."""
     answer = told_without_snapshot(record)
     answer["snapshot"]["hash"] = compiled.hash
     route = origins.route(record["operation"])
@@ -56,7 +64,8 @@ def told(record: Record, compiled: Compiled, origins: Origins, elements: Element
     examples = (record.get("noted") or {}).get("mocked")
     if examples:
         answer["note"] = f"Parts of the reply were examples made from the contract: those of {', '.join(examples)}."
-    found = origins.fields(route, side) if record["status"] < _OK else []
+    found = [_seen(each, may) for each in origins.fields(route, side)] if record["status"] < _OK else []
+    answer |= _steps(record, origins, may)
     names = used(found) or [route.operation_id]
     routes = [each for name in names if (each := origins.route(name)) is not None]
     mapped = [(each, which) for each in routes for which in sides_of(each, side)]
@@ -65,6 +74,37 @@ def told(record: Record, compiled: Compiled, origins: Origins, elements: Element
     called = [(call["upstream"], call["operation"]) for call in answer["calls"]]
     answer["fields"] = [_field(each, numbers, called, elements) for each in found]
     return answer
+
+
+def _seen(told: Told, may: May) -> Told:
+    origins, when = (frozenset(each for each in of if all(map(may, each.through))) for of in (told.origins, told.when))
+    return replace(told, origins=origins, when=when)
+
+
+def _steps(record: Record, origins: Origins, may: May) -> dict[str, Json]:
+    """Of a composite, when each step ran and how it ended, with the expressions that made its input."""
+    noted = (record.get("noted") or {}).get("steps")
+    if not noted:
+        return {}
+    seen = [each for each in noted if may(each["route"])]
+    return {"steps": [{**each, **_asked(each["step"], record["operation"], origins)} for each in seen]}
+
+
+def _asked(step: str, operation: str, origins: Origins) -> dict[str, Json]:
+    *outer, last = step.split(".")
+    for name in outer:
+        operation = next((each.route for each in _of(operation, origins) if each.name == name), "")
+    found = next((each for each in _of(operation, origins) if each.name == last), None)
+    if found is None:
+        return {}
+    conditions = {"when": found.when, "for_each": found.for_each}
+    told: dict[str, Json] = {"input": {name: each.source for name, each in found.input.items()}}
+    return told | {name: each.source for name, each in conditions.items() if each is not None}
+
+
+def _of(operation: str, origins: Origins) -> tuple[Step, ...]:
+    route = origins.route(operation)
+    return () if route is None or route.compose is None else route.compose.steps
 
 
 def _call(call: Mapping[str, Any], replied: datetime) -> dict[str, Json]:
@@ -145,10 +185,6 @@ def _through(origin: Origin, numbers: _Numbers) -> Iterator[int]:
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def _spelt(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _age(as_of: datetime, replied: datetime) -> float:

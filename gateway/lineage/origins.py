@@ -96,14 +96,14 @@ class Origins:
 
     def _of_step(self, route: Route, side: str | None, on: Dependency, way: _Way, depth: int) -> Iterator[Origin]:
         """Where a place among the steps' results came from; `way` says which of a step's dependencies count."""
-        steps = {step.name: step.route for step in route.compose.steps} if route.compose is not None else {}
+        steps = {step.name: step for step in route.compose.steps} if route.compose is not None else {}
         names = [on.place[0]] if on.place and on.place[0] != ANY else list(steps)
         for name in names:
-            target = self._routes.get(steps.get(name, ""))
+            target = self._routes.get(steps[name].route) if name in steps else None
             if target is None:
                 continue
             flow = self._flow(target, side)
-            for segment in on.place[1:]:
+            for segment in on.place[1 if steps[name].for_each is None else 2 :]:  # a list has a reply for each item
                 flow = _into(flow, segment)
             inner = way(flow) if on.whole else presence(flow)
             for origin in self._of(target, side, inner, way, depth + 1):

@@ -9,7 +9,7 @@ from threading import Lock
 
 from adapters.capabilities import SupportsElements
 from adapters.contract import Adapter, Json
-from gateway.lineage.answer import Record, told, told_without_snapshot
+from gateway.lineage.answer import May, Record, told, told_without_snapshot
 from gateway.lineage.origins import Origins
 from gateway.routing.groups import stages_of
 from gateway.routing.load import compile_workspace
@@ -70,13 +70,16 @@ def stored(state: State, cache: Path, environment: Mapping[str, str]) -> Snapsho
     return Snapshots(load)
 
 
-def explained(record: Record, snapshots: Snapshots, served: Callable[[], Mappings | None]) -> dict[str, Json]:
-    """What is told of the call of a record; without its fields when its snapshot can't be had any more. Blocks."""
+def explained(
+    record: Record, snapshots: Snapshots, served: Callable[[], Mappings | None], may: May = lambda _: True
+) -> dict[str, Json]:
+    """What is told of the call of a record; without its fields when its snapshot can't be had any more, and without the
+    parts of routes that whoever asks may not call. Blocks."""
     try:
         found = snapshots.get(record["snapshot"], served)
     except (NoSuchSnapshot, InvalidWorkspace):
         return {**told_without_snapshot(record), "note": "The snapshot that served the call can't be loaded."}
-    return told(record, found.compiled, found.origins, found.element)
+    return told(record, found.compiled, found.origins, found.element, may)
 
 
 def call_of(records: Iterable[Record]) -> Record | None:

@@ -21,9 +21,9 @@ from time import monotonic_ns
 from typing import Literal, Protocol, TypeAlias, get_args
 
 from gateway.store.contract import StoreError
-from gateway.store.shared import started
+from gateway.store.shared import make_file, started
 
-Purpose: TypeAlias = Literal["sandwich", "reverse", "reconcile", "replay", "probe"]
+Purpose: TypeAlias = Literal["sandwich", "reverse", "reconcile", "replay", "probe", "refresh"]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 RATE = 1.0
 """Extra calls a second, where nobody says otherwise."""
@@ -77,13 +77,7 @@ class Budget:
     def open(cls, path: Path) -> Budget:
         """Maps the file, making it where there is none that this version can read; raises `StoreError`."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                if os.fstat(descriptor).st_size < _SIZE:
-                    os.ftruncate(descriptor, _SIZE)
-            finally:
-                os.close(descriptor)
+            make_file(path, _SIZE)
             budget = cls(path)
         except (OSError, ValueError) as error:
             raise StoreError(f"the shared memory {path} can't be opened: {error}") from error

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from gateway.audit.note import BadNote, PublicKey, Signer, opened
+from gateway.instants import spelt_of
 from gateway.migration.decommission_page import DAYS
 from gateway.migration.model import Group, Stage
 from gateway.migration.plan import shown, words
@@ -91,18 +92,20 @@ def judged(facts: Facts, days: int = DAYS, now: float | None = None) -> dict[str
     done = [each for each in facts.brownouts if each.until <= now]
     found: dict[str, Any] = {
         "group": facts.group.name,
-        "time": _text(now),
+        "time": spelt_of(now),
         "snapshot": facts.version,
         "stage": shown(facts.group.stage),
         "legacy": [{"upstream": upstream, "operation": name} for upstream, name in sorted(facts.legacy) if name],
-        "laid_down": None if laid is None else _text(laid),
-        "quiet_since": None if quiet is None else _text(quiet),
+        "laid_down": None if laid is None else spelt_of(laid),
+        "quiet_since": None if quiet is None else spelt_of(quiet),
         "days": {"needed": days, "quiet": whole, "month_ends": [each.isoformat() for each in ends]},
         "called_since": _called(since),
         "last_callers": [_caller(each) for each in facts.callers[:_SHOWN]],
         "waiting": dict(facts.waiting),
         "reconciliation": None if facts.reconciliation is None else dict(facts.reconciliation),
-        "brownouts": [{**each.document(), "begun": _text(each.begun), "until": _text(each.until)} for each in done],
+        "brownouts": [
+            {**each.document(), "begun": spelt_of(each.begun), "until": spelt_of(each.until)} for each in done
+        ],
         "history": {"unbroken": not broken, "head": chain, "snapshots": _moves(facts)},
     }
     refused = _refused(facts, laid, quiet, days, whole, ends, broken, bool(done))
@@ -126,7 +129,7 @@ def _refused(
         late = next((each for each in facts.callers if each.last >= laid), None)
         if late is not None:
             sentences.append(
-                f"{_who(late)} asked {late.upstream} {late.operation or 'how it is'} at {_text(late.last)}, after it "
+                f"{_who(late)} asked {late.upstream} {late.operation or 'how it is'} at {spelt_of(late.last)}, after it "
                 "was laid down: the days count from there"
             )
     if laid is not None and not ends:
@@ -180,7 +183,7 @@ def _called(callers: Sequence[Caller]) -> dict[str, int]:
 
 
 def _caller(caller: Caller) -> dict[str, Any]:
-    about = {**caller._asdict(), "last": _text(caller.last), "purpose": PURPOSES[caller.purpose]}
+    about = {**caller._asdict(), "last": spelt_of(caller.last), "purpose": PURPOSES[caller.purpose]}
     return {name: value for name, value in about.items() if value != ""}
 
 
@@ -235,7 +238,3 @@ def verified(evidence: Mapping[str, Any], keys: Mapping[str, PublicKey]) -> None
 def _note(evidence: Mapping[str, Any]) -> str:
     canonical = orjson.dumps(evidence, option=orjson.OPT_SORT_KEYS, default=str)
     return f"figway-evidence/{evidence['group']}\n{sha256(canonical).hexdigest()}\ntime {evidence['time']}\n"
-
-
-def _text(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

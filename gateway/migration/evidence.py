@@ -13,12 +13,10 @@ nothing. What goes wrong is first looked up among the incidents, and noted there
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -29,6 +27,7 @@ from gateway.migration.model import Side, Stage
 from gateway.migration.remembered import Remembered
 from gateway.migration.totals import Arm, Totals, Verdicts, distinct
 from gateway.store.contract import StoreError
+from gateway.store.shared import locked
 
 GROUPS = 1024
 """Groups that a host keeps evidence of."""
@@ -94,7 +93,7 @@ class Evidence:
             evidence = cls(path, row)
         except (OSError, ValueError) as error:
             raise StoreError(f"the evidence {path} can't be opened: {error}") from error
-        with evidence._locked():
+        with locked(evidence._file):
             evidence._prepare(row)
         return evidence
 
@@ -146,7 +145,7 @@ class Evidence:
         found = self._find(table, identity, epoch)
         if found is not None and self._words[found] == epoch << 54 | identity:
             return False
-        with self._locked():
+        with locked(self._file):
             found = self._find(table, identity, epoch)
             if found is None:  # so much goes wrong that it isn't told apart any more
                 return True
@@ -207,7 +206,7 @@ class Evidence:
         if record == _GROUPS_AT + GROUPS * _GROUP:
             raise StoreError(f"there is evidence of {GROUPS} groups already")
         of, words = _key(repr(replace(stage, frozen=False))), self._words  # that writes stand still passes
-        with self._locked():
+        with locked(self._file):
             known, generation = words[record + _STAGE], words[record + _GENERATION]
             if of != known and version >= generation + (known != 0):
                 words[record + _STAGE] = 0  # and last: a crash on the way leaves one that is begun again
@@ -269,7 +268,7 @@ class Evidence:
         that nobody reads."""
         place = self._places.get(group)
         if place is None:
-            with self._locked():
+            with locked(self._file):
                 index = self._record(_key(group))
             place = self._places[group] = (_GROUPS_AT + index * _GROUP, self._row + 8 + index * _BLOCK)
         return place
@@ -282,14 +281,6 @@ class Evidence:
                 self._words[at] = key
                 return index
         return GROUPS
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
 
 
 def _key(text: str) -> int:

@@ -9,12 +9,12 @@ entities may share a counter: then a reader is sent to the side that is always r
 from __future__ import annotations
 
 import mmap
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from zlib import crc32
 
 from gateway.store.contract import StoreError
+from gateway.store.shared import make_file
 
 _OPEN, _CHANGES = 0, 1
 _GROUPS_AT, _GROUPS = 8, 1024
@@ -27,14 +27,9 @@ class Pending:
 
     def __init__(self, path: Path) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                if os.fstat(descriptor).st_size < 8 * _WORDS:
-                    os.ftruncate(descriptor, 8 * _WORDS)
-                self._map = mmap.mmap(descriptor, 8 * _WORDS)
-            finally:
-                os.close(descriptor)
+            make_file(path, 8 * _WORDS)
+            with path.open("r+b") as file:
+                self._map = mmap.mmap(file.fileno(), 8 * _WORDS)
         except (OSError, ValueError) as error:
             raise StoreError(f"the shared memory {path} can't be opened: {error}") from error
         self._words = memoryview(self._map).cast("Q")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple, TypeAlias
 
@@ -12,7 +12,7 @@ from adapters.contract import Context, Effect, Json, Result
 from gateway.call import Call, Reply
 from gateway.identity.keyrings import Keyrings
 from gateway.invoker import Invoker
-from gateway.migration.budget import RATE, Budget
+from gateway.migration.budget import RATE, Budget, Claim, Strained
 from gateway.migration.choose import BOTH, choose
 from gateway.migration.compare.comparer import Comparer, compile_parity
 from gateway.migration.compare.model import Comparison, Observed
@@ -55,6 +55,8 @@ class Migrating:
     """Whether dry runs are proven to be ones."""
     pending: Callable[[str, str | None], bool] | None = None
     """Whether an entity of a group (None: any) has a write that one side hasn't seen."""
+    rates: dict[str, float] = field(default_factory=dict)
+    """Extra calls a second that upstreams may be asked, by name, as the snapshot that is served says."""
 
     @classmethod
     def open(
@@ -70,6 +72,10 @@ class Migrating:
         budget, tally = Budget.open(folder.path / "budget"), Tally(folder.path / "legacy.db")
         proofs = Proofs(folder.parity)
         return cls(rings["side"], notes, budget, samples, tally, proofs, pending)
+
+    def refreshing(self, upstream: Strained, seconds: float) -> Claim | None:
+        """A claim to one call that gets an answer ahead of who will ask for it; None: not now."""
+        return self.budget.take(upstream, "refresh", seconds, self.rates.get(upstream.name, RATE))
 
     def close(self) -> None:
         """Writes what isn't written, and unmaps the files."""
@@ -208,6 +214,8 @@ class Reads:
     def begin(self, version: int, before: Reads | None) -> None:
         """From now on this is served: evidence of groups whose stage has changed starts anew, and what was asked aside
         `before` ends, and isn't noted."""
+        self._means.rates.clear()
+        self._means.rates.update(self._rates)
         for name, group in self._groups.items():
             self._means.notes.begin(name, version, group.stage)
         if before is not None:

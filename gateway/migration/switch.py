@@ -8,16 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from gateway.call import Call, Reply
-from gateway.errors import (
-    BadRequest,
-    BudgetExhausted,
-    Closed,
-    DeadlineExceeded,
-    Overloaded,
-    Problem,
-    QuotaExhausted,
-    RateLimited,
-)
+from gateway.control_errors import Stale
+from gateway.errors import BadRequest, DeadlineExceeded, Overloaded, Problem
+from gateway.limit_errors import BudgetExhausted, Closed, QuotaExhausted, RateLimited, RunExhausted
 from gateway.migration.choose import BOTH, Choose
 from gateway.migration.model import Side, Stage
 from gateway.pipeline import Handler
@@ -26,7 +19,7 @@ _IN_A_HURRY = 0.5
 """A call that ran out of time says something of the side only when it had this share of its route's time."""
 
 
-_LIMITS = (RateLimited, QuotaExhausted, BudgetExhausted, Closed, Overloaded)
+_LIMITS = (RateLimited, QuotaExhausted, BudgetExhausted, RunExhausted, Closed, Overloaded)
 
 
 class Notes(Protocol):
@@ -94,12 +87,17 @@ def switch(
             reply = await sides[side](call)
         except Problem as problem:
             # Neither a limit nor the half of a split read that isn't under trial says anything of the side.
-            if isinstance(problem, _LIMITS) or (side == "replacement" and call.side == "legacy"):
+            idle = isinstance(problem, Stale) and problem.__cause__ is None  # the side wasn't asked
+            if idle or isinstance(problem, _LIMITS) or (side == "replacement" and call.side == "legacy"):
                 raise
             note(side, bucket, time.perf_counter() - started, problem)
             if told is not None:
                 told(call, side, bucket, problem)
             raise
+        if reply.stored:  # which says nothing of the side as it is now, unless that failed
+            if isinstance(reply.failed, Problem):
+                note(side, bucket, time.perf_counter() - started, reply.failed)
+            return reply
         note(side, bucket, time.perf_counter() - started, None)
         if told is not None:
             told(call, side, bucket, reply)

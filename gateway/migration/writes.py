@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from adapters.contract import Effect
 from gateway.call import Call, Reply, new_id
-from gateway.control_errors import PreconditionFailed
+from gateway.control_errors import PlanRefused, PreconditionFailed
 from gateway.errors import (
     AuditUnavailable,
     Conflict,
@@ -39,7 +39,7 @@ from gateway.routing.model import Route
 from gateway.upstream import NeverHappened
 
 DUAL = ("dual_legacy", "dual_new")
-REFUSED = (NotFound, Conflict, Rejected, InvalidRequest, PreconditionFailed)
+REFUSED = (NotFound, Conflict, Rejected, InvalidRequest, PreconditionFailed, PlanRefused)
 """A side's definite no: nothing has changed."""
 NOT_SENT = (UpstreamBusy, UpstreamUnavailable, UpstreamRefused, Forbidden, AuditUnavailable, Overloaded)
 """Nothing has reached the side."""

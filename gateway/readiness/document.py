@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.instants import spelt
 from gateway.readiness.estate import Report, Row, System
 from gateway.readiness.model import QUESTIONS, SECOND
 
@@ -12,7 +13,7 @@ def document(report: Report) -> dict[str, Any]:
     """The whole report. Times are in milliseconds; what wasn't measured is null."""
     verdicts = [each.verdict for each in report.answers()]
     return {
-        "made": report.made.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "made": spelt(report.made),
         "live": report.live,
         "calls": report.calls,
         "limit_ms": round(SECOND * 1000),

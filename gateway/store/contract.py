@@ -26,6 +26,9 @@ NO_EVIDENCE: Mapping[str, Any] = MappingProxyType({})
 MOST_REVOKED = 100_000
 """Revocations of tokens that are in force at a time: each worker holds them all."""
 
+MOST_STOPS = 10_000
+"""Stops that are in force at a time: each worker holds them all."""
+
 
 class StoreError(Exception):
     """The store can't do what was asked; the message is one sentence for an operator."""
@@ -112,6 +115,20 @@ class StoredKey:
     used: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StoredStop:
+    """A kill switch that is thrown: calls that are all of what it names are refused. One at least of `agent`, `run`
+    and `operation` (an operationId) is named; None means any. `time` is aware, UTC."""
+
+    id: str
+    agent: str | None
+    run: str | None
+    operation: str | None
+    reason: str
+    author: str
+    time: datetime
+
+
 class State(Protocol):
     """One state store. Snapshots are only ever added: a step back is a new snapshot with an old one's files."""
 
@@ -171,6 +188,19 @@ class State(Protocol):
 
     def revoked_tokens(self, at: datetime) -> frozenset[str]:
         """The ids of the tokens whose revocation is in force."""
+        ...
+
+    def add_stop(self, stop: StoredStop) -> StoredStop:
+        """Adds a stop; the one that names the same already, where there is one. Raises `StoreError` when there are
+        `MOST_STOPS`."""
+        ...
+
+    def remove_stop(self, id: str) -> StoredStop | None:
+        """Takes a stop away, and tells which it was; None: there is none of that id."""
+        ...
+
+    def stops(self) -> list[StoredStop]:
+        """The stops that are in force, oldest first."""
         ...
 
     def close(self) -> None: ...

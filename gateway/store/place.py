@@ -34,6 +34,11 @@ class StateFolder:
         return self.path / "limits"
 
     @property
+    def marks(self) -> Path:
+        """The file in which this host's workers note what has changed of what is kept (`gateway.cache.marks`)."""
+        return self.path / "marks"
+
+    @property
     def audit(self) -> Path:
         """The folder of the audit's files, one a writer."""
         return self.path / "audit"
@@ -57,6 +62,11 @@ class StateFolder:
     def reconciliations(self) -> Path:
         """The file of what differs between groups' sides, and of its repairs (`gateway.migration.reconcile`)."""
         return self.path / "reconcile.db"
+
+    @property
+    def events(self) -> Path:
+        """The file of what was captured (`gateway.events`)."""
+        return self.path / "events.db"
 
     @property
     def parity(self) -> Path:

@@ -43,7 +43,13 @@ _STAGES = (
 
 _CHAINED = ("ALTER TABLE snapshots ADD COLUMN content_hash TEXT NOT NULL DEFAULT ''",)
 
-UPGRADES: Sequence[Sequence[str]] = (_FIRST, _NARROWED_KEYS, _STAGES, _CHAINED)
+_STOPS = (
+    """CREATE TABLE stops (
+        id TEXT PRIMARY KEY, agent TEXT, run TEXT, operation TEXT, reason TEXT NOT NULL, author TEXT NOT NULL,
+        time TEXT NOT NULL) STRICT""",
+)
+
+UPGRADES: Sequence[Sequence[str]] = (_FIRST, _NARROWED_KEYS, _STAGES, _CHAINED, _STOPS)
 
 
 def upgrade(connection: sqlite3.Connection, upgrades: Sequence[Sequence[str]] = UPGRADES) -> None:

@@ -1,8 +1,9 @@
 """Memory that the gateway's processes on one host share, through one mapped file.
 
-The layout is 64-bit words in native order. The header: magic, layout, generation, keys generation; then one slot a
-worker: process id, its start time, generation served, generation settled. A word is written and read in one piece,
-since it is aligned; whoever changes one out of what it holds (a counter, a free slot) does so under a lock on the file.
+The layout is 64-bit words in native order. The header: magic, layout, generation, keys generation, stops generation;
+then one slot a worker: process id, its start time, generation served, generation settled. A word is written and read
+in one piece, since it is aligned; whoever changes one out of what it holds (a counter, a free slot) does so under a
+lock on the file.
 
 The file outlives a crash: a slot whose process is gone counts as free, and the counters only ever go up. The
 processes must see each other's ids, so they run on one host and, in containers, in one process namespace.
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from gateway.store.contract import StoreError
 
@@ -26,11 +28,33 @@ WORKERS = 256
 
 _MAGIC = int.from_bytes(b"figway\0\0", "little")
 _LAYOUT = 1
-_AT_MAGIC, _AT_LAYOUT, _AT_GENERATION, _AT_KEYS = range(4)
+_AT_MAGIC, _AT_LAYOUT, _AT_GENERATION, _AT_KEYS, _AT_STOPS = range(5)
 _SLOTS_AT, _SLOT_WORDS = 64, 8
 _PID, _STARTED, _SERVED, _SETTLED = range(4)
 _SIZE = 8 * (_SLOTS_AT + WORKERS * _SLOT_WORDS)
 _POLL_SECONDS = 0.005
+
+
+@contextmanager
+def locked(file: IO[bytes] | int) -> Iterator[None]:
+    """The file's lock, which is held for microseconds; within a process, it is one open file's."""
+    fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def make_file(path: Path, size: int) -> None:
+    """Makes a file to be mapped, for its owner only, where there is none of `size` bytes; raises `OSError`. What nobody
+    touches of it takes no room."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if os.fstat(descriptor).st_size < size:
+            os.ftruncate(descriptor, size)
+    finally:
+        os.close(descriptor)
 
 
 class Shared:
@@ -72,6 +96,11 @@ class Shared:
         """Changes whenever an API key is made or revoked. Costs a read of memory."""
         return self._words[_AT_KEYS]
 
+    @property
+    def stops_generation(self) -> int:
+        """Changes whenever something is stopped or resumed. Costs a read of memory."""
+        return self._words[_AT_STOPS]
+
     def bump(self) -> int:
         """Tells every process that another snapshot is active; returns the new generation."""
         return self._increment(_AT_GENERATION)
@@ -79,6 +108,10 @@ class Shared:
     def bump_keys(self) -> int:
         """Tells every process that the API keys have changed; returns the new generation."""
         return self._increment(_AT_KEYS)
+
+    def bump_stops(self) -> int:
+        """Tells every process that something is stopped or resumed; returns the new generation."""
+        return self._increment(_AT_STOPS)
 
     def claim(self) -> int:
         """Takes a free slot for this process, which frees it by ending; returns its number, the same one each time."""

@@ -16,6 +16,7 @@ import orjson
 
 from gateway.store.contract import (
     MOST_REVOKED,
+    MOST_STOPS,
     NO_EVIDENCE,
     NO_STAGES,
     Difference,
@@ -24,6 +25,7 @@ from gateway.store.contract import (
     Stages,
     StoredKey,
     StoredSnapshot,
+    StoredStop,
     StoreError,
     content_hash,
     files_hash,
@@ -33,6 +35,7 @@ from gateway.store.schema import upgrade
 _BUSY_SECONDS = 5.0
 _INFO = "version, hash, parent_hash, author, reason, ticket, time, difference, stages, evidence, content_hash"
 _KEY = "id, mac, pepper, principal, agent, roles, tenant, created, expires, revoked, scopes, used"
+_STOP = "id, agent, run, operation, reason, author, time"
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -154,6 +157,28 @@ class SqliteState:
         with self._transaction() as db:
             return frozenset(jti for (jti,) in db.execute(query, (_text(at),)))
 
+    def add_stop(self, stop: StoredStop) -> StoredStop:
+        same = f"SELECT {_STOP} FROM stops WHERE agent IS ? AND run IS ? AND operation IS ?"  # noqa: S608 - constant
+        row = (stop.id, stop.agent, stop.run, stop.operation, stop.reason, stop.author, _text(stop.time))
+        with self._transaction("IMMEDIATE") as db:
+            found = db.execute(same, row[1:4]).fetchone()
+            if found is not None:
+                return _stop_of(found)
+            if db.execute("SELECT count(*) FROM stops").fetchone()[0] >= MOST_STOPS:
+                raise StoreError(f"there are {MOST_STOPS} stops already: resume what needn't be stopped any more")
+            db.execute(f"INSERT INTO stops ({_STOP}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608 - constant
+        return stop
+
+    def remove_stop(self, id: str) -> StoredStop | None:
+        with self._transaction("IMMEDIATE") as db:
+            found = db.execute(f"SELECT {_STOP} FROM stops WHERE id = ?", (id,)).fetchone()  # noqa: S608 - constant
+            db.execute("DELETE FROM stops WHERE id = ?", (id,))
+        return None if found is None else _stop_of(found)
+
+    def stops(self) -> list[StoredStop]:
+        with self._transaction() as db:
+            return [_stop_of(row) for row in db.execute(f"SELECT {_STOP} FROM stops ORDER BY time, id")]  # noqa: S608
+
     def close(self) -> None:
         with self._lock:
             self._connection.close()
@@ -234,6 +259,11 @@ def _key_of(row: tuple[Any, ...]) -> StoredKey:
     times = [datetime.fromisoformat(time) if time else None for time in (expires, revoked, used)]
     about = (id, mac, pepper, principal, agent, tuple(orjson.loads(roles)), tenant, made)
     return StoredKey(*about, expires=times[0], revoked=times[1], scopes=narrowed, used=times[2])
+
+
+def _stop_of(row: tuple[Any, ...]) -> StoredStop:
+    id, agent, run, operation, reason, author, time = row
+    return StoredStop(id, agent, run, operation, reason, author, datetime.fromisoformat(time))
 
 
 def _text(time: datetime | None) -> str | None:

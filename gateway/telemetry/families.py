@@ -84,3 +84,14 @@ WORKERS = family("figway_workers", "gauge", "Worker processes that serve.")
 DROPPED = family(
     "figway_telemetry_dropped_total", "counter", "Spans and log lines that no collector took in time.", ("signal",)
 )
+CAPTURE_AGE = family(
+    "figway_capture_age_seconds", "gauge", "How long ago what a replica holds was all there was.", ("capture",)
+)
+CAPTURE_LAG = family(
+    "figway_capture_lag_seconds", "gauge", "From the last change's commit to its being stored.", ("capture",)
+)
+CAPTURE_CHANGES = family("figway_capture_changes_total", "counter", "Changes that were stored.", ("capture",))
+CAPTURE_RETAINED = family(
+    "figway_capture_retained_bytes", "gauge", "What a source keeps of its log for a capture.", ("capture",)
+)
+CAPTURE_STALLED = family("figway_capture_stalled", "gauge", "Captures that can't go on, or need a look.", ("capture",))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
+from gateway.instants import spelt_of
 from gateway.migration.reconcile.model import UNCLEAN, Kind, Repair, Run, RunState, What
 from gateway.migration.reconcile.proof import is_clean
 from gateway.migration.reconcile.repairs_file import ReconcileFile, set_hash
@@ -92,4 +92,4 @@ def _finding(entity: str, id: bytes, kind: str, why: str, sample: bytes | None, 
 def _text(seconds: float) -> str | None:
     if not seconds:
         return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return spelt_of(seconds)

@@ -98,7 +98,8 @@ def test_five_tokens_are_kept_for_probes(budget: Budget) -> None:
     claim.release()
     assert budget.take(old, "reconcile", 60.0, slow) is None
     assert [budget.take(old, "probe", 5.0, slow) is not None for _ in range(RESERVE + 1)] == [True] * RESERVE + [False]
-    assert budget.taken("old") == {"sandwich": 0, "reverse": 0, "reconcile": 1, "replay": 0, "probe": RESERVE}
+    taken = {"sandwich": 0, "reverse": 0, "reconcile": 1, "replay": 0, "probe": RESERVE, "refresh": 0}
+    assert budget.taken("old") == taken
     # Upstreams don't share.
     assert budget.take(Old("erp"), "sandwich", 60.0, slow) is not None
 

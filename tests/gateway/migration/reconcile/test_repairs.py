@@ -66,6 +66,7 @@ def test_a_repair_of_what_has_changed_meanwhile_is_dropped_and_told(
         assert new.writes("C-0003") == []
 
 
+@pytest.mark.slow
 def test_kill_9_while_repairs_are_applied_loses_none_and_applies_none_twice(
     moving: Serve, shops: tuple[Any, Any], fill: Callable[[int], Any]
 ) -> None:

@@ -51,7 +51,7 @@ def diverge(shops: tuple[Any, Any], fill: Callable[[int], Any], seed: int) -> di
     ("backwards", "details"),
     [
         pytest.param(False, False, id="alike-lists"),
-        pytest.param(True, True, id="backwards-details"),
+        pytest.param(True, True, id="backwards-details", marks=pytest.mark.slow),
         pytest.param(False, True, id="alike-details", marks=pytest.mark.slow),
         pytest.param(True, False, id="backwards-lists", marks=pytest.mark.slow),
     ],

@@ -156,7 +156,7 @@ def test_a_caller_may_try_a_write(stock: Any, ledger: Any, running: Any) -> None
     key = {"idempotency-key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
     with lab.serving() as gateway, gateway.client() as client:
         tried = _put(client, "A-1", headers={**DRY, **key})
-        assert (tried.status_code, tried.json()["on_hand"]) == (200, 4)
+        assert (tried.status_code, tried.json()["would"]["body"]["on_hand"]) == (200, 4)
         assert tried.headers["preference-applied"] == "dry-run"
         assert lab.rows() == before
         made = client.post("/stock/N-1", json={"on_hand": 2}, headers={"prefer": "respond-async, dry-run"})
