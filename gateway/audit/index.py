@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 from gateway.audit.question import FIELDS, Question
 from gateway.audit.sink import AuditError
 
-_VERSION = 1
+_VERSION = 2
 _BUSY_SECONDS = 30.0
 _STEPS = 20_000
 """SQLite's steps between two looks at the clock."""
@@ -36,7 +36,10 @@ _SCHEMA = (
         PRIMARY KEY (time, writer, sequence)) STRICT, WITHOUT ROWID""",
     # Without a rowid, an index goes on with the primary key: what it finds comes in the order of time.
     *(f"CREATE INDEX by_{each} ON entries ({each})" for each in ("id", "principal", "agent", "operation")),
-    *(f"CREATE INDEX by_{each} ON entries ({each}) WHERE {each} IS NOT NULL" for each in ("trace", "operation_id")),
+    *(
+        f"CREATE INDEX by_{each} ON entries ({each}) WHERE {each} IS NOT NULL"
+        for each in ("trace", "operation_id", "run")
+    ),
 )
 
 Key: TypeAlias = tuple[int, int, int]

@@ -48,7 +48,7 @@ FIELDS: Mapping[str, Callable[[Record], str | None]] = {
         name: _member(name)
         for name in (
             *("id", "kind", "principal", "agent", "tenant", "credential", "operation", "route", "effect"),
-            *("decision", "outcome", "problem"),
+            *("run", "decision", "outcome", "problem"),
         )
     },
     "trace": _trace,

@@ -18,7 +18,7 @@ from gateway.call import Call, Principal, UpstreamCall
 _NOBODY = Principal("")
 _MOST_SOURCES = 64
 _DENIED = (401, 403)
-_WHEN_KNOWN = ("issuer", "delegation", "peer", "noted")
+_WHEN_KNOWN = ("issuer", "delegation", "run", "peer", "noted")
 _ENDED = {
     *("status", "seconds", "outcome", "problem", "upstream_calls", "served_by", "request_bytes", "reply_bytes"),
 }
@@ -68,6 +68,7 @@ class Record:
     kind: str = "control"
     issuer: str = ""
     delegation: tuple[str, ...] = ()
+    run: str | None = None
     peer: str | None = None
     noted: dict[str, Any] | None = None
 
@@ -146,6 +147,8 @@ def _entry(members: dict[str, Any], call: Call, who: Principal, keeps: Keeps | N
         members["issuer"] = who.issuer
     if who.delegation:
         members["delegation"] = who.delegation
+    if who.run is not None:
+        members["run"] = who.run
     if call.peer is not None:
         members["peer"] = call.peer
     if call.trial:

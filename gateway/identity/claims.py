@@ -47,6 +47,7 @@ def prove(claims: Mapping[str, Any], issuer: Issuer, now: float, digest: str, *,
         raise Refused("bound to a key")
     token = _optional(claims, "jti", _name) or digest
     delegation = _actors(claims, issuer.max_actors)
+    run = _optional(claims, issuer.run_claim, _name)
     principal = Principal(
         id=_name(claims.get("sub")),
         agent=delegation[0] if delegation else None,
@@ -57,6 +58,8 @@ def prove(claims: Mapping[str, Any], issuer: Issuer, now: float, digest: str, *,
         scopes=_scopes(claims, issuer.scope_prefix, lenient),
         issuer=issuer.issuer,
         delegation=delegation,
+        run=run,
+        expires=0.0 if run is None else expires,
     )
     return Proof(principal, expires, token)
 

@@ -71,6 +71,7 @@ class DevelopmentKey:
         teams: Sequence[str] = (),
         tenant: str | None = None,
         scopes: Sequence[str] = (),
+        run: str | None = None,
         seconds: float = 3600.0,
     ) -> tuple[str, str]:
         """A token and its `jti`. `via`: who acts, the one that makes the calls first. Raises `InvalidToken`."""
@@ -89,6 +90,8 @@ class DevelopmentKey:
         }
         if tenant is not None:
             claims["tenant"] = tenant
+        if run is not None:
+            claims["run_id"] = run
         if scopes:
             claims["scope"] = " ".join(scopes)
         for actor in reversed(via):

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple, TypeAlias
 
 from gateway.limits.calendar import Day
+from gateway.limits.totals import Total
 
-RATE, CONCURRENCY, QUOTA, BUDGET = range(4)
-"""What of a rule was looked at."""
+RATE, CONCURRENCY, QUOTA, BUDGET, TOTAL = range(5)
+"""What of a rule was looked at. A total's kinds are `TOTAL` and the number of the unit."""
+NO_KIND = -1
+"""Of a standing that no bucket has: only totals were looked at."""
 
 
 class Bucket:
@@ -64,10 +67,14 @@ class Away(Exception):
     """The fleet's store doesn't answer."""
 
 
-class Refusal(NamedTuple):
-    """A call that isn't let through, and the seconds after which it may be."""
+class Full(Exception):
+    """No slot is free for another key."""
 
-    bucket: Bucket
+
+class Refusal(NamedTuple):
+    """A call that isn't let through, and the seconds after which it may be; of a total, how much is left of it."""
+
+    bucket: Bucket | Total
     kind: int
     wait: float
 

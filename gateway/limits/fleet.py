@@ -19,9 +19,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from gateway.limits.bucket import Away, Bucket, Refusal, Standing
-from gateway.limits.ledger import reset_of
-from gateway.limits.scripts import ADJUST, NUMBERS, TAKE
+from gateway.limits.bucket import TOTAL, Away, Bucket, Refusal, Standing
+from gateway.limits.ledger import UNBOUND, reset_of
+from gateway.limits.scripts import ADJUST, ADJUST_TOTAL, NUMBERS, TAKE
+from gateway.limits.totals import FREE, NOTHING, UNITS, Amounts, Charge, Total, left_of
 from gateway.store.contract import StoreError
 
 logger = logging.getLogger("figway")
@@ -41,6 +42,7 @@ class Fleet:
         self._redis = _client(url)
         self._take = self._redis.register_script(TAKE)
         self._adjust = self._redis.register_script(ADJUST)
+        self._adjust_total = self._redis.register_script(ADJUST_TOTAL)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._prober = _client(url)
         self._waiting: dict[asyncio.Timeout, float] = {}
@@ -49,12 +51,14 @@ class Fleet:
         self._probing = False
         self.up = True
 
-    async def take(self, buckets: Sequence[Bucket], cost: int, member: str, lease: float) -> Standing | Refusal:
-        """Counts a call in every bucket or in none. What it holds of `concurrency` comes back by `release`, or by
-        itself after `lease` seconds. Raises `Away`."""
+    async def take(
+        self, buckets: Sequence[Bucket], cost: int, member: str, lease: float, charge: Charge = FREE
+    ) -> Standing | Refusal:
+        """Counts a call in every bucket and total or in none. What it holds of `concurrency` comes back by `release`,
+        or by itself after `lease` seconds. Raises `Away`."""
         if not self.up:
             raise Away
-        arguments: list[Any] = [cost, member, int(lease * 1e6)]
+        arguments: list[Any] = [cost, member, int(lease * 1e6), len(buckets)]
         keys: list[bytes] = []
         now = time.time()
         for each in buckets:
@@ -70,7 +74,10 @@ class Fleet:
                 today,
                 life,
             )
-        return _read(await self._within(self._take(keys=keys, args=arguments)), buckets)
+        for total in charge.totals:
+            keys.append(_total_key(total))
+            arguments += (*total.most, *total.amounts(charge), int((total.until(now) - now) * 1000))
+        return _read(await self._within(self._take(keys=keys, args=arguments)), buckets, charge)
 
     def release(self, buckets: Sequence[Bucket], member: str) -> None:
         """Gives back what a call held of `concurrency`, soon; should the store be away, its lease ends it."""
@@ -84,8 +91,14 @@ class Fleet:
                 pipeline.zrem(key, member)
             await pipeline.execute()
 
-    def settle(self, buckets: Sequence[Bucket], more: int) -> None:
-        """Adds to what a call cost, or takes from it when negative."""
+    def settle(
+        self, buckets: Sequence[Bucket], more: int, totals: Sequence[Total] = (), amounts: Amounts = NOTHING
+    ) -> None:
+        """Adds to what a call cost, or takes from it when negative, and `amounts` to its run's totals."""
+        for total in totals if self.up else ():
+            calls, writes, cost, rows = amounts
+            arguments = [calls, writes, 0 if total.of_steps else cost, rows]
+            self._spawn(self._quietly(self._adjust_total(keys=[_total_key(total)], args=arguments)))
         for each in buckets:
             if each.budget and self.up:
                 arguments = [more, each.day.look(time.time())]
@@ -184,8 +197,20 @@ def _keys(bucket: Bucket) -> tuple[bytes, bytes]:
     return b"{figway}:limit:" + bucket.identity, b"{figway}:flight:" + bucket.identity
 
 
-def _read(found: Sequence[Any], buckets: Sequence[Bucket]) -> Standing | Refusal:
+def _total_key(total: Total) -> bytes:
+    return b"{figway}:total:" + total.identity
+
+
+def _read(found: Sequence[Any], buckets: Sequence[Bucket], charge: Charge) -> Standing | Refusal:
     allowed, position, kind, number, wait = (int(each) for each in found[:NUMBERS])
+    if not allowed and kind >= TOTAL:
+        return Refusal(charge.totals[position - 1], kind, number)
+    if charge.totals:
+        used = [int(each) for each in found[NUMBERS:]]
+        size = len(UNITS)
+        charge.left = left_of(charge.totals, [used[at : at + size] for at in range(0, len(used), size)])
+    if not buckets:
+        return UNBOUND
     bucket = buckets[position - 1]
     seconds = wait / 1e6 if wait >= 0 else reset_of(bucket, kind)
     return (bucket, kind, number, seconds) if allowed else Refusal(bucket, kind, seconds)

@@ -11,13 +11,17 @@ from collections.abc import Sequence
 from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
 from time import monotonic_ns
 
-from gateway.limits.bucket import BUDGET, CONCURRENCY, QUOTA, RATE, Bucket, Refusal, Standing
+from gateway.limits.bucket import BUDGET, CONCURRENCY, NO_KIND, QUOTA, RATE, Bucket, Refusal, Standing
+from gateway.limits.calendar import Day
 from gateway.limits.memory import DAY, FULL_AT, SPENT, USED, Memory
+from gateway.limits.totals import FREE, NOTHING, Amounts, Charge, Total
 
 _TRY = LOCK_EX | LOCK_NB
 _MOST = 2**62
 # Calls in flight are told only where a rule bounds nothing else: who calls one after another can't run into that.
 _FAR = 2**61
+UNBOUND: Standing = (Bucket(b"", "", day=Day("UTC")), NO_KIND, 0, 0.0)
+"""The standing of a call that only totals are for."""
 
 
 class Ledger:
@@ -27,47 +31,57 @@ class Ledger:
         self._memory = memory
         self._closed = False
 
-    def take(self, buckets: Sequence[Bucket], cost: int) -> Standing | Refusal | None:
-        """Counts a call in every bucket, or in none when one of them refuses; None: the memory is locked just now.
+    def take(self, buckets: Sequence[Bucket], cost: int, charge: Charge = FREE) -> Standing | Refusal | None:
+        """Counts a call in every bucket and total, or in none when one of them refuses; None: the memory is locked
+        just now.
 
-        What it holds of `concurrency` is given back by `release`. Raises `memory.Full`.
+        What it holds of `concurrency` is given back by `release`. Raises `Full`.
         """
         memory = self._memory
-        words = memory.words
         try:
             flock(memory.file, _TRY)
         except BlockingIOError:
             return None
         try:
-            now = monotonic_ns()
-            least, tight, kind = _MOST, buckets[0], RATE
-            for bucket in buckets:
-                at = bucket.at
-                if words[at] != bucket.key:
-                    at = memory.place(bucket, now)
-                if interval := bucket.interval:
-                    full_at, latest = words[at + FULL_AT], now + bucket.full
-                    # A moment past the latest one was written by a clock that was set back.
-                    tat = interval + (now if full_at < now else latest if full_at > latest else full_at)
-                    if tat > latest:
-                        return Refusal(bucket, RATE, (tat - latest) / 1e9)
-                    bucket.tat = tat
-                    left = (latest - tat) // interval
-                    if left < least:
-                        least, tight, kind = left, bucket, RATE
-                if bucket.counted:
-                    refused, left, which = self._counted(bucket, at, cost)
-                    if refused is not None:
-                        return refused
-                    if left < least:
-                        least, tight, kind = left, bucket, which
-            for bucket in buckets:
-                if bucket.interval:
-                    words[bucket.at + FULL_AT] = bucket.tat
-                if bucket.counted:
-                    self._write(bucket)
+            if charge.totals and (refused := memory.runs.look(charge)) is not None:
+                return refused
+            outcome = self._taken(buckets, cost) if buckets else UNBOUND
+            if charge.totals and not isinstance(outcome, Refusal):
+                memory.runs.write(charge)
         finally:
             flock(memory.file, LOCK_UN)
+        return outcome
+
+    def _taken(self, buckets: Sequence[Bucket], cost: int) -> Standing | Refusal:
+        memory = self._memory
+        words = memory.words
+        now = monotonic_ns()
+        least, tight, kind = _MOST, buckets[0], RATE
+        for bucket in buckets:
+            at = bucket.at
+            if words[at] != bucket.key:
+                at = memory.place(bucket, now)
+            if interval := bucket.interval:
+                full_at, latest = words[at + FULL_AT], now + bucket.full
+                # A moment past the latest one was written by a clock that was set back.
+                tat = interval + (now if full_at < now else latest if full_at > latest else full_at)
+                if tat > latest:
+                    return Refusal(bucket, RATE, (tat - latest) / 1e9)
+                bucket.tat = tat
+                left = (latest - tat) // interval
+                if left < least:
+                    least, tight, kind = left, bucket, RATE
+            if bucket.counted:
+                refused, left, which = self._counted(bucket, at, cost)
+                if refused is not None:
+                    return refused
+                if left < least:
+                    least, tight, kind = left, bucket, which
+        for bucket in buckets:
+            if bucket.interval:
+                words[bucket.at + FULL_AT] = bucket.tat
+            if bucket.counted:
+                self._write(bucket)
         reset = (tight.tat - now) / 1e9 if kind == RATE else reset_of(tight, kind)
         return tight, kind, least - _FAR if least >= _FAR else least, reset
 
@@ -113,8 +127,11 @@ class Ledger:
                 if bucket.concurrency:
                     self._memory.hold(bucket.at, -1)
 
-    def settle(self, buckets: Sequence[Bucket], more: int) -> bool:
-        """Adds to what a call cost, or takes from it when negative; False: the memory is locked just now."""
+    def settle(
+        self, buckets: Sequence[Bucket], more: int, totals: Sequence[Total] = (), amounts: Amounts = NOTHING
+    ) -> bool:
+        """Adds to what a call cost, or takes from it when negative, and `amounts` to its run's totals; False: the
+        memory is locked just now. Raises `Full`."""
         memory = self._memory
         words = memory.words
         try:
@@ -126,6 +143,8 @@ class Ledger:
                 at = bucket.at
                 if bucket.budget and words[at] == bucket.key and words[at + DAY] == bucket.day.look(time.time()):
                     words[at + SPENT] = min(max(0, words[at + SPENT] + more), _MOST)
+            if totals:
+                memory.runs.settle(totals, amounts)
         finally:
             flock(memory.file, LOCK_UN)
         return True

@@ -10,18 +10,17 @@ A slot whose numbers say no more than an empty one's is given to the next key th
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Protocol
 
-from gateway.limits.bucket import Bucket
+from gateway.limits.bucket import Bucket, Full
+from gateway.limits.runs import Runs
 from gateway.store.contract import StoreError
+from gateway.store.shared import locked
 
 BUCKETS = 2**16
 """Counters that a host keeps at a time."""
@@ -49,10 +48,6 @@ class Workers(Protocol):
     def alive(self, slot: int) -> bool: ...
 
 
-class Full(Exception):
-    """No slot is free for another key."""
-
-
 class Memory:
     """The mapped file. `open` it in each worker, after a fork."""
 
@@ -63,6 +58,8 @@ class Memory:
             if os.fstat(self.file).st_size < _SIZE:
                 os.ftruncate(self.file, _SIZE)  # sparse: what nobody touches takes no room
             self._map = mmap.mmap(self.file, _SIZE)
+            with locked(self.file):
+                self.runs = Runs(path.with_name(f"{path.name}-runs"))
         except BaseException:
             os.close(self.file)
             raise
@@ -82,7 +79,7 @@ class Memory:
             memory = cls(path, workers)
         except (OSError, ValueError) as error:
             raise StoreError(f"the counters' memory {path} can't be opened: {error}") from error
-        with memory._locked():
+        with locked(memory.file):
             memory._begin()
         return memory
 
@@ -103,14 +100,6 @@ class Memory:
             words[_AT_BOOT] = boot
         words[_AT_ROWS] = max(words[_AT_ROWS], self._row + 1)
         self._clear(self._row)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        fcntl.flock(self.file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self.file, fcntl.LOCK_UN)
 
     def place(self, bucket: Bucket, now: int) -> int:
         """Finds the bucket's slot, or takes a free one, under the lock; raises `Full`. `now` on the monotonic clock,
@@ -182,6 +171,7 @@ class Memory:
         self.words.release()
         self._held.release()
         self._map.close()
+        self.runs.close()
         os.close(self.file)
 
 

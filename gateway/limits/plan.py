@@ -7,7 +7,7 @@ what its match says `"*"` of. A principal, agent, role or team is one of its ten
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import product
 from typing import TypeAlias
@@ -17,13 +17,15 @@ import orjson
 from gateway.call import Principal
 from gateway.limits.bucket import Bucket
 from gateway.limits.calendar import Closing, Day
+from gateway.limits.totals import Total
+from gateway.routing.compose_schema import MOST_ITEMS
 from gateway.routing.limits_schema import Limits, Match, Points, PriorityClass, Rule
 from gateway.routing.model import Route
 
 _KEPT = 4096
 """Principals whose buckets a route remembers; beyond it the oldest go."""
 _OF_ROUTE = ("route", "group", "upstream", "effect")
-_OF_CALLER = ("principal", "agent", "tenant", "role", "team")
+_OF_CALLER = ("principal", "agent", "run", "tenant", "role", "team")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +37,27 @@ class _Applied:
     digest: bytes
     day: Day
     closing: Closing | None
+    inner: bool = False
+    """It is for the steps of composites, which have counted as a call: only a total's writes and rows are looked at."""
 
 
 class Entry:
     """What one principal meets on one route."""
 
-    __slots__ = ("buckets", "closings", "holds", "points", "principal")
+    __slots__ = ("buckets", "closings", "holds", "points", "principal", "totals")
 
     def __init__(
-        self, principal: Principal, buckets: tuple[Bucket, ...], closings: tuple[Closing, ...], points: tuple[int, int]
+        self,
+        principal: Principal,
+        buckets: tuple[Bucket, ...],
+        closings: tuple[Closing, ...],
+        points: tuple[int, int],
+        totals: tuple[Total, ...] = (),
     ) -> None:
         self.principal = principal
         """Kept so that its `id` stays its own."""
         self.buckets, self.closings, self.points = buckets, closings, points
-        self.holds = tuple(each for each in buckets if each.concurrency)
+        self.holds, self.totals = tuple(each for each in buckets if each.concurrency), totals
 
 
 class Plan:
@@ -61,6 +70,7 @@ class Plan:
         self._entries: dict[int, Entry] = {}
         self.holds = any(each.rule.concurrency for each in applied)
         self.budgeted = any(each.rule.budget for each in applied)
+        self.totalled = any(each.rule.total for each in applied)
 
     def __bool__(self) -> bool:
         return bool(self._applied)
@@ -76,10 +86,15 @@ class Plan:
 
     def _made(self, principal: Principal) -> Entry:
         buckets: list[Bucket] = []
+        totals: list[Total] = []
         closings: list[Closing] = []
         said: PriorityClass = "agent" if principal.agent else "interactive"
         for each in self._applied:
             keys = list(_keys(each.rule.match, principal))
+            if each.rule.total is not None:
+                totals += [_total(each, key, principal) for key in keys]
+            if each.inner:
+                continue
             if keys and each.closing is not None:
                 closings.append(each.closing)
             if _counts(each.rule):
@@ -88,12 +103,12 @@ class Plan:
             if isinstance(each.rule.priority, str) and next(_keys(each.rule.match, principal), None) is not None:
                 said = each.rule.priority
         points = getattr(self._points, said)
-        return Entry(principal, tuple(buckets), tuple(closings), (points, self._points.batch))
+        return Entry(principal, tuple(buckets), tuple(closings), (points, self._points.batch), tuple(totals))
 
 
 Plans: TypeAlias = tuple[Plan, Plan]
 """What calls of a route meet, and what steps of composites do: those that name a route, a group or an upstream.
-Whatever else counts the caller's calls has counted the composite."""
+Whatever else counts the caller's calls has counted the composite, but for a run's writes and rows: those are steps'."""
 
 
 def plans(
@@ -139,21 +154,27 @@ def _applied(
 
 
 def _planned(applied: Sequence[_Applied], classing: Sequence[_Applied]) -> Plans:
-    of_steps = [each for each in applied if _of_place(each.rule.match)]
+    of_steps = [
+        each if _of_place(each.rule.match) else replace(each, inner=True)
+        for each in applied
+        if _of_place(each.rule.match) or each.rule.total is not None
+    ]
     points = next((each.rule.priority for each in applied if isinstance(each.rule.priority, Points)), Points())
     return Plan(applied, points, classing), Plan(of_steps, points, classing)
 
 
 def costs(routes: Sequence[Route]) -> dict[str, int]:
     """What a call of each route costs, by operationId: what the route says; else a composite costs what its steps
-    do, and another route 1."""
+    do, those for each item of a list as often as there may be items, and another route 1."""
     known = {route.operation_id: route for route in routes}
 
     def of(name: str) -> int:
         route = known[name]
         if route.cost is not None:
             return route.cost
-        return sum(of(step.route) for step in route.compose.steps) if route.compose else 1
+        steps = () if route.compose is None else route.compose.steps
+        times = ((of(step.route), 1 if step.for_each is None else MOST_ITEMS) for step in steps)
+        return sum(cost * often for cost, often in times) if steps else 1
 
     return {name: of(name) for name in known}
 
@@ -175,6 +196,7 @@ def _keys(match: Match, principal: Principal) -> Iterator[tuple[str, ...]]:
     own: Mapping[str, Sequence[str]] = {
         "principal": [principal.id],
         "agent": [principal.agent] if principal.agent else [],
+        "run": [principal.run] if principal.run else [],
         "tenant": [principal.tenant] if principal.tenant else [],
         "role": sorted(set(principal.roles)),
         "team": sorted(set(principal.teams)),
@@ -208,14 +230,28 @@ def _digest(rule: Rule) -> bytes:
     return blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
 
 
-def _bucket(applied: _Applied, key: tuple[str, ...]) -> Bucket:
-    rule = applied.rule
+def _identity(applied: _Applied, key: tuple[str, ...]) -> tuple[bytes, str]:
+    """What tells a rule's counters apart, and what callers are told that they are."""
     identity = blake2b(applied.digest, digest_size=16)
     identity.update(orjson.dumps([applied.parts, key]))
-    keys = [key for key in (*_OF_CALLER, *_OF_ROUTE) if getattr(rule.match, key) is not None]
+    keys = [key for key in (*_OF_CALLER, *_OF_ROUTE) if getattr(applied.rule.match, key) is not None]
+    return identity.hexdigest().encode(), "-".join(keys) or "all"
+
+
+def _total(applied: _Applied, key: tuple[str, ...], principal: Principal) -> Total:
+    said = applied.rule.total
+    assert said is not None
+    identity, name = _identity(applied, key)
+    most = (said.calls or 0, said.writes or 0, said.cost or 0, said.rows or 0)
+    return Total(identity, name, most, expires=principal.expires, of_steps=applied.inner)
+
+
+def _bucket(applied: _Applied, key: tuple[str, ...]) -> Bucket:
+    rule = applied.rule
+    identity, name = _identity(applied, key)
     return Bucket(
-        identity.hexdigest().encode(),
-        "-".join(keys) or "all",
+        identity,
+        name,
         rate=rule.rate,
         burst=rule.burst or 0,
         concurrency=rule.concurrency or 0,

@@ -1,23 +1,39 @@
 """What runs inside the store of a fleet's limits, as one step each.
 
 The counters are a hash {full: when the bucket will be full again, day, used, spent}, the calls in flight a sorted set
-of calls by when their lease ends. Moments are microseconds since 2026, which a double holds to some nanoseconds.
+of calls by when their lease ends; a run's total is a hash {calls, writes, cost, rows}. Moments are microseconds since
+2026, which a double holds to some nanoseconds.
 """
 
 from __future__ import annotations
 
 NUMBERS = 5
-"""How many numbers `TAKE` answers: allowed, the deciding bucket, what of it, how many more calls, and microseconds to
-wait (−1: until the day's end)."""
+"""How many numbers `TAKE` answers first: allowed, the deciding bucket or total, what of it, how many more calls, and
+microseconds to wait (−1: until the day's end). Behind them stands what is used of each total, four numbers each."""
 
 TAKE = """
 local time = redis.call('TIME')
 local now = (time[1] - 1767225600) * 1000000 + time[2]
-local cost, member, lease = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local cost, member, lease, buckets = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local least, tight, kind, reset, far = 9e15, 1, 0, 0, 1e15
 local puts = {}
-for i = 1, #KEYS / 2 do
-  local at = 3 + (i - 1) * 7
+local units, totals, told = {'calls', 'writes', 'cost', 'rows'}, {}, {}
+for i = 2 * buckets + 1, #KEYS do
+  local at, used = 4 + buckets * 7 + (i - 2 * buckets - 1) * 9, {}
+  local kept = redis.call('HMGET', KEYS[i], unpack(units))
+  for unit = 1, 4 do
+    local most, more = tonumber(ARGV[at + unit]), tonumber(ARGV[at + 4 + unit])
+    local before = tonumber(kept[unit]) or 0
+    used[unit] = before + more
+    if most > 0 and more > 0 and used[unit] > most then
+      return {0, i - 2 * buckets, 3 + unit, math.max(0, most - before), 0}
+    end
+    told[#told + 1] = used[unit]
+  end
+  totals[#totals + 1] = {key = KEYS[i], used = used, life = ARGV[at + 9]}
+end
+for i = 1, buckets do
+  local at = 4 + (i - 1) * 7
   local interval, full, most = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
   local quota, budget, day, life = tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]), ARGV[at + 6], ARGV[at + 7]
   local counters, flight = KEYS[2 * i - 1], KEYS[2 * i]
@@ -61,14 +77,29 @@ for _, put in ipairs(puts) do
     redis.call('PEXPIRE', put.flight, math.ceil(lease / 1000) + 60000)
   end
 end
+for _, total in ipairs(totals) do
+  for unit = 1, 4 do redis.call('HSET', total.key, units[unit], string.format('%.0f', total.used[unit])) end
+  redis.call('PEXPIRE', total.key, total.life)
+end
 if kind == 1 then least = least - far end
-return {1, tight, kind, least, reset}
+return {1, tight, kind, least, reset, unpack(told)}
 """
 
 ADJUST = """
 if redis.call('HGET', KEYS[1], 'day') == ARGV[2] then
   local spent = math.max(0, tonumber(redis.call('HGET', KEYS[1], 'spent')) + tonumber(ARGV[1]))
   redis.call('HSET', KEYS[1], 'spent', string.format('%.0f', spent))
+end
+return 1
+"""
+
+ADJUST_TOTAL = """
+local units = {'calls', 'writes', 'cost', 'rows'}
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  for unit = 1, 4 do
+    local used = math.max(0, (tonumber(redis.call('HGET', KEYS[1], units[unit])) or 0) + tonumber(ARGV[unit]))
+    redis.call('HSET', KEYS[1], units[unit], string.format('%.0f', used))
+  end
 end
 return 1
 """

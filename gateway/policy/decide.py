@@ -150,8 +150,7 @@ class Policies:
 
         def usable(name: str) -> bool:
             needed = routes[name].compose
-            steps = () if needed is None else needed.steps
-            return decisions[name].allowed and all(usable(step.route) for step in steps if step.on_error == "fail")
+            return decisions[name].allowed and all(map(usable, () if needed is None else needed.needed()))
 
         return {name: decision for name, decision in decisions.items() if usable(name)}
 
@@ -283,6 +282,7 @@ def _identity(principal: Principal) -> tuple[Any, ...]:
         principal.scopes,
         principal.issuer,
         principal.delegation,
+        principal.run is not None,
     )
 
 

@@ -31,6 +31,7 @@ def caller(principal: Principal) -> dict[str, Any]:
     """What `context` says of who calls, whatever the call."""
     chain = dict.fromkeys((*principal.delegation, *((principal.agent,) if principal.agent else ())))
     context: dict[str, Any] = {"agents": [_agent(each) for each in chain], "delegation_depth": len(chain)}
+    context["in_run"] = principal.run is not None
     if principal.agent:
         context["agent"] = _agent(principal.agent)
     if principal.scopes is not None:

@@ -63,6 +63,9 @@ def explain(compiled: Compiled, asked: Asked) -> dict[str, Any]:
         raise UnknownAction(f"there is no operation and no permission '{asked.action}'")
     weighed = list(_weighed(compiled.rules, asked, route))
     decision, deciding = _decision(compiled.rules, asked, route)
+    lacking = _lacking(compiled.rules, asked.principal, route, routes) if decision != "deny" else ()
+    if lacking:
+        decision, deciding = "deny", ()
     narrowing = _narrowing(compiled.rules, weighed, route) if decision != "deny" else []
     return {
         "decision": decision,
@@ -70,6 +73,7 @@ def explain(compiled: Compiled, asked: Asked) -> dict[str, Any]:
         "agent": asked.principal.agent,
         "action": asked.action,
         "deciding": list(deciding),
+        "lacking": list(lacking),
         "narrowing": narrowing,
         "policies": [each.told() for each in weighed],
     }
@@ -85,6 +89,14 @@ def _decision(rules: Rules, asked: Asked, route: Route | None) -> tuple[str, tup
             decision = policies.judge(route, asked.now)(replace(asked.call, principal=asked.principal))
     word = "depends" if decision.waits else "allow" if decision.allowed else "deny"
     return word, decision.policies
+
+
+def _lacking(rules: Rules, principal: Principal, route: Route | None, routes: Mapping[str, Route]) -> tuple[str, ...]:
+    """The routes without which a composite can't be called, of those that `principal` may not call."""
+    if route is None or route.compose is None:
+        return ()
+    usable = Policies(rules).listed(principal, routes)
+    return tuple(dict.fromkeys(name for name in route.compose.needed() if name not in usable))
 
 
 def _weighed(rules: Rules, asked: Asked, route: Route | None) -> Iterable[Weighed]:
@@ -143,6 +155,8 @@ def sentence(explained: Mapping[str, Any]) -> str:
     why = ", ".join(explained["deciding"])
     if explained["deciding"] == [SCOPES]:
         why = "the credential is narrowed to other operations"
+    elif explained["lacking"]:
+        why = f"it can't do without {', '.join(explained['lacking'])}, which no policy lets this caller use"
     elif not why and explained["decision"] == "deny":
         why = "no policy permits it"
     return f"{who} {said[explained['decision']]} {explained['action']}{f' ({why})' if why else ''}"

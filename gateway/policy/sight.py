@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
 
 from gateway.call import Principal
 from gateway.policy.decide import Policies
 from gateway.routing.model import Compiled, Route
+from gateway.routing.parts import parts_of
 from gateway.routing.policies import decides
 
 
@@ -25,7 +25,9 @@ class Sights:
         route = self._routes.get(operation)
         if route is None:
             return ""
-        return sha256("\n".join(self._of(principal, each) for each in self._parts(route)).encode()).hexdigest()
+        return sha256(
+            "\n".join(self._of(principal, each) for each in parts_of(route, self._routes)).encode()
+        ).hexdigest()
 
     def _of(self, principal: Principal, route: Route) -> str:
         decision = self._policies.decide(principal, route)
@@ -42,8 +44,3 @@ class Sights:
             text = repr([(each.node, each.annotations) for each in deciding])
             self._waiting[route.operation_id] = text
         return text
-
-    def _parts(self, route: Route) -> Iterator[Route]:
-        yield route
-        for step in () if route.compose is None else route.compose.steps:
-            yield from self._parts(self._routes[step.route])

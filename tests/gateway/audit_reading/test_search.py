@@ -74,7 +74,7 @@ def test_what_is_asked_for_is_found_and_nothing_else(
 
 
 def test_every_field_can_be_asked_for(reader: Reader, written: Any, make: Make) -> None:
-    record = make(5, problem="conflict", noted={"operation_id": "op-9"})
+    record = make(5, problem="conflict", run="run-7", noted={"operation_id": "op-9"})
     written.write([make(1), record, make(2)])
     for name, read in FIELDS.items():
         value = read(record)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from gateway.call import Principal
-from gateway.errors import RateLimited, Unauthenticated
+from gateway.errors import Unauthenticated
 from gateway.filters import authenticate
+from gateway.limit_errors import RateLimited
 from gateway.limits import floods
 from gateway.limits import memory as layout
 from gateway.limits.bucket import Bucket
