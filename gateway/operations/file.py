@@ -45,6 +45,20 @@ _UPGRADES = (
         "ALTER TABLE operations ADD COLUMN side TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE operations ADD COLUMN snapshot INTEGER NOT NULL DEFAULT 0",
     ),
+    (
+        """CREATE TABLE undoings (
+            operation TEXT PRIMARY KEY, who BLOB NOT NULL, sight TEXT NOT NULL, phase TEXT NOT NULL,
+            due REAL NOT NULL, tries INTEGER NOT NULL) STRICT""",
+        "CREATE INDEX undoings_open ON undoings (phase) WHERE phase != 'over'",
+        """CREATE TABLE parts (
+            operation TEXT NOT NULL, number INTEGER NOT NULL, step TEXT NOT NULL, key TEXT NOT NULL,
+            route TEXT NOT NULL, state TEXT NOT NULL, undo BLOB, note TEXT NOT NULL,
+            PRIMARY KEY (operation, number)) STRICT""",
+        """CREATE TRIGGER operations_gone AFTER DELETE ON operations BEGIN
+            DELETE FROM undoings WHERE operation = OLD.id;
+            DELETE FROM parts WHERE operation = OLD.id;
+        END""",
+    ),
 )
 _INSERT = f"INSERT INTO operations ({_COLUMNS}) VALUES ({', '.join('?' * 15)})"  # noqa: S608 - constant columns
 _BY_KEY = f"SELECT {_COLUMNS} FROM operations WHERE key = ?"  # noqa: S608 - constant columns
@@ -157,7 +171,7 @@ class OperationFile(KeptFile):
             return Begun(found, taken=False, same=False)
         found = self._judged(found)
         since = intent.resume_after
-        if found.state is OperationState.UNKNOWN and since is not None and now - found.updated >= since:
+        if found.state is OperationState.UNKNOWN and since is not None and time.time() - found.updated >= since:
             self._connection.execute(_TAKE, (self.owner, now, found.id))
             return Begun(found, taken=True, resumed=True)
         return Begun(found, taken=False)

@@ -79,3 +79,13 @@ class Begun(NamedTuple):
 def caller_digest(principal: Principal) -> bytes:
     """SHA-256 of who asks: issuer, tenant, principal and agent."""
     return sha256(orjson.dumps([principal.issuer, principal.tenant, principal.id, principal.agent])).digest()
+
+
+def scoped_key(caller: bytes, route: str, key: bytes) -> bytes:
+    """SHA-256 of a caller's key: of another caller or for another route it is another key."""
+    return sha256(caller + orjson.dumps([route, key.decode("latin-1")])).digest()
+
+
+def key_within(composite: str, step: str) -> bytes:
+    """The idempotency key of a composite's step; `composite` is its own."""
+    return f"{composite}\n{step}".encode()

@@ -13,7 +13,7 @@ from gateway.audit.log import AuditLog
 from gateway.audit.record import record_of
 from gateway.audit.sink import AuditError
 from gateway.call import Call, Reply, new_id
-from gateway.control_errors import PreconditionFailed
+from gateway.control_errors import PlanRefused, PreconditionFailed
 from gateway.errors import (
     AuditUnavailable,
     Conflict,
@@ -30,9 +30,10 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 from gateway.operations import outcome
-from gateway.operations.file import OperationFile
-from gateway.operations.ledger import Ledger
+from gateway.operations.parts import PartFile
+from gateway.operations.parts_ledger import PartLedger
 from gateway.operations.record import Begun, Intent, OperationState, StoredOperation, caller_digest
+from gateway.operations.undoable import Undoable
 from gateway.store.contract import StoreError
 
 logger = logging.getLogger("figway")
@@ -40,21 +41,29 @@ logger = logging.getLogger("figway")
 MOST_RUNNING = 1024
 """Kept writes that run at once in one process."""
 _REFUSED_FOR_GOOD = (NotFound, Conflict, Rejected, PreconditionFailed)
-_NOTHING_SENT = (UpstreamBusy, UpstreamUnavailable, UpstreamRefused, Forbidden, AuditUnavailable, Overloaded)
+_NOTHING_SENT = (
+    PlanRefused,
+    UpstreamBusy,
+    UpstreamUnavailable,
+    UpstreamRefused,
+    Forbidden,
+    AuditUnavailable,
+    Overloaded,
+)
 _LAST_WRITES = 15.0
 
 
 class Operations:
     """One process's kept writes. Belongs to one event loop."""
 
-    def __init__(self, ledger: Ledger, audit: AuditLog) -> None:
+    def __init__(self, ledger: PartLedger, audit: AuditLog) -> None:
         self._ledger, self._audit = ledger, audit
         self._running: dict[asyncio.Task[Reply], int] = {}
 
     @classmethod
     def open(cls, path: Path, audit: AuditLog) -> Self:
         """Opens the operations' file; blocks; raises `StoreError`."""
-        return cls(Ledger(OperationFile(path)), audit)
+        return cls(PartLedger(PartFile(path)), audit)
 
     async def begin(self, intent: Intent) -> Begun:
         """Keeps an intent durably; raises `StateUnavailable` or `Overloaded`, and then nothing may be sent."""
@@ -65,10 +74,27 @@ class Operations:
         except StoreError as error:
             raise _unavailable(error) from error
 
-    def run(self, call: Call, begun: Begun, work: Awaitable[Reply], sight: str, composite: bool) -> asyncio.Task[Reply]:
+    @property
+    def parts(self) -> PartLedger:
+        """The parts of composite writes that can be undone."""
+        return self._ledger
+
+    def run(
+        self, call: Call, begun: Begun, work: Awaitable[Reply], sight: str, composite: bool, *, undoes: bool = False
+    ) -> asyncio.Task[Reply]:
         """Does the write in a task of its own, so that its end is noted even when its caller has left. `sight`: what
-        the caller may see of the reply, which is kept with it."""
-        task = asyncio.create_task(self._run(call, begun, work, sight, composite))
+        the caller may see of the reply, which is kept with it. `undoes`: a composite that undoes what it has done."""
+
+        async def release(problem: Problem) -> None:
+            await self._release(begun, False, outcome.of_problem(problem, sight))
+
+        if undoes:
+            assert call.principal is not None
+            id, who = begun.operation.id, call.principal
+            doing = Undoable(self._ledger, id, who, sight, release, _REFUSED_FOR_GOOD).run(work)
+        else:
+            doing = self._run(call, begun, work, sight, composite)
+        task = asyncio.create_task(doing)
         self._running[task] = call.snapshot
         task.add_done_callback(self._ended)
         return task
@@ -111,6 +137,10 @@ class Operations:
             await self._ledger.refuse(id, told)
         else:
             await self._ledger.forget(id)
+
+    async def withdraw(self, begun: Begun) -> None:
+        """Gives the key of a write back of which nothing was sent, and nothing promised."""
+        await self._release(begun._replace(promised=False), False, b"")
 
     def _ended(self, task: asyncio.Task[Reply]) -> None:
         del self._running[task]
