@@ -16,19 +16,38 @@ from typing import Any
 
 import orjson
 
-from gateway.approvals.record import Approval, ApprovalState, Decision, NoSuchApproval, NotOpen, NotYours
+from adapters.contract import Json
+from gateway.approvals.record import (
+    Approval,
+    ApprovalState,
+    Asker,
+    Decision,
+    NoSuchApproval,
+    NotOpen,
+    NotYours,
+    TooMany,
+)
 from gateway.call import Principal, new_id
 from gateway.store.contract import StoreError
 from gateway.store.schema import upgrade
 from gateway.store.sqlite import connect
 
+NOBODY = Asker("")
+"""Who asks for what isn't a call."""
 LASTS = timedelta(hours=24)
 """How long an approval may be decided and used."""
 MOST_OPEN = 10_000
 """Approvals that wait at a time."""
+MOST_OF_CALLER = 20
+"""Approvals that wait at a time of one caller's calls."""
+_ARGUMENTS_KEPT = timedelta(days=2)
+"""How long what a call is made with is kept: it may be personal, and is of no use once the approval is over."""
 _KEPT = timedelta(days=400)
 _MOST_LISTED = 500
-_COLUMNS = "id, subject, summary, asked_by, asked, expires, needed, verdict, decisions, details, used"
+_COLUMNS = (
+    "id, subject, summary, asked_by, asked, expires, needed, verdict, decisions, details, used, "
+    "caller, barred, tenant, used_for, planned"
+)
 _UPGRADES: Sequence[Sequence[str]] = (
     (
         """CREATE TABLE approvals (
@@ -36,6 +55,14 @@ _UPGRADES: Sequence[Sequence[str]] = (
             asked TEXT NOT NULL, expires TEXT NOT NULL, needed INTEGER NOT NULL, verdict TEXT NOT NULL,
             decisions TEXT NOT NULL, details TEXT NOT NULL, used TEXT) STRICT""",
         "CREATE INDEX approvals_subject ON approvals (subject)",
+    ),
+    (
+        "ALTER TABLE approvals ADD COLUMN caller TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE approvals ADD COLUMN barred TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE approvals ADD COLUMN tenant TEXT",
+        "ALTER TABLE approvals ADD COLUMN used_for TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE approvals ADD COLUMN planned TEXT NOT NULL DEFAULT 'null'",
+        "CREATE INDEX approvals_open ON approvals (caller) WHERE verdict = 'pending'",
     ),
 )
 _UPDATE = "UPDATE approvals SET verdict = ?, decisions = ?, used = ? WHERE id = ?"
@@ -58,39 +85,76 @@ class Approvals:
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"the approvals in {path} can't be opened: {error}") from error
         try:
+            # What is deleted is overwritten: what calls are made with may be personal.
+            self._connection.execute("PRAGMA secure_delete=ON")
             upgrade(self._connection, _UPGRADES)
         except (StoreError, sqlite3.Error) as error:
             self._connection.close()
             raise StoreError(f"the approvals in {path} can't be used: {error}") from error
 
     def ask(
-        self, subject: str, summary: str, by: str, needed: int = 1, details: Mapping[str, Any] | None = None
+        self,
+        subject: str,
+        summary: str,
+        by: str,
+        needed: int = 1,
+        details: Mapping[str, Any] | None = None,
+        *,
+        asker: Asker = NOBODY,
+        planned: Json = None,
     ) -> tuple[Approval, bool]:
         """Asks for `needed` people's yes to `subject`, and whether that is new: the same person's question that is
-        still open is the same approval."""
+        still open is the same approval. Of a call, `asker` is who makes it; raises `TooMany`."""
         with self._transaction() as db:
             for found in self._of(db, subject):
                 if found.asked_by == by and found.needed >= needed and found.state in ("pending", "approved"):
                     return found, False
-            self._make_room(db)
+            self._make_room(db, asker.caller)
             now = self._clock()
             row = (new_id(), subject, summary, by, _text(now), _text(now + LASTS), needed, "pending", "[]")
-            places = ", ".join("?" * 11)
-            insert = f"INSERT INTO approvals ({_COLUMNS}) VALUES ({places})"  # noqa: S608 - constant columns
-            db.execute(insert, (*row, orjson.dumps(dict(details or {})).decode(), None))
+            kept = (orjson.dumps(dict(details or {})).decode(), None, asker.caller)
+            made = (*row, *kept, orjson.dumps(asker.barred).decode(), asker.tenant, "", orjson.dumps(planned).decode())
+            places = ", ".join("?" * len(made))
+            db.execute(f"INSERT INTO approvals ({_COLUMNS}) VALUES ({places})", made)  # noqa: S608 - constant columns
             return self._get(db, row[0]), True
+
+    def standing(self, subject: str, key: str) -> Approval | None:
+        """What is known of a call's approval: the one used for that key, else the newest that waits, is given or is
+        denied; None: it has to be asked for."""
+        with self._transaction() as db:
+            valid = [each for each in self._of(db, subject) if each.expires > self._clock()]
+        used = (each for each in valid if each.state == "used" and each.used_for == key)
+        return next(used, next((each for each in valid if each.state in ("pending", "approved", "denied")), None))
+
+    def use_for(self, id: str, key: str) -> bool:
+        """Uses an approval up for the write of that key; False: it isn't approved, or is used for another one. Of
+        several who try at once exactly one gets it. It is on the disk when this returns."""
+        with self._transaction() as db:
+            found = self._get(db, id)
+            if found.state == "used" and found.used_for == key and found.expires > self._clock():
+                return True
+            if found.state != "approved":
+                return False
+            self._put(db, id, "approved", found.decisions, self._clock())
+            db.execute("UPDATE approvals SET used_for = ? WHERE id = ?", (key, id))
+            return True
 
     def get(self, id: str) -> Approval:
         """The approval; raises `NoSuchApproval`."""
         with self._transaction() as db:
             return self._get(db, id)
 
-    def newest(self, *, pending: bool = False, limit: int = 100) -> list[Approval]:
-        """The newest first; with `pending`, those that can still be decided."""
-        query = f"SELECT {_COLUMNS} FROM approvals ORDER BY id DESC LIMIT ?"  # noqa: S608 - constant columns
+    def newest(self, *, pending: bool = False, limit: int = 100, tenant: str | None = None) -> list[Approval]:
+        """The newest first; with `pending`, those that can still be decided. For approvers of a tenant, its own and
+        those of none."""
+        wanted = "verdict = 'pending' AND expires > ?1" if pending else "asked < ?1"
+        own = "(?2 IS NULL OR tenant IS NULL OR tenant = ?2)"
+        query = f"SELECT {_COLUMNS} FROM approvals WHERE {wanted} AND {own} ORDER BY id DESC LIMIT ?3"  # noqa: S608 - constant
+        since = _text(self._clock() + (timedelta(0) if pending else LASTS))
         with self._transaction() as db:
-            found = [self._approval(row) for row in db.execute(query, (_MOST_LISTED,))]
-        return [each for each in found if not pending or each.state == "pending"][:limit]
+            self._forget(db)
+            rows = db.execute(query, (since, tenant, min(limit, _MOST_LISTED)))
+            return [self._approval(row) for row in rows]
 
     def decide(self, id: str, who: Principal, *, approve: bool, reason: str = "") -> Approval:
         """One person's yes or no; raises `NoSuchApproval`, `NotYours` or `NotOpen`.
@@ -99,6 +163,10 @@ class Approvals:
         """
         with self._transaction() as db:
             found = self._get(db, id)
+            if found.asker.tenant is not None and who.tenant not in (None, found.asker.tenant):
+                raise NoSuchApproval("There is no such approval.")
+            if who.id in found.asker.barred:
+                raise NotYours("Who has a part in a call can't approve it: another person must decide.")
             if who.id in (found.asked_by, found.asked_by.removeprefix("host:")):
                 raise NotYours("Who asked for an approval can't give it: another person must decide.")
             if who.agent is not None or who.delegation:
@@ -148,22 +216,34 @@ class Approvals:
         documents = [[each.by, each.approve, each.reason, _text(each.time)] for each in decisions]
         db.execute(_UPDATE, (verdict, orjson.dumps(documents).decode(), _text(used), id))
 
-    def _make_room(self, db: sqlite3.Connection) -> None:
+    def _forget(self, db: sqlite3.Connection) -> None:
         now = self._clock()
         db.execute("DELETE FROM approvals WHERE asked < ?", (_text(now - _KEPT),))
+        over = "caller != '' AND details != '{}' AND asked < ?"
+        db.execute(f"UPDATE approvals SET details = '{{}}' WHERE {over}", (_text(now - _ARGUMENTS_KEPT),))  # noqa: S608 - constant
+
+    def _make_room(self, db: sqlite3.Connection, caller: str) -> None:
+        now = self._clock()
+        self._forget(db)
+        if caller:
+            of_caller = "SELECT count(*) FROM approvals WHERE caller = ? AND verdict = 'pending' AND expires > ?"
+            if db.execute(of_caller, (caller, _text(now))).fetchone()[0] >= MOST_OF_CALLER:
+                raise TooMany(f"{MOST_OF_CALLER} approvals that you have asked for wait already.")
         query = "SELECT count(*) FROM approvals WHERE verdict = 'pending' AND expires > ?"
         if db.execute(query, (_text(now),)).fetchone()[0] >= MOST_OPEN:
             raise StoreError(f"{MOST_OPEN} approvals wait already: decide on some first")
 
     def _approval(self, row: tuple[Any, ...]) -> Approval:
-        id, subject, summary, asked_by, asked, expires, needed, verdict, decisions, details, used = row
+        id, subject, summary, asked_by, asked, expires, needed, verdict, decisions, details, used = row[:11]
+        caller, barred, tenant, used_for, planned = row[11:]
         until = datetime.fromisoformat(expires)
         over = verdict in ("pending", "approved") and until <= self._clock()
         state: ApprovalState = "used" if used else "expired" if over else verdict
         made = [Decision(by, yes, why, datetime.fromisoformat(at)) for by, yes, why, at in orjson.loads(decisions)]
         when = None if used is None else datetime.fromisoformat(used)
         since = datetime.fromisoformat(asked)
-        about = (tuple(made), orjson.loads(details), when)
+        asker = Asker(caller, tuple(orjson.loads(barred)), tenant)
+        about = (tuple(made), orjson.loads(details), when, asker, used_for, orjson.loads(planned))
         return Approval(id, subject, summary, asked_by, since, until, needed, state, *about)
 
     @contextmanager

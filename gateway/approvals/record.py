@@ -3,7 +3,8 @@
 ApprovalError
 ├── NoSuchApproval        none has that id
 ├── NotYours              who asked can't decide, nor decide twice, nor can an agent
-└── NotOpen               it is decided, used or expired already
+├── NotOpen               it is decided, used or expired already
+└── TooMany               whoever asks has asked for as many already as may wait
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
+
+from adapters.contract import Json
+from gateway.instants import spelt
 
 ApprovalState: TypeAlias = Literal["pending", "approved", "denied", "used", "expired"]
 
@@ -30,6 +34,22 @@ class NotYours(ApprovalError):
 
 class NotOpen(ApprovalError):
     """The approval can't be decided or used any more."""
+
+
+class TooMany(ApprovalError):
+    """As many questions of one caller wait as may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks for a call of its own, beside the principal."""
+
+    caller: str
+    """A digest of issuer, tenant, principal and agent."""
+    barred: tuple[str, ...] = ()
+    """Who gains by a yes and so can't say it, beside the principal: the agent, and all for whom it acts."""
+    tenant: str | None = None
+    """Whose approvers alone may see it; None: any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +80,27 @@ class Approval:
     decisions: tuple[Decision, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
     used: datetime | None = None
+    asker: Asker = Asker("")
+    used_for: str = ""
+    """What it was used for: the key of the write."""
+    planned: Json = None
+    """Of a call: what its preview has fixed, for the gateway alone."""
+
+    @property
+    def reason(self) -> str:
+        """Why it was denied, in the words of who did."""
+        return next((each.reason for each in self.decisions if not each.approve), "")
+
+    def announced(self) -> dict[str, Any]:
+        """It as JSON for those who are told in the background: of a call not what it is made with."""
+        told = self.document()
+        kept = {name: part for name, part in self.details.items() if name not in ("arguments", "preview")}
+        return {**told, "details": kept} if self.asker.caller else told
+
+    def told(self) -> dict[str, Any]:
+        """It as JSON for who has asked: without what its system answered then, of which they may see less by now."""
+        kept = {name: part for name, part in self.details.items() if name != "preview"}
+        return {**self.document(), "details": kept if self.asker.caller else dict(self.details)}
 
     def document(self) -> dict[str, Any]:
         """It as JSON."""
@@ -74,4 +115,4 @@ class Approval:
 
 
 def _text(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return None if time is None else spelt(time)

@@ -21,6 +21,7 @@ import httpx
 import orjson
 
 from gateway.call import new_id
+from gateway.instants import spelt
 
 logger = logging.getLogger("figway")
 
@@ -85,7 +86,7 @@ class Webhooks:
         """Tells every receiver of an event, such as `stage.flipped`, soon."""
         if not self._receivers:
             return
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        now = spelt(datetime.now(UTC), "milliseconds")
         body = orjson.dumps({"type": kind, "timestamp": now, "data": dict(data)}, default=str)
         for receiver in self._receivers:
             if len(self._waiting) >= MOST_WAITING:

@@ -10,19 +10,19 @@ from __future__ import annotations
 import asyncio
 import re
 from base64 import urlsafe_b64encode
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
-from hashlib import sha256
-from typing import Any
-
-import orjson
+from typing import TypeAlias
 
 from adapters.contract import Effect
 from gateway.call import Call, Reply
 from gateway.errors import BadRequest, IdempotencyInProgress, IdempotencyMismatch, Problem, UnknownOutcome
+from gateway.filters.fingerprint import fingerprint
+from gateway.instants import spelt_of
 from gateway.operations.outcome import reply_of
-from gateway.operations.record import Begun, Intent, OperationState
+from gateway.operations.record import Begun, Intent, OperationState, StoredOperation, key_within, scoped_key
 from gateway.operations.service import Operations, intent_of, told_unknown
+from gateway.operations.undoable import told_left
 from gateway.pipeline import Around, Handler
 from gateway.policy.sight import Sights
 from gateway.routing.model import Route
@@ -33,8 +33,9 @@ _BARE = re.compile(rb"[!#-+\--:<-~]+")  # visible ASCII but quotes, commas and s
 _ESCAPED = re.compile(rb'\\(["\\])')
 _ASYNC = re.compile(rb"(?:^|[,;\s])respond-async(?:$|[,;\s])")
 _WAIT = re.compile(rb"(?:^|[,;\s])wait=\"?([0-9]{1,6})")
-# Headers that say how a request is to be done, not what it asks for.
-_MANNER = frozenset({"idempotency-key", "prefer", "authorization", "traceparent", "figway-approval", "figway-plan"})
+
+
+Gate: TypeAlias = Callable[[Call], Awaitable[None]]
 
 
 def key_of(header: bytes) -> bytes:
@@ -58,22 +59,19 @@ def idempotency(
     deadline: float,
     side: str = "",
     needs_key: bool = False,
+    gate: Gate | None = None,
 ) -> Around:
     """A filter for writes: one with a key, or to be answered later, is kept before it's sent; of any other it's kept
     only that its outcome is unknown. `tells`: the upstream can say what became of a write; `deadline` in seconds.
-    `side` is the one that does the writes now, where there are two; a key stays with the side that had it."""
-    composite = route.compose is not None
+    `side` is the one that does the writes now, where there are two; a key stays with the side that had it. `gate` is
+    asked of each write before it is sent, and not of one whose reply is known: it raises where it may not be sent."""
+    composite, undoes = route.compose is not None, route.compose is not None and route.compose.undoes
     resume_after = _resume_after(route, tells, deadline)
 
     async def around(call: Call, rest: Handler) -> Reply:
         key, later = _key(call, needs_key), _wait_of(call)
-        if key is None and later is None:
-            try:
-                return await rest(call)
-            except UnknownOutcome as problem:
-                if problem.operation is not None:
-                    raise
-                raise await operations.note_unknown(call, problem) from problem
+        if key is None and later is None and not undoes:
+            return await _unkept(call, rest, operations, gate)
         assert call.principal is not None
         intent = replace(intent_of(call), side=side, snapshot=call.snapshot)
         sight = sights.of(call.principal, route.operation_id)
@@ -86,7 +84,10 @@ def idempotency(
         call.resuming, call.kept, call.repeated = begun.resumed and tells, begun.operation.id, begun.resumed
         if begun.resumed and side:
             call.pinned = begun.operation.side or "legacy"
-        task = operations.run(call, begun, rest(call), sight, composite)
+        await _admitted(call, begun, operations, gate)
+        if undoes:  # sent again it is done anew, or not at all: its parts' keys are of this time
+            call.idempotency_key = begun.operation.id
+        task = operations.run(call, begun, rest(call), sight, composite, undoes=undoes)
         if later is None:
             return await asyncio.shield(task)
         done, _ = await asyncio.wait((task,), timeout=later)
@@ -99,9 +100,33 @@ def idempotency(
     return around
 
 
+async def _unkept(call: Call, rest: Handler, operations: Operations, gate: Gate | None) -> Reply:
+    """Makes a write that isn't kept, unless nobody knows its end."""
+    if gate is not None:
+        await gate(call)
+    try:
+        return await rest(call)
+    except UnknownOutcome as problem:
+        if problem.operation is not None:
+            raise
+        raise await operations.note_unknown(call, problem) from problem
+
+
+async def _admitted(call: Call, begun: Begun, operations: Operations, gate: Gate | None) -> None:
+    """Asks the gate of a write that is kept, and takes that back where it isn't let through."""
+    if gate is not None:
+        try:
+            await gate(call)
+        except BaseException:
+            await operations.withdraw(begun)
+            raise
+
+
 def _resume_after(route: Route, tells: bool, deadline: float) -> float | None:
     """When a write of unknown outcome may be taken up again. What can be repeated without harm: at once. What the
     upstream can tell of: once it can't be under way any more. Else never."""
+    if route.compose is not None and route.compose.undoes:
+        return None
     if route.compose is not None or route.effect is Effect.IDEMPOTENT_WRITE:
         return 0.0
     return deadline if tells else None
@@ -111,7 +136,7 @@ def _key(call: Call, needed: bool) -> bytes | None:
     """The call's key; raises `BadRequest` where it is `needed` and missing."""
     if call.parent is not None:
         over = call.parent.idempotency_key
-        key = None if over is None else f"{over}\n{call.step}".encode()
+        key = None if over is None else key_within(over, call.step)
     else:
         header = call.raw_headers.get(b"idempotency-key")
         key = None if header is None else key_of(header)
@@ -133,22 +158,9 @@ def _wait_of(call: Call) -> float | None:
 
 
 def _keyed(call: Call, intent: Intent, key: bytes, resume_after: float | None) -> Intent:
-    scoped = sha256(intent.caller + orjson.dumps([call.operation, key.decode("latin-1")])).digest()
+    scoped = scoped_key(intent.caller, call.operation, key)
     call.idempotency_key = urlsafe_b64encode(scoped).rstrip(b"=").decode()
-    return replace(intent, key=scoped, fingerprint=_fingerprint(call), resume_after=resume_after)
-
-
-def _fingerprint(call: Call) -> bytes:
-    """SHA-256 of what the validated request asks for: path, query, headers that the contract declares, body."""
-    headers = {name: value for name, value in call.header.items() if name.lower() not in _MANNER}
-    if b"if-match" in call.raw_headers:  # also where the contract doesn't declare it
-        headers["if-match"] = call.raw_headers[b"if-match"].decode("latin-1")
-    request = [call.path, call.query, headers, call.body]
-    return sha256(orjson.dumps(request, default=_no_body, option=orjson.OPT_SORT_KEYS)).digest()
-
-
-def _no_body(_: Any) -> str:
-    return "no body"
+    return replace(intent, key=scoped, fingerprint=fingerprint(call), resume_after=resume_after)
 
 
 def _again(begun: Begun, sight: str) -> Reply:
@@ -164,14 +176,23 @@ def _again(begun: Begun, sight: str) -> Reply:
             "The first request with this idempotency key hasn't ended.", retry_after=1, operation=found.id
         )
     if found.state is OperationState.UNKNOWN:
-        problem: Problem = UnknownOutcome("What became of the first request with this key isn't known.")
-        raise told_unknown(problem, found.id)
+        raise _unknown(found, sight)
     return reply_of(found.outcome, found.id, sight)
+
+
+def _unknown(found: StoredOperation, sight: str) -> Problem:
+    if found.outcome is not None:  # of a composite: what is left of it
+        try:
+            reply_of(found.outcome, found.id, sight)
+        except Problem as kept:
+            return told_left(kept, found.id)
+    problem = UnknownOutcome("What became of the first request with this key isn't known.")
+    return told_unknown(problem, found.id)
 
 
 def _accepted(begun: Begun) -> Reply:
     found = begun.operation
-    created = datetime.fromtimestamp(found.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    created = spelt_of(found.created, "milliseconds")
     body = {"id": found.id, "route": found.route, "state": "running", "created": created}
     headers = [
         (b"location", f"/-/operations/{found.id}".encode()),
