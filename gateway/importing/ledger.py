@@ -39,6 +39,8 @@ class Ledger:
     """What was written below `openapi/sources/UPSTREAM/` → SHA-256."""
     contracts: Mapping[str, str] = field(default_factory=dict)
     """The contract's files → SHA-256, as they were generated."""
+    accepted: str = ""
+    """SHA-256 of `contract.json`, which has the words that were accepted; empty: an import before there was this."""
 
 
 def folder(upstream: str) -> str:

@@ -163,5 +163,7 @@ class Request:
     """What only this reader takes, such as `data` (a copybook's sample file) or `code_page`."""
     allowed_hosts: tuple[str, ...] = ()
     """Hosts that may be asked although their address is private."""
+    accepts_words: bool = False
+    """Whether words that changed at the source are taken over, too."""
     cache: Path = Path("/nonexistent")
     """A folder for what adapters derive from files; theirs is the one below it that is called as the upstream is."""

@@ -16,7 +16,7 @@ from adapters.contract import Effect
 from gateway.importing.cases import cases, tests
 from gateway.importing.contract import contract
 from gateway.importing.denials import denials
-from gateway.importing.drift import Change, drift
+from gateway.importing.drift import Change, Grade, drift
 from gateway.importing.emit import emit
 from gateway.importing.ledger import Ledger, folder, generated_path, ledger_path, read_ledger, written_ledger
 from gateway.importing.merge import merge
@@ -25,6 +25,7 @@ from gateway.importing.model import CantImport, LeftOut, Reading, Request
 from gateway.importing.naming import Named, Names, route_id
 from gateway.importing.parts import allotted, part_path, split
 from gateway.importing.surroundings import Others, defaults_of, value_of
+from gateway.importing.wording import Unsaid, kept, left_out, worded, words_drift
 from gateway.routing.folder import unfit
 from gateway.routing.load import compile_workspace
 from gateway.routing.model import Finding, InvalidWorkspace
@@ -54,30 +55,39 @@ def plan(files: Mapping[str, bytes], asked: Ledger, request: Request, reading: R
     """What importing `reading` into a workspace would do; `files` are its files, `tests/` included. `asked` says what
     was asked for. Raises `CantImport`; writes nothing."""
     importing = _Import(files, asked, request, reading)
-    left_out = list(reading.left_out)
+    dropped_so_far = list(reading.left_out)
     for _ in range(_ROUNDS):
-        made = importing.plan(left_out)
+        made = importing.plan(dropped_so_far)
         dropped = importing.dropped(made)
         if not dropped:
             return made
-        left_out += dropped
+        dropped_so_far += dropped
     raise CantImport("what would be written isn't sound, however much is left out; nothing was changed")
 
 
 def changed(files: Mapping[str, bytes], request: Request, reading: Reading) -> list[Change]:
     """What changed at the source since the last import. Raises `CantImport`."""
-    base = files.get(generated_path(request.upstream))
-    if base is None:
+    if generated_path(request.upstream) not in files:
         raise CantImport(f"{generated_path(request.upstream)} is missing: restore it, or import once more")
     importing = _Import(files, Ledger("", ""), request, reading)
-    return drift(orjson.loads(base), importing.contract(importing.named()))
+    return importing.described(importing.named()).drift
+
+
+@dataclass
+class _Described:
+    """A contract whose words are those that were accepted, and how its source differs from what was imported last."""
+
+    document: dict[str, Any]
+    base: dict[str, Any]
+    drift: list[Change]
+    unsaid: list[LeftOut]
 
 
 class _Import:
     def __init__(self, files: Mapping[str, bytes], asked: Ledger, request: Request, reading: Reading) -> None:
         self._files, self._asked, self._reading = files, asked, reading
         self._upstream, self._progress = request.upstream, request.progress
-        self._cache = request.cache
+        self._cache, self._accepting = request.cache, request.accepts_words
         self._ledger = read_ledger(files, self._upstream)
         self._own = set({} if self._ledger is None else self._ledger.contracts)
         first = part_path(self._upstream, 1)
@@ -102,14 +112,30 @@ class _Import:
         self._progress("contract", 0, None)
         return contract(self._upstream, self._reading, routes, self._others.around(defaults_of(self._files)))
 
-    def plan(self, left_out: Sequence[LeftOut]) -> Plan:
+    def described(self, routes: Sequence[Named]) -> _Described:
+        """The contract of those routes, held against the last one; raises `CantImport` where that isn't what was
+        generated, as the words in it are what was accepted."""
+        unsaid: list[Unsaid] = []
+        document = worded(self.contract(routes), unsaid)
+        told = left_out(unsaid, document, self._reading.files)
+        data = self._files.get(generated_path(self._upstream))
+        if data is None:
+            return _Described(document, {}, [], told)
+        if self._ledger is not None and self._ledger.accepted not in ("", _sha(data)):
+            raise CantImport(f"{generated_path(self._upstream)} isn't as it was generated: restore it")
+        base, differing = orjson.loads(data), list[tuple[str | int, ...]]()
+        as_accepted = kept(document, base, differing)
+        changes = [*words_drift(differing, unsaid, document), *drift(base, as_accepted)]
+        changes.sort(key=lambda each: list(Grade).index(each.grade))
+        return _Described(document if self._accepting else as_accepted, base, changes, told)
+
+    def plan(self, dropped: Sequence[LeftOut]) -> Plan:
         routes = self.named()
-        made = Plan(self._upstream, self._reading, routes, before=self._files, left_out=list(left_out))
-        made.again = self._ledger is not None
+        described = self.described(routes)
+        document, base = described.document, described.base
+        made = Plan(self._upstream, self._reading, routes, before=self._files, left_out=[*dropped, *described.unsaid])
+        made.again, made.drift = self._ledger is not None, described.drift
         ledger = self._ledger or Ledger(self._asked.reader, "")
-        document = self.contract(routes)
-        base = orjson.loads(self._files.get(generated_path(self._upstream), b"{}"))
-        made.drift = drift(base, document) if base else []
         parts = allotted(document, ledger.parts)
         texts = self._contracts(split(document, parts), split(base, ledger.parts), ledger, made.kept)
         self._own |= texts.keys()
@@ -118,8 +144,10 @@ class _Import:
             "gateway.yaml": self._gateway(ledger, made.kept),
             **self._emptied(ledger, digests),
             **{name: data for name, (data, _) in texts.items()},
-            generated_path(self._upstream): orjson.dumps(document),
-            **self._tail(routes, replace(ledger, parts=parts, contracts=digests), ledger, made.kept),
+            generated_path(self._upstream): (generated := orjson.dumps(document)),
+            **self._tail(
+                routes, replace(ledger, parts=parts, contracts=digests, accepted=_sha(generated)), ledger, made.kept
+            ),
         }
         made.files = {name: data for name, data in written.items() if self._files.get(name) != data}
         return made
@@ -165,6 +193,7 @@ class _Import:
             files={name: _sha(data) for name, data in self._reading.files.items()},
             parts=new.parts,
             contracts=new.contracts,
+            accepted=new.accepted,
         )
         return {**made, ledger_path(upstream): written_ledger(remembered)}
 

@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from gateway.untrusted.plain import plain
+
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _RUNS = re.compile(r"[A-Z]{2,}(?=s(?![a-z]))s")
 _LONGEST_TOOL = 64
@@ -90,10 +92,8 @@ def pascal(parts: Sequence[str]) -> str:
 
 
 def sentence(text: str, most: int = 4000) -> str:
-    """An upstream's words on one line: without control characters, and of no more than `most` characters."""
-    plain = "".join(each if each.isprintable() else " " for each in text)
-    plain = " ".join(plain.split())
-    return plain if len(plain) <= most else plain[: most - 1].rstrip() + "…"
+    """An upstream's words on one line: without markup and what can't be seen, and of no more than `most` characters."""
+    return plain(text, most)
 
 
 def said(parts: Sequence[str]) -> str:

@@ -46,7 +46,7 @@ class BodyReader:
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                raise BadRequest("The body ended before it was whole.")
+                raise BadRequest("The body ended before it was whole.", fix="Send all that Content-Length says.")
             chunk: bytes = message.get("body", b"")
             size += len(chunk)
             if size > self._limit:

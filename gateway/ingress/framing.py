@@ -42,18 +42,18 @@ def read_headers(fields: Iterable[tuple[bytes, bytes]], version: str) -> Mapping
     if count > _MOST_FIELDS or size > _MOST_BYTES:
         raise HeadersTooLarge(f"There are more than {_MOST_FIELDS} header fields or {_MOST_BYTES} bytes of them.")
     if version not in ("1.1", "1.0"):
-        raise BadRequest("The gateway speaks HTTP/1.1.")
+        raise BadRequest("The gateway speaks HTTP/1.1.", fix="Send the request as HTTP/1.1.")
     if b"transfer-encoding" in headers:
         _check_chunked(headers, version)
     if b"host" not in headers and version != "1.0":
-        raise BadRequest("The request has no Host.")
+        raise BadRequest("The request has no Host.", fix="Send the header Host.")
     return headers
 
 
 def _check_chunked(headers: Mapping[bytes, bytes], version: str) -> None:
     if version == "1.0":
-        raise BadRequest("HTTP/1.0 has no Transfer-Encoding.")
+        raise BadRequest("HTTP/1.0 has no Transfer-Encoding.", fix="Send HTTP/1.1, or Content-Length.")
     if b"content-length" in headers:
-        raise BadRequest("The request has both Content-Length and Transfer-Encoding.")
+        raise BadRequest("The request has both Content-Length and Transfer-Encoding.", fix="Send one of them.")
     if headers[b"transfer-encoding"].strip().lower() != b"chunked":
-        raise BadRequest("The only transfer coding understood is 'chunked'.")
+        raise BadRequest("The only transfer coding understood is 'chunked'.", fix="Send that, or Content-Length.")

@@ -41,7 +41,7 @@ from gateway.telemetry import continue_trace
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Out: TypeAlias = tuple[Send, Exchange | None]  # where a response goes
-NOTED = "figway.noted"  # the scope's key of what another door has its call's record say
+NOTED, CALL_ID = "figway.noted", "figway.id"  # the scope's keys of what another door says of a call: facts, its id
 
 logger = logging.getLogger("figway")
 
@@ -261,7 +261,7 @@ def blank(scope: Scope, serving: Serving, started: float) -> Call:
     raw: bytes | None = scope.get("raw_path")
     client = scope.get("client")
     return Call(
-        id=new_id(),
+        id=scope.get(CALL_ID) or new_id(),
         operation="",
         snapshot=serving.version,
         method=scope["method"],
@@ -282,7 +282,7 @@ def _find(table: Table[Endpoint], scope: Scope) -> Match[Endpoint]:
     try:
         match = table.match(path)
     except AmbiguousPath as error:
-        raise BadRequest(f"The request is ambiguous: {error}.") from error
+        raise BadRequest(f"The request is ambiguous: {error}.", fix="Percent-encode it plainly, and once.") from error
     if match is None:
         raise NoSuchRoute("No route has this path.", fix="The routes that you may use are listed in /openapi.json.")
     return match

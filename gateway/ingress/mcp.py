@@ -11,87 +11,48 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from gateway.audit.file import AuditError
 from gateway.audit.log import AuditLog
 from gateway.audit.record import record_of
-from gateway.call import Call, Principal, Reply
+from gateway.call import Reply
 from gateway.errors import AuditUnavailable, Forbidden, InternalError, MethodNotAllowed, NoSuchRoute, Problem
 from gateway.filters.authenticate import Verifier, identify
 from gateway.ingress.body import BodyReader, Receive
 from gateway.ingress.exchange import EXCHANGE, TASK
 from gateway.ingress.framing import read_headers
-from gateway.ingress.http import NOTED, HttpIngress, Scope, blank
-from gateway.ingress.http import Serving as Served
+from gateway.ingress.http import CALL_ID, NOTED, HttpIngress, Scope, blank
 from gateway.ingress.mcp_calls import Request, failed, replayed, request_of, result_of
-from gateway.ingress.mcp_messages import NO_TOOL, Asked, BadCursor, answer_to, asked_of, page_of, refusal_of
+from gateway.ingress.mcp_cancel import SESSION, Cancelling, method_of
+from gateway.ingress.mcp_messages import (
+    NO_TOOL,
+    Asked,
+    BadCursor,
+    answer_to,
+    asked_of,
+    check_media,
+    page_of,
+    refusal_of,
+)
 from gateway.ingress.mcp_oauth import challenged, missing_scope, refuse_pages
+from gateway.ingress.mcp_progress import Progress, leaving, token_of
+from gateway.ingress.mcp_search import NAMES, Searching, UnknownTool
 from gateway.ingress.mcp_tools import Tool, Tools, tools_of
+from gateway.ingress.mcp_visit import VISIT, Rest, Serving, Visit
 from gateway.ingress.response import Response, Send
 from gateway.ingress.streaming import sent
-from gateway.policy.decide import Policies
-from gateway.policy.usable import usable
 from gateway.routing.model import Compiled
 from gateway.telemetry import continue_trace
 
 logger = logging.getLogger("figway")
 
 PATH = "/mcp"
-VISIT = "figway.mcp"
-"""The scope's key of the `Visit`."""
 _PATIENCE = 30.0
 """Seconds in which a message has to arrive."""
 _AROUND = 64 * 1024
 """Bytes that a message may have beside its arguments."""
 _DENIED = (401, 403)
-# What a tool's call keeps of the message's header fields, beside a trusted proxy's.
-_KEPT = (b"host", b"authorization", b"traceparent")
-
-
-class Serving(Served, Protocol):
-    """What is served now, as tools need it."""
-
-    compiled: Compiled
-    policies: Policies
-
-
-class UnknownTool(Exception):
-    """There is no such tool, or none that this caller may use: nobody is told which."""
-
-
-@dataclass(slots=True)
-class Visit:
-    """One request to `/mcp`. `call` is what its own record says, unless it `reached` a route, which writes one."""
-
-    serving: Serving
-    call: Call
-    scope: Scope
-    started: float
-    receive: Receive
-    reached: bool = False
-    begun: bool = False
-    """The SDK has begun to answer."""
-    refused: Problem | None = None
-    """Why no tool was called, as the record says it."""
-    stepped: Problem | None = None
-    """What the request is answered with in place of what was made of it: how to get a token that reaches the tool."""
-
-    @property
-    def principal(self) -> Principal:
-        """Who asks."""
-        assert self.call.principal is not None
-        return self.call.principal
-
-
-class Rest(Protocol):
-    """What answers the messages that aren't answered here: an ASGI application, whose scope has a `Visit`."""
-
-    whole: bool
-    """It is given every message, and every method of HTTP."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
 class McpIngress:
@@ -103,6 +64,8 @@ class McpIngress:
         self._ingress, self._current, self._audit, self._verifier = ingress, current, audit, verifier
         self._tools: tuple[Compiled, Tools] | None = None
         self._making = asyncio.Lock()
+        self._cancelling = Cancelling()
+        self._searching = Searching(self.call, self._permitted)
         self.rest: Rest | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -132,15 +95,24 @@ class McpIngress:
                 await sending
 
     async def _response(self, visit: Visit, send: Send) -> Response | None:
-        """The response; None: the SDK has given it. Raises a `Problem`."""
+        """The response; None: it has been given. Raises a `Problem`."""
         raw = await self._admitted(visit)
         whole = self.rest is not None and self.rest.whole
         asked = None if whole else asked_of(raw, visit.call.raw_headers)
         if asked is not None:
-            return await self._answered(visit, asked)
+            token = token_of(asked)
+            with self._cancelling.known(visit, asked):
+                answering = self._answered(visit, asked)
+                return await (answering if token is None else Progress(visit, token, send).told(answering))
         assert self.rest is not None
+        method, params = method_of(raw)
+        if method == "notifications/cancelled":
+            self._cancelling.cancel(visit, params)
+        visit.opens = method == "initialize" and not whole
         visit.receive = replayed(raw, visit.receive)
-        await self.rest({**visit.scope, VISIT: visit}, visit.receive, self._recording(visit, send))
+        # RFC 9110 section 5.5: blanks around a value aren't part of it.
+        headers = [(name, value.strip(b" \t")) for name, value in visit.scope["headers"]]
+        await self.rest({**visit.scope, "headers": headers, VISIT: visit}, visit.receive, self._recording(visit, send))
         return None
 
     async def _admitted(self, visit: Visit) -> bytes:
@@ -153,6 +125,7 @@ class McpIngress:
         if self._audit.refuses_reads:
             raise AuditUnavailable("Calls are refused while the audit log can't be written.", retry_after=5)
         if call.method == "POST":
+            check_media(headers)
             call.deadline += _PATIENCE
             return await BodyReader(call, visit.serving.compiled.defaults.max_body + _AROUND, visit.receive).read()
         if self.rest is None or not self.rest.whole:
@@ -176,28 +149,25 @@ class McpIngress:
     # ── tools ────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def list(self, visit: Visit, cursor: str | None) -> dict[str, Any]:
-        """A page of the tools that the caller may use, as `tools/list` answers it; raises `BadCursor`."""
+        """A page of the tools that the caller is shown, as `tools/list` answers it; raises `BadCursor`."""
         visit.call.noted["mcp"] = "tools/list"
-        policies, tools = visit.serving.policies, await self.tools(visit.serving)
-        decisions = await usable(policies, visit.principal, tools.routes)
-        return page_of(tools.told(decisions, policies.narrowed), cursor)
+        return page_of(await self._searching.listed(visit, await self.tools(visit.serving)), cursor)
 
     async def call(self, visit: Visit, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """What a tool's call comes to, a failure included; raises `UnknownTool`."""
         visit.call.noted["mcp"] = "tools/call"
-        tool = (await self.tools(visit.serving)).by_name.get(name)
-        if tool is None:
-            visit.refused = NoSuchRoute("There is no such tool.")
-            raise UnknownTool(NO_TOOL)
-        if name not in visit.serving.policies.listed(visit.principal, tool.needed):
-            self._refuse(visit, tool)
-            raise UnknownTool(NO_TOOL)
+        tools = await self.tools(visit.serving)
+        if name in NAMES:
+            return await self._searching.answer(visit, tools, name, arguments)
+        tool = self._permitted(visit, tools, name)
         try:
             tool.check(arguments)
             request = request_of(tool, arguments)
         except Problem as problem:
             visit.call.operation, visit.refused = name, problem
             return failed(problem.document(f"urn:figway:call:{visit.call.id}"))
+        visit.lasts = tool.route.deadline or visit.serving.compiled.defaults.deadline
+        visit.leaving = leaving(tool, arguments, visit.call.id)
         return result_of(tool, await self._made(visit, tool, request))
 
     async def tools(self, serving: Serving) -> Tools:
@@ -209,6 +179,17 @@ class McpIngress:
                 self._tools = serving.compiled, await asyncio.to_thread(tools_of, serving.compiled)
             return self._tools[1]
 
+    def _permitted(self, visit: Visit, tools: Tools, name: str) -> Tool:
+        """The tool of this name that the caller may use; raises `UnknownTool`."""
+        tool = tools.by_name.get(name)
+        if tool is None:
+            visit.refused = NoSuchRoute("There is no such tool.")
+            raise UnknownTool(NO_TOOL)
+        if name not in visit.serving.policies.listed(visit.principal, tool.needed):
+            self._refuse(visit, tool)
+            raise UnknownTool(NO_TOOL)
+        return tool
+
     def _refuse(self, visit: Visit, tool: Tool) -> None:
         """Notes why a caller has no such tool."""
         call, policies, route = visit.call, visit.serving.policies, tool.route
@@ -219,8 +200,6 @@ class McpIngress:
 
     async def _made(self, visit: Visit, tool: Tool, request: Request) -> Response:
         """The response to the request that a tool's call stands for, recorded."""
-        headers, proxy = visit.call.raw_headers, visit.serving.compiled.identity.proxy
-        kept = _KEPT if proxy is None else (*_KEPT, proxy.header.lower().encode())
         scope = {
             "type": "http",
             "http_version": "1.1",
@@ -228,9 +207,10 @@ class McpIngress:
             "path": request.path.decode(),
             "raw_path": request.path,
             "query_string": request.query,
-            "headers": [*((name, headers[name]) for name in kept if name in headers), *request.headers],
+            "headers": [*visit.kept(), *request.headers],
             "client": visit.scope.get("client"),
             NOTED: {"mcp": "tools/call"},
+            CALL_ID: None if visit.reached else visit.call.id,
         }
         visit.reached = True
         receive = replayed(request.body, visit.receive)
@@ -254,6 +234,8 @@ class McpIngress:
                 )
                 told = told if visit.reached else await self._recorded(visit, told)
                 replaced = told is not response
+                if visit.opens:
+                    message["headers"] = [*message["headers"], (SESSION, visit.call.id.encode())]
                 if replaced and (sending := told.send(None, send)) is not None:
                     await sending
             if not replaced:

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from gateway import __version__
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, UnsupportedMediaType
 from gateway.filters.json_body import json_body
 
 MODERN, LEGACY = b"2026-07-28", b"2025-11-25"
@@ -23,7 +23,7 @@ LASTS = 5_000
 """Milliseconds for which a client may keep a list of tools."""
 _PAGE = 50
 INVALID_PARAMS = -32602
-NO_TOOL = "Unknown tool: it doesn't exist, or isn't for you. tools/list names those that are."
+NO_TOOL = "Unknown tool: it doesn't exist, or isn't for you. tools/list, or search_tools, names those that are."
 SERVER = {"name": "figway", "version": __version__}
 _TAKES = {"tools/list": {"_meta", "cursor"}, "tools/call": {"_meta", "name", "arguments"}}
 _META = "io.modelcontextprotocol/"
@@ -63,14 +63,20 @@ def asked_of(raw: bytes, headers: Mapping[bytes, bytes]) -> Asked | None:
     return Asked(id, method, params, version == MODERN)
 
 
+def check_media(headers: Mapping[bytes, bytes]) -> None:
+    """Raises `UnsupportedMediaType` for a message that isn't said to be JSON."""
+    if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json":
+        raise UnsupportedMediaType("Messages are application/json.")
+
+
 def _takes_both(headers: Mapping[bytes, bytes]) -> bool:
-    accept, content = headers.get(b"accept", b""), headers.get(b"content-type", b"")
-    both = b"application/json" in accept and b"text/event-stream" in accept and b"q=" not in accept
-    return both and content.partition(b";")[0].strip() == b"application/json" and b"mcp-session-id" not in headers
+    accept = headers.get(b"accept", b"")
+    return b"application/json" in accept and b"text/event-stream" in accept and b"q=" not in accept
 
 
 def _typed(method: str, params: Mapping[str, Any]) -> bool:
-    if not isinstance(params.get("_meta", {}), dict):
+    meta = params.get("_meta", {})
+    if not isinstance(meta, dict) or type(meta.get("progressToken", "")) not in (str, int):
         return False
     if method == "tools/list":
         return isinstance(params.get("cursor", ""), str)
@@ -88,7 +94,8 @@ def _agrees(method: str, params: Mapping[str, Any], headers: Mapping[bytes, byte
         and isinstance(client.get("name"), str)
         and isinstance(client.get("version"), str)
         and headers.get(b"mcp-method") == method.encode()
-        and headers.get(b"mcp-name", b"") == params.get("name", "").encode()
+        # RFC 9110 section 5.5: blanks around a value aren't part of it.
+        and headers.get(b"mcp-name", b"").strip(b" \t") == params.get("name", "").encode()
         and not any(name.startswith(b"mcp-param-") for name in headers)
     )
 
@@ -112,11 +119,11 @@ class BadCursor(Exception):
     """A cursor that no list gave."""
 
 
-def page_of(tools: list[dict[str, Any]], cursor: str | None) -> dict[str, Any]:
-    """The page of a list of tools that a cursor leads to; raises `BadCursor`."""
+def page_of(items: list[dict[str, Any]], cursor: str | None, what: str = "tools") -> dict[str, Any]:
+    """The page of a list, in the order of names, that a cursor leads to; raises `BadCursor`."""
     after = "" if cursor is None else _name_in(cursor)
-    rest = [tool for tool in tools if tool["name"] > after]
-    page: dict[str, Any] = {"tools": rest[:_PAGE]}
+    rest = [item for item in items if item["name"] > after]
+    page: dict[str, Any] = {what: rest[:_PAGE]}
     if len(rest) > _PAGE:
         page["nextCursor"] = urlsafe_b64encode(rest[_PAGE - 1]["name"].encode()).decode()
     return page
@@ -126,4 +133,4 @@ def _name_in(cursor: str) -> str:
     try:
         return urlsafe_b64decode(cursor.encode("ascii")).decode("ascii")
     except (Error, ValueError) as error:
-        raise BadCursor("The cursor isn't one that a list of tools gave: leave it out to begin anew.") from error
+        raise BadCursor("The cursor isn't one that this list gave: leave it out to begin anew.") from error

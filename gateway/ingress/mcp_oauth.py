@@ -45,7 +45,7 @@ def resource_of(identity: Identity, scheme: str, host: str) -> str:
         if parts.scheme in ("https", "http") and parts.path == _PATH:
             return issuer.audience
     if not 0 < len(host) <= _LONGEST_HOST or set(host) - _IN_HOST:
-        raise BadRequest("The Host header field names no host.")
+        raise BadRequest("The Host header field names no host.", fix="Send the gateway's own host as Host.")
     return f"{scheme}://{host}{_PATH}"
 
 

@@ -14,7 +14,10 @@ RESERVED = "_gateway"
 """The argument that stands for header fields of the gateway's own."""
 _PLACES = ("path", "query", "header", "body")
 # What `_gateway` stands for, and what the gateway sends by itself.
-_OURS = frozenset({"idempotency-key", "prefer", "authorization", "accept", "content-type", "traceparent"})
+_OURS = frozenset(
+    {"idempotency-key", "prefer", "cache-control", "authorization", "accept", "content-type", "traceparent"}
+)
+_OURS |= {"figway-plan", "figway-approval"}
 _PLAIN = frozenset({"type", "properties", "required", "additionalProperties", "title", "description", "$defs"})
 _PREFIX = "#/$defs/"
 _MOST_NODES = 5_000
@@ -26,7 +29,8 @@ _HOW: Mapping[str, Any] = {
     "properties": {
         "dry_run": {
             "type": "boolean",
-            "description": "Try the change in place of making it; refused where that can't be done without effect.",
+            "description": "Show what the change would do in place of making it, with a plan_token to make just that; "
+            "refused where that can't be done without effect.",
         },
         "idempotency_key": {
             "type": "string",
@@ -35,6 +39,44 @@ _HOW: Mapping[str, Any] = {
             "pattern": r"^[\x20-\x7e]+$",
             "description": "A new UUID for each change; the same one to send the same change again, "
             "which then happens once.",
+        },
+        "plan_token": {
+            "type": "string",
+            "pattern": r"^[A-Za-z0-9._-]{1,4000}$",
+            "description": "The dry run's: make what it showed, or nothing.",
+        },
+        "approval": {
+            "type": "string",
+            "pattern": r"^[A-Za-z0-9]{1,64}$",
+            "description": "The approval that was asked for, once it is given; the idempotency_key stays the same.",
+        },
+    },
+}
+_DRY_RUN: Mapping[str, Any] = {
+    "type": "object",
+    "description": "What _gateway.dry_run shows; nothing was changed.",
+    "required": ["dry_run", "plan_token", "expires"],
+    "properties": {
+        "dry_run": {"const": True},
+        "would": {"type": "object"},
+        "affected": {"type": "integer"},
+        "before": {},
+        "after": {},
+        "plan_token": {"type": "string"},
+        "expires": {"type": "string"},
+    },
+}
+_HOW_OLD: Mapping[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "description": "How the gateway is to make the call.",
+    "properties": {
+        "max_age": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 2**31,
+            "description": "The age in seconds beyond which an answer is refused; 0: as it is now. "
+            "Left out: whatever the route keeps.",
         },
     },
 }
@@ -130,8 +172,7 @@ def _object(route: Route, members: dict[str, Any], required: list[str], defs: Ma
         if isinstance(member, Mapping) and "$defs" in member:
             lifted |= member["$defs"]
             members[name] = {key: part for key, part in member.items() if key != "$defs"}
-    if route.effect is not Effect.READ:
-        members[RESERVED] = _HOW
+    members[RESERVED] = _HOW_OLD if route.effect is Effect.READ else _HOW
     schema: dict[str, Any] = {"type": "object", "properties": members, "additionalProperties": False}
     if required:
         schema["required"] = required
@@ -140,10 +181,18 @@ def _object(route: Route, members: dict[str, Any], required: list[str], defs: Ma
 
 def output_of(route: Route) -> tuple[JsonSchema | None, bool]:
     """The schema of what a route's tool answers, and whether it is wrapped in `{"result": …}` as it needn't be an
-    object; None: the contract says none that is kept to."""
+    object; None: the contract says none that is kept to. Of a write, it is also that of a dry run."""
     if route.reply is None or route.enforcement == "off":
         return None, False
     schema = inlined(partial_of(route.reply, is_list=route.is_list) if route.sparse else route.reply)
+    answer, wrapped = _wrapped(schema)
+    if route.effect is Effect.READ:
+        return answer, wrapped
+    either = {"type": "object", "anyOf": [{name: part for name, part in answer.items() if name != "$defs"}, _DRY_RUN]}
+    return ({**either, "$defs": answer["$defs"]} if "$defs" in answer else either), wrapped
+
+
+def _wrapped(schema: JsonSchema) -> tuple[JsonSchema, bool]:
     if schema.get("type") == "object":
         return schema, False
     rest = {name: part for name, part in schema.items() if name != "$defs"}

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import jsonschema_rs
 
 from adapters.contract import Effect, Json, JsonSchema
-from adapters.errors import pointer
+from gateway.catalogue.entries import Entry, entry_of
 from gateway.errors import InvalidRequest
+from gateway.filters.breaches import breaches, fix_of
 from gateway.filters.validate import compiled
+from gateway.ingress.mcp_masked import masked
 from gateway.ingress.mcp_schema import Shape, input_of, output_of
 from gateway.policy.decide import Decision
 from gateway.routing.model import Compiled, Route
+from gateway.routing.parts import parts_of
+from gateway.routing.rules import Path
 
-_MOST_ERRORS = 20
-_LONGEST = 300
+
+def check_arguments(
+    validator: jsonschema_rs.Draft202012Validator, arguments: Mapping[str, Json], schema: JsonSchema | None = None
+) -> None:
+    """Raises `InvalidRequest` for arguments that break a tool's input schema, of which `validator` is made; with the
+    `schema` itself, it tells of members that are missing or unknown what would be right."""
+    if validator.is_valid(arguments):
+        return
+    errors = breaches(validator, schema or {}, arguments)
+    where = errors[0]["pointer"] or "their root"
+    detail = f"The arguments break the tool's input schema at {where}: {errors[0]['detail']}"
+    raise InvalidRequest(detail, errors=errors, fix=fix_of(errors, "The tool's inputSchema is in tools/list."))
 
 
 @dataclass(frozen=True)
@@ -39,21 +53,11 @@ class Tool:
 
     def check(self, arguments: Mapping[str, Json]) -> None:
         """Raises `InvalidRequest` for arguments that break the input schema."""
-        if self._validator.is_valid(arguments):
-            return
-        errors = []
-        for error in self._validator.iter_errors(arguments):
-            where = pointer(*error.instance_path)[:_LONGEST]
-            errors.append({"pointer": where, "detail": error.message[:_LONGEST]})
-            if len(errors) == _MOST_ERRORS:
-                break
-        where = errors[0]["pointer"] or "their root"
-        detail = f"The arguments break the tool's input schema at {where}: {errors[0]['detail']}"
-        raise InvalidRequest(detail, errors=errors, fix="Mend the named arguments, and call again.")
+        check_arguments(self._validator, arguments, self.shape.schema)
 
-    def listed(self, *, exact: bool) -> dict[str, Any]:
-        """The tool as `tools/list` says it; not `exact`: replies are narrowed for the caller, which the output schema
-        doesn't say."""
+    def listed(self, hidden: frozenset[Path] | None) -> dict[str, Any]:
+        """The tool as `tools/list` says it to a caller to whom what is `hidden` of a row may not be shown; None: that
+        isn't known before the call, so that no output schema is told."""
         effect = self.route.effect
         told: dict[str, Any] = {
             "name": self.route.operation_id,
@@ -67,9 +71,19 @@ class Tool:
                 "openWorldHint": False,
             },
         }
-        if self.output is not None and exact:
-            told["outputSchema"] = self.output
+        output = None if hidden is None else self.output
+        if output is not None and hidden:
+            output = None if self.wrapped else masked(output, hidden, is_list=self.route.is_list)
+        if output is not None:
+            told["outputSchema"] = output
         return told
+
+
+class Seen(NamedTuple):
+    """A tool as one caller sees it. `hidden`: the fields of a row that it may not see; None: that isn't known yet."""
+
+    tool: Tool
+    hidden: frozenset[Path] | None
 
 
 @dataclass
@@ -79,20 +93,39 @@ class Tools:
     by_name: Mapping[str, Tool]
     routes: Mapping[str, Route]
     """Every route by operationId, as a composite's steps name them."""
-    spelt: dict[tuple[str, bool], dict[str, Any]] = field(default_factory=dict)
+    spelt: dict[tuple[str, frozenset[Path] | None], dict[str, Any]] = field(default_factory=dict)
+    entries: dict[tuple[str, frozenset[Path] | None], Entry] = field(default_factory=dict)
 
-    def told(self, decisions: Mapping[str, Decision], narrowed: Callable[[Route], bool]) -> list[dict[str, Any]]:
-        """The tools that these decisions allow, as `tools/list` says them."""
+    def seen(self, decisions: Mapping[str, Decision], narrowed: Callable[[Route], bool]) -> list[Seen]:
+        """The tools that these decisions allow, as their caller sees them."""
         found = []
         for name, tool in self.by_name.items():
             if name not in decisions:
                 continue
-            grant = decisions[name].grant
-            exact = not (narrowed(tool.route) and (decisions[name].waits or (grant is not None and grant.redacts)))
-            if (name, exact) not in self.spelt:
-                self.spelt[name, exact] = tool.listed(exact=exact)
-            found.append(self.spelt[name, exact])
+            hidden = _hidden(decisions[name]) if narrowed(tool.route) else frozenset()
+            found.append(Seen(tool, hidden))
         return found
+
+    def told(self, seen: Seen) -> dict[str, Any]:
+        """A tool as `tools/list` says it."""
+        key = seen.tool.route.operation_id, seen.hidden
+        if key not in self.spelt:
+            self.spelt[key] = seen.tool.listed(seen.hidden)
+        return self.spelt[key]
+
+    def entry(self, seen: Seen) -> Entry:
+        """A tool as it is searched: by no more than what its caller is told of it."""
+        route = seen.tool.route
+        key = route.operation_id, seen.hidden
+        if key not in self.entries:
+            self.entries[key] = entry_of(self.told(seen), method=route.method, path=route.path, is_list=route.is_list)
+        return self.entries[key]
+
+
+def _hidden(decision: Decision) -> frozenset[Path] | None:
+    if decision.waits:
+        return None
+    return frozenset() if decision.grant is None else decision.grant.unsafe
 
 
 def tools_of(workspace: Compiled) -> Tools:
@@ -115,11 +148,5 @@ def _tool(routes: Mapping[str, Route], name: str, described: Mapping[str, Any]) 
         told.append("Answers one page: for the next one, call again with the `cursor` that stands in `next`.")
     sentences = [each.strip() for each in told if each and each.strip()]
     description = "\n\n".join(dict.fromkeys(sentences)) or f"{route.method} {route.path}"
-    return Tool(route, description, input_of(route), output, wrapped, dict(_parts(routes, name)))
-
-
-def _parts(routes: Mapping[str, Route], name: str) -> Iterator[tuple[str, Route]]:
-    route = routes[name]
-    yield name, route
-    for step in () if route.compose is None else route.compose.steps:
-        yield from _parts(routes, step.route)
+    needed = {each.operation_id: each for each in parts_of(route, routes)}
+    return Tool(route, description, input_of(route), output, wrapped, needed)

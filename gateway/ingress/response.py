@@ -16,6 +16,7 @@ import orjson
 from adapters.blob import Blob
 from gateway.call import Call, Reply
 from gateway.errors import MEDIA_TYPE, Problem
+from gateway.untrusted.plain import quoted
 
 logger = logging.getLogger("figway")
 
@@ -27,6 +28,7 @@ _PROBLEM = (b"content-type", MEDIA_TYPE)
 # What a legacy system holds mustn't be taken for a page of ours.
 _AS_SAID = (b"x-content-type-options", b"nosniff")
 _WEAK = b"W/"
+_QUOTING = frozenset((404, 409, 422))
 _OF_CONTENT = (b"content-type", b"content-length")
 # They have no content (RFC 9110 §15.3.5, §15.3.6): what was sent would be taken for the next response.
 _EMPTY = frozenset((204, 205))
@@ -62,6 +64,8 @@ class Response:
 
     def _of_problem(self, call: Call, problem: Problem) -> None:
         self.status, self.problem = problem.status, problem.slug
+        if problem.status in _QUOTING or problem.status >= 500:
+            _check_quotes(problem)
         self.body = problem.encode(f"urn:figway:call:{call.id}")
         self.headers += [_PROBLEM, *problem.headers]
         if call.side:  # whose failure it is
@@ -82,7 +86,7 @@ class Response:
         if self.status in _EMPTY:
             self.body = b""
         if self.body:
-            self.headers.append(_JSON)
+            self.headers.append((b"content-type", reply.media_type) if reply.media_type else _JSON)
         self.served_by = reply.served_by
         if reply.served_by is not None:
             self.headers.append((b"figway-served-by", reply.served_by.encode()))
@@ -132,6 +136,15 @@ class Response:
         await send({"type": "http.response.body", "body": b"" if self._head else self.body})
 
 
+def _check_quotes(problem: Problem) -> None:
+    """Leaves out of a problem what an upstream said, where that reads like instructions to a model."""
+    problem.detail = quoted(problem.detail)
+    problem.errors = tuple(
+        {name: quoted(text) if name == "detail" and isinstance(text, str) else text for name, text in each.items()}
+        for each in problem.errors
+    )
+
+
 def _opaque(known: bytes) -> set[bytes]:
     """The tags of an `If-None-Match`, compared weakly (RFC 9110 §8.8.3.2): ours hold no comma."""
     return {each.strip().removeprefix(_WEAK) for each in known.split(b",")}
@@ -140,7 +153,7 @@ def _opaque(known: bytes) -> set[bytes]:
 def _age(as_of: datetime) -> list[tuple[bytes, bytes]]:
     """`Figway-As-Of` (RFC 3339, UTC, to the millisecond) and `Age` (seconds, RFC 9111 §5.1)."""
     second = math.floor(as_of.timestamp())
-    age = max(int(time.time()) - second, 0)
+    age = max(int(time.time() - as_of.timestamp()), 0)
     return [
         (b"figway-as-of", b"%b.%03dZ" % (_spelt(second), as_of.microsecond // 1000)),
         (b"age", b"%d" % age),

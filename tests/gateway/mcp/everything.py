@@ -1,7 +1,8 @@
-"""What the conformance suite wants to be served beside tools: prompts, resources, samples and questions to the client.
+"""What the conformance suite wants to be served that the gateway doesn't have: prompts, samples and questions to the
+client, tools that answer pictures, resources of the suite's own.
 
-The gateway offers none of that. This stands behind its door in place of what the SDK serves else, so that the suite can
-go through the door. Names and texts are the suite's.
+This stands behind the gateway's door beside what it serves itself, which comes first, so that the suite can go through
+the door. Names and texts are the suite's.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import mcp_types as types
 from asking import ASKING, NAME, asks, question, rounds, text
+from joining import join
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.prompts.base import UserMessage
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -29,11 +31,12 @@ server = MCPServer("everything", version="1")
 
 
 class Everything(Sdk):
-    """The server as the door's `rest`, with sessions, as it asks its clients back."""
+    """Both as the door's `rest`, with sessions, as the suite's tools ask their clients back."""
 
     whole = True
 
-    def manager(self, _: Any) -> StreamableHTTPSessionManager:
+    def manager(self, own: Any) -> StreamableHTTPSessionManager:
+        join(own, server._lowlevel_server)
         return StreamableHTTPSessionManager(server._lowlevel_server, max_request_body_size=2**24)
 
 
@@ -49,7 +52,6 @@ def resource(uri: str, kind: str, content: str) -> types.EmbeddedResource:
 IMAGE = types.ImageContent(type="image", data=PNG, mime_type="image/png")
 AUDIO = types.AudioContent(type="audio", data=WAV, mime_type="audio/wav")
 CONTENTS: dict[str, list[Any]] = {
-    "test_simple_text": [text("This is a simple text response for testing.")],
     "test_image_content": [IMAGE],
     "test_audio_content": [AUDIO],
     "test_embedded_resource": [
@@ -72,13 +74,6 @@ def tells(content: list[Any]) -> Callable[[], Any]:
 
 for name, content in CONTENTS.items():
     server.add_tool(tells(content), name=name, description=TOLD, structured_output=False)
-
-
-@server.tool(description=TOLD, structured_output=False)
-def test_error_handling() -> str:
-    return types.CallToolResult(  # type: ignore[return-value]
-        content=[text("This tool intentionally returns an error for testing")], is_error=True
-    )
 
 
 async def logs(context: Context) -> str:

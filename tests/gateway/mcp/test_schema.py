@@ -41,14 +41,17 @@ def test_names_that_stand_twice_are_told_apart_by_their_places() -> None:
     assert flat.schema["required"] == ["p", "x"]
     twice = input_of(route(P, body={"type": "object", "properties": {"p": {}}}))
     assert twice.places is None
-    assert set(twice.schema["properties"]) == {"path", "body"}
+    assert set(twice.schema["properties"]) == {"path", "body", "_gateway"}
     assert input_of(route(P, body={"type": "array"})).places is None
     assert input_of(route(P, body={"oneOf": []})).places is None
 
 
-def test_only_writes_say_how_they_are_made() -> None:
-    assert "_gateway" not in input_of(route(P)).schema["properties"]
-    assert "_gateway" in input_of(route(P, effect=Effect.WRITE)).schema["properties"]
+def test_writes_say_how_they_are_made_and_reads_how_old_they_may_be() -> None:
+    def said(effect: Effect) -> set[str]:
+        return set(input_of(route(P, effect=effect)).schema["properties"]["_gateway"]["properties"])
+
+    assert said(Effect.READ) == {"max_age"}
+    assert said(Effect.WRITE) == {"dry_run", "idempotency_key", "plan_token", "approval"}
 
 
 def test_what_recurs_keeps_its_references() -> None:

@@ -21,7 +21,7 @@ async def test_a_caller_finds_its_tools(connect: Any, gateway: Any, mode: str) -
     assert put.input_schema["required"] == ["sku"]
     assert put.annotations.read_only_hint is False
     assert read.annotations.read_only_hint is True
-    assert "_gateway" not in read.input_schema["properties"]
+    assert set(read.input_schema["properties"]["_gateway"]["properties"]) == {"max_age"}
     assert "$ref" not in json.dumps(read.output_schema)
     async with connect(key=gateway.reader, mode=mode) as client:
         fewer = {tool.name for tool in (await client.list_tools()).tools}
@@ -46,6 +46,15 @@ async def test_what_is_wrong_is_told_so_that_an_agent_can_mend_it(connect: Any, 
     problem = json.loads(result.content[0].text)
     assert problem["type"] == "urn:figway:problem:invalid-request"
     assert problem["errors"][0]["pointer"] == "/sku"
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_how_a_write_is_made_belongs_in_its_place(connect: Any, mode: str) -> None:
+    async with connect(mode=mode) as client:
+        result = await client.call_tool("put_item", {"sku": "A-1", "idempotency_key": "one"})
+    problem = json.loads(result.content[0].text)
+    assert problem["fix"].startswith("Leave out /idempotency_key, or send it as _gateway.idempotency_key.")
+    assert problem["errors"][0]["detail"] == "isn't known here; it belongs in '_gateway'"
 
 
 @pytest.mark.parametrize("mode", MODES)
