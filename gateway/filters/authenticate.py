@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 from gateway.call import Call, Principal
-from gateway.errors import IdentityUnavailable, RateLimited, Unauthenticated
+from gateway.errors import IdentityUnavailable, Unauthenticated
 from gateway.identity.fetching import Unavailable
+from gateway.limit_errors import RateLimited
 from gateway.limits.floods import Floods
 from gateway.pipeline import Stage
 from gateway.store.contract import StoreError

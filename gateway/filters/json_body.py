@@ -35,9 +35,11 @@ def json_body(raw: bytes) -> Json:
         raise BadRequest(detail, fix=_FIX) from error
     # The ways to say no at once come first; a small body passes them all in a microsecond.
     if raw.count(b"{") + raw.count(b"[") > MOST_DEPTH and deeper_than(raw, value, MOST_DEPTH):
-        raise BadRequest(f"The body has more than {MOST_DEPTH} levels of arrays and objects.")
+        raise BadRequest(
+            f"The body has more than {MOST_DEPTH} levels of arrays and objects.", fix=f"Send at most {MOST_DEPTH}."
+        )
     if len(raw) > MOST_PARTS and _parts(raw) > MOST_PARTS and _parts(_STRING.sub(b"", raw)) > MOST_PARTS:
-        raise BadRequest(f"The body has more than {MOST_PARTS} members and items.")
+        raise BadRequest(f"The body has more than {MOST_PARTS} members and items.", fix="Send it in several requests.")
     # A value whose text had a member twice, written anew, has fewer colons than that: where no character is escaped,
     # strings are written as they were; elsewhere they are left out of the count.
     again = orjson.dumps(value)

@@ -86,7 +86,9 @@ def _limit(asked: Any) -> int:
     # Contracts that give no minimum mean one all the same: to some databases -1 is everything.
     if not isinstance(asked, int) or asked < 1:
         raise InvalidRequest(
-            "The limit is a whole number from 1.", errors=[{"pointer": "/query/limit", "detail": "< 1"}]
+            "The limit is a whole number from 1.",
+            errors=[{"pointer": "/query/limit", "detail": "is less than 1", "rule": "minimum", "expected": 1}],
+            fix="Send limit=1 or more, or leave it out.",
         )
     return asked
 
@@ -101,7 +103,9 @@ def _sort(text: Any) -> list[str]:
     fields = text if isinstance(text, list) else str(text).split(",") if text else []
     if len({field.lstrip("-") for field in fields}) != len(fields):
         raise InvalidRequest(
-            "A field is named twice in 'sort'.", errors=[{"pointer": "/query/sort", "detail": "twice"}]
+            "A field is named twice in 'sort'.",
+            errors=[{"pointer": "/query/sort", "detail": "names a field twice", "rule": "uniqueItems"}],
+            fix="Name each field once.",
         )
     return fields
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 from urllib.parse import unquote_to_bytes
@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 from adapters.contract import Json
 from adapters.errors import pointer
 from gateway.errors import BadRequest, InvalidRequest
+from gateway.nearest import nearest, nearest_names
 from gateway.routing.model import Parameter
 
 Reader: TypeAlias = Callable[[str], Json]
@@ -20,6 +21,7 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,300})(?:\.[0-9]{1,300})?(?:[eE][+-]?[
 _WORD = 2**63
 _BOOLEANS = {"true": True, "false": False}
 _MOST = 100
+_LONGEST = 300
 
 
 def reader(parameter: Parameter) -> Reader:
@@ -63,7 +65,7 @@ def split_query(raw: bytes) -> list[tuple[str, str]]:
     """A query string's pairs, decoded (`+` is a space, as forms write it); at most 100, UTF-8 without controls."""
     pairs = raw.split(b"&")
     if len(pairs) > _MOST:
-        raise BadRequest(f"The query has more than {_MOST} parameters.")
+        raise BadRequest(f"The query has more than {_MOST} parameters.", fix=f"Send at most {_MOST}.")
     return [_pair(pair) for pair in pairs if pair]
 
 
@@ -80,9 +82,9 @@ def _text(raw: bytes) -> str:
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        raise BadRequest("The query isn't UTF-8.") from error
+        raise BadRequest("The query isn't UTF-8.", fix="Percent-encode texts as UTF-8.") from error
     if "\0" in text:
-        raise BadRequest("The query holds a NUL character.")
+        raise BadRequest("The query holds a NUL character.", fix="Leave it out.")
     return text
 
 
@@ -107,8 +109,7 @@ class QueryReader:
     def _take(self, seen: dict[str, Json], name: str, text: str) -> None:
         parameter = self._parameters.get(name)
         if parameter is None:
-            known = ", ".join(sorted(self._parameters)) or "none"
-            raise _wrong(name, "There is no such query parameter.", f"This route takes: {known}.")
+            raise _unknown(name, self._parameters)
         repeated = name in seen
         if "array" in _types(parameter.schema) and parameter.explode:
             item = _scalar(_types(parameter.schema.get("items", {})))
@@ -120,4 +121,15 @@ class QueryReader:
 
 
 def _wrong(name: str, detail: str, fix: str) -> InvalidRequest:
-    return InvalidRequest(detail, fix=fix, errors=[{"pointer": pointer("query", name), "detail": detail}])
+    where = pointer("query", name[:_LONGEST])
+    error = {"pointer": where, "detail": detail, "rule": "maxItems", "expected": 1}
+    return InvalidRequest(detail, fix=fix, errors=[error])
+
+
+def _unknown(name: str, known: Collection[str]) -> InvalidRequest:
+    where, names = pointer("query", name[:_LONGEST]), sorted(known)
+    expected = nearest_names(name, names) or names
+    error = {"pointer": where, "detail": "isn't known here", "rule": "additionalProperties", "expected": expected}
+    meant = nearest(name, names) or "."
+    fix = f"Leave out {where}{meant} This route takes: {', '.join(names) or 'none'}."
+    return InvalidRequest("There is no such query parameter.", fix=fix, errors=[error])

@@ -15,11 +15,13 @@ from typing import Any
 
 from adapters.contract import Json
 from gateway.call import Call, Reply
-from gateway.errors import BudgetExhausted, Closed, Overloaded, Problem, QuotaExhausted, RateLimited
-from gateway.limits.bucket import CONCURRENCY, QUOTA, RATE, Bucket, Refusal, Standing
+from gateway.errors import Overloaded, Problem
+from gateway.filters.totals import Taking, tell_left, tell_refused, undoes
+from gateway.limit_errors import BudgetExhausted, Closed, QuotaExhausted, RateLimited
+from gateway.limits.bucket import CONCURRENCY, NO_KIND, QUOTA, RATE, Bucket, Full, Refusal, Standing
 from gateway.limits.limiter import MEMORY, Limiter, Mode, Taken, Unavailable
-from gateway.limits.memory import Full
 from gateway.limits.plan import Entry, Plan, costs, plans, side_plans
+from gateway.limits.totals import FREE, NOTHING, Charge
 from gateway.pipeline import Filter, Handler
 from gateway.pipeline import Stage as Look
 from gateway.routing.groups import Group, Side, Stage
@@ -34,14 +36,20 @@ _HERE = Taken(None, MEMORY)
 
 
 def rate_limit(
-    plans: tuple[Plan, Plan], limiter: Limiter, mode: Mode, cost: int, measured: Expression | None = None
+    plans: tuple[Plan, Plan],
+    limiter: Limiter,
+    mode: Mode,
+    cost: int,
+    measured: Expression | None = None,
+    taking: Taking | None = None,
 ) -> Sequence[Filter]:
-    """The filter of one route."""
+    """The filter of one route; `taking` says what its calls take of runs' totals, where there are such."""
     if not plans[0]:
         return ()
     gate = _Gate(plans, limiter, mode, cost)
-    if plans[0].holds or (plans[0].budgeted and measured is not None):
-        return (_Around(gate, limiter, cost, measured),)
+    totalled = plans[0].totalled and taking is not None
+    if totalled or plans[0].holds or (plans[0].budgeted and measured is not None):
+        return (_Around(gate, limiter, cost, measured, taking),)
     return (Look(gate.before),)
 
 
@@ -53,7 +61,10 @@ def limited(compiled: Compiled, limiter: Limiter) -> Mapping[str, Sequence[Filte
     answered = {route.operation_id: _upstreams(compiled, route) for route in compiled.routes}
     made, cost = plans(limits, compiled.routes, answered), costs(compiled.routes)
     return {
-        name: rate_limit(made[name], limiter, limits.on_store_failure, cost[name], route.measured)
+        name: rate_limit(
+            *(made[name], limiter, limits.on_store_failure, cost[name], route.measured),
+            Taking(route, cost[name], compiled.defaults),
+        )
         for name, route in ((each.operation_id, each) for each in compiled.routes)
     }
 
@@ -69,7 +80,9 @@ def limited_by_side(compiled: Compiled, limiter: Limiter) -> Callable[[Route, Si
         if _upstreams(compiled, route) is not None:
             return ()
         made = side_plans(limits, route, _behind(route, side))
-        return rate_limit(made, limiter, limits.on_store_failure, cost[route.operation_id], route.measured)
+        own = cost[route.operation_id]
+        taking = Taking(route, own, compiled.defaults)
+        return rate_limit(made, limiter, limits.on_store_failure, own, route.measured, taking)
 
     return of
 
@@ -104,12 +117,12 @@ class _Gate:
         buckets = entry.buckets
         return None if not buckets or self.at_once(call, buckets) else self._waited(call, entry)
 
-    def at_once(self, call: Call, buckets: Sequence[Bucket]) -> bool:
+    def at_once(self, call: Call, buckets: Sequence[Bucket], charge: Charge = FREE) -> bool:
         """Counts the call in this host's memory; False when that isn't where it is counted, or must be waited for."""
         if not self._here:
             return False
         try:
-            outcome = self._take(buckets, self._cost)
+            outcome = self._take(buckets, self._cost, charge)
         except Full:
             return False
         if outcome is None:
@@ -130,16 +143,16 @@ class _Gate:
         call.priority = entry.points[call.batch]
         return entry
 
-    async def taken(self, call: Call, entry: Entry) -> Taken:
+    async def taken(self, call: Call, entry: Entry, charge: Charge = FREE) -> Taken:
         """Counts the call; raises when a rule doesn't let it through."""
         buckets, limiter = entry.buckets, self._limiter
         try:
             if self._here:
-                outcome = await limiter.take_here(buckets, self._cost)
+                outcome = await limiter.take_here(buckets, self._cost, charge)
                 taken = outcome if isinstance(outcome, Refusal) else Taken(outcome, MEMORY)
             else:
                 member = f"{call.id}-{id(call):x}"  # a composite's steps have their call's id
-                taken = await limiter.take_there(buckets, self._cost, member, call.deadline, self._mode)
+                taken = await limiter.take_there(buckets, self._cost, member, call.deadline, self._mode, charge)
         except Unavailable as error:
             raise Overloaded("The limits can't be checked now.", retry_after=1, note=str(error)) from error
         if isinstance(taken, Refusal):
@@ -152,33 +165,54 @@ class _Gate:
 class _Around:
     """The same for a route on which a call holds something until it has ended, or tells afterwards what it cost."""
 
-    def __init__(self, gate: _Gate, limiter: Limiter, cost: int, measured: Expression | None) -> None:
+    def __init__(
+        self, gate: _Gate, limiter: Limiter, cost: int, measured: Expression | None, taking: Taking | None
+    ) -> None:
         self._gate, self._limiter = gate, limiter
-        self._cost, self._measured = cost, measured
+        self._cost, self._measured, self._taking = cost, measured, taking
         self._ending: set[asyncio.Task[None]] = set()
 
     async def __call__(self, call: Call, rest: Handler) -> Reply:
         entry = self._gate.entry(call)
-        if not entry.buckets:
+        totals = () if undoes(call) else entry.totals
+        if not entry.buckets and not totals:
             return await rest(call)
-        taken = _HERE if self._gate.at_once(call, entry.buckets) else await self._gate.taken(call, entry)
+        charge = FREE if self._taking is None or not totals else self._taking.charge(call, totals)
+        taken = await self._taken(call, entry, charge)
         try:
             reply = await rest(call)
-            if call.later is None and self._measured is not None:
-                await self._settle(call, entry, taken, reply.body)
+            if call.later is None:
+                await self._settle(call, entry, taken, charge, reply)
             return reply
+        except Problem as problem:
+            if call.later is None:
+                await self._settle(call, entry, taken, charge, problem)
+            raise
         finally:
             if call.later is not None:
-                self._spawn(self._after(call.later, call, entry, taken))
+                self._spawn(self._after(call.later, call, entry, taken, charge))
             elif entry.holds:
                 self._limiter.release(entry.holds, taken)
 
-    async def _after(self, later: asyncio.Task[Reply], call: Call, entry: Entry, taken: Taken) -> None:
+    async def _taken(self, call: Call, entry: Entry, charge: Charge) -> Taken:
+        try:
+            return (
+                _HERE
+                if self._gate.at_once(call, entry.buckets, charge)
+                else await self._gate.taken(call, entry, charge)
+            )
+        except _OfTotal as refused:
+            assert self._taking is not None
+            tell_refused(call, refused.refusal)
+            raise self._taking.refused(refused.refusal) from None
+
+    async def _after(self, later: asyncio.Task[Reply], call: Call, entry: Entry, taken: Taken, charge: Charge) -> None:
         """The same for a call that was answered before it has ended: until then it holds what it took."""
         try:
             await asyncio.wait((later,))
-            if self._measured is not None and not later.cancelled() and later.exception() is None:
-                await self._settle(call, entry, taken, later.result().body)
+            error = None if later.cancelled() else later.exception()
+            if not later.cancelled() and (error is None or isinstance(error, Problem)):
+                await self._settle(call, entry, taken, charge, later.result() if error is None else error)
         finally:
             if entry.holds:
                 self._limiter.release(entry.holds, taken)
@@ -188,11 +222,18 @@ class _Around:
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
-    async def _settle(self, call: Call, entry: Entry, taken: Taken, body: Json) -> None:
-        assert self._measured is not None
-        cost = await _measure(call, body, self._measured)
-        if cost is not None and cost != self._cost:
-            await self._limiter.settle(entry.buckets, taken, cost - self._cost)
+    async def _settle(self, call: Call, entry: Entry, taken: Taken, charge: Charge, ended: Reply | Problem) -> None:
+        """What the call really came to, in place of what was reserved."""
+        more, amounts = 0, NOTHING
+        if self._measured is not None and isinstance(ended, Reply):
+            cost = await _measure(call, ended.body, self._measured)
+            more = 0 if cost is None else cost - self._cost
+        if self._taking is not None and charge.totals:
+            writes, rows = await self._taking.really(charge, call, ended)
+            amounts = (0, writes, more, rows)
+            tell_left(call, charge, amounts)
+        if more or any(amounts):
+            await self._limiter.settle(entry.buckets, taken, more, charge.totals, amounts)
 
 
 async def _measure(call: Call, body: Json, measured: Expression) -> int | None:
@@ -212,13 +253,25 @@ def told(call: Call, outcome: Standing | Refusal) -> None:
     if isinstance(outcome, Refusal):
         raise refused(call, outcome)
     bucket, kind, remaining, reset = outcome
+    if kind == NO_KIND:
+        return
     policy, form = bucket.fields[kind]
     call.reply_headers += (policy, (b"ratelimit", form % (remaining, reset + 1)))
 
 
+class _OfTotal(Exception):
+    """A total doesn't let the call through."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__()
+        self.refusal = refusal
+
+
 def refused(call: Call, refusal: Refusal) -> Problem:
-    """The problem of a call that a rule doesn't let through."""
+    """The problem of a call that a rule doesn't let through; raises `_OfTotal` where it is a run's total."""
     bucket, kind, wait = refusal
+    if not isinstance(bucket, Bucket):
+        raise _OfTotal(refusal)
     seconds = max(1, math.ceil(wait))
     policy, form = bucket.fields[kind]
     call.reply_headers += (policy, (b"ratelimit", form % (0, seconds)))

@@ -49,6 +49,8 @@ def redact(route: Route) -> Around:
         if grant.redacts:
             body = reply.body if reply.encoded is None else orjson.loads(reply.encoded)
             reply.body, reply.encoded = _shown(body, grant, route.is_list), None
+            if reply.tried is not None and reply.tried.before is not None:
+                reply.tried = reply.tried._replace(before=grant.redacted(reply.tried.before))
         return reply
 
     return around

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 import jsonschema_rs
@@ -18,6 +18,7 @@ from gateway.errors import (
     UnknownOutcome,
     UnsupportedMediaType,
 )
+from gateway.filters.breaches import Breach, breaches, fix_of
 from gateway.filters.json_body import json_body
 from gateway.filters.parameters import QueryReader, reader
 from gateway.filters.shape import trimmer
@@ -26,9 +27,6 @@ from gateway.pipeline import Stage
 from gateway.routing.model import Body, Parameter, Route
 from gateway.routing.shown import partial_of
 
-_MOST_ERRORS = 20
-# The validator names members that nobody declared, which may be as long as the body.
-_LONGEST_TEXT = 300
 _DATA = frozenset({"const", "default", "enum", "example", "examples"})
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -38,7 +36,8 @@ def validate_request(route: Route) -> Stage:
     read_query = QueryReader(route.parameters)
     read_path = {each.name: reader(each) for each in route.parameters if each.where == "path"}
     header_parameters = [(each, each.name.lower().encode(), reader(each)) for each in _in(route, "header")]
-    validator = compiled(_request_schema(route))
+    schema = _request_schema(route)
+    validator = compiled(schema)
     check_conditions = conditions(route)
 
     def before(call: Call) -> Awaitable[None] | None:
@@ -68,7 +67,7 @@ def validate_request(route: Route) -> Stage:
         if route.body is not None and call.body is not _ABSENT:
             request["body"] = call.body
         if not validator.is_valid(request):
-            raise _invalid(validator, request)
+            raise _invalid(breaches(validator, schema, request))
 
     return Stage(before)
 
@@ -126,7 +125,8 @@ async def _read_body(call: Call, body: Body) -> Json:
     raw = await call.read_body() if call.read_body is not None else b""
     if not raw:
         if body.required:
-            raise InvalidRequest("The request has no body.", fix="Send a JSON body.")
+            missing = {"pointer": "/body", "detail": "is missing", "rule": "required"}
+            raise InvalidRequest("The request has no body.", fix="Send a JSON body.", errors=[missing])
         return _ABSENT
     if content_type is None or not _is_json(content_type, body):
         raise UnsupportedMediaType(
@@ -149,18 +149,12 @@ def _is_json(content_type: bytes, body: Body) -> bool:
     return name in body.media and all(charset == "utf-8" for charset in charsets)
 
 
-def _invalid(validator: jsonschema_rs.Draft202012Validator, request: Mapping[str, Json]) -> InvalidRequest:
-    errors = []
-    for error in validator.iter_errors(request):
-        where = pointer(*error.instance_path)[:_LONGEST_TEXT]
-        errors.append({"pointer": where, "detail": error.message[:_LONGEST_TEXT]})
-        if len(errors) == _MOST_ERRORS:
-            break
+def _invalid(errors: Sequence[Breach]) -> InvalidRequest:
     where = errors[0]["pointer"] or "the request"
     return InvalidRequest(
         f"The request breaks the contract at {where}: {errors[0]['detail']}",
         errors=errors,
-        fix="Mend the named values; the contract is at /openapi.json.",
+        fix=fix_of(errors, "The contract is at /openapi.json."),
     )
 
 

@@ -37,6 +37,7 @@ from gateway.call import Call, Principal  # noqa: E402
 from gateway.dispatch import dispatch  # noqa: E402
 from gateway.filters.authenticate import authenticate  # noqa: E402
 from gateway.filters.authorize import authorize  # noqa: E402
+from gateway.filters.content import ContentFilters  # noqa: E402
 from gateway.filters.rate_limit import limited  # noqa: E402
 from gateway.filters.validate import validate_reply, validate_request  # noqa: E402
 from gateway.identity.claims import prove  # noqa: E402
@@ -150,6 +151,7 @@ def _variants(app: Application, bare: Asgi) -> list[Variant]:
         "policy alone": [Stage(known), authorize(serving.policies, route)],
         "request validation alone": [validate_request(route)],
         "reply validation alone": [validate_reply(route)],
+        "untrusted texts alone": [*ContentFilters(compiled).of(route)],
     }
     silent = SimpleNamespace(healthy=True, crowded=False, refuses_reads=False, append=lambda _: None)
     telemetry = means.telemetry.observe

@@ -1,0 +1,1 @@
+"""What legacy systems have answered, kept for a while, and how old an answer may be."""
