@@ -1,0 +1,95 @@
+"""Replicas as routes ask them: beside whoever writes them, and on a thread of their own."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from adapters.changes import Form
+from adapters.contract import Json
+from gateway.events.answers import Page, chosen, page, row_key, rows_in_time
+from gateway.events.bindable import Unanswerable
+from gateway.events.file import EventsFile
+from gateway.events.model import Phase, Standing
+from gateway.routing.captures import Materialized
+from gateway.store.contract import StoreError
+from gateway.store.offload import Offload
+
+_LONGEST = 0.25
+"""Seconds that a replica is looked through for one answer."""
+
+
+class Answer(NamedTuple):
+    """What a replica holds: the operation's value (None of a `get`: there is no such row), and how far it was."""
+
+    standing: Standing
+    value: Json
+
+
+class ReplicaFile(EventsFile):
+    """The open file, as it is asked."""
+
+    def answer(self, asked: Materialized, input: Mapping[str, Json]) -> Answer:
+        """Raises `Unanswerable` or `StoreError`. How far the replica is was told before its rows were read."""
+        standing = self.standing(asked.capture)
+        if (
+            standing is None
+            or standing.phase is not Phase.LIVE
+            or not standing.current
+            or standing.digest != asked.digest
+        ):
+            # While a load goes on, changes are known up to now, and rows aren't.
+            raise Unanswerable("the replica isn't whole yet")
+        if asked.verb == "get":
+            return Answer(standing, self._one(standing, asked.form, input))
+        wanted = page(asked.form, input)
+        try:
+            return Answer(standing, wanted.answer(self._rows(wanted, standing.number)))
+        except sqlite3.Error as error:
+            raise StoreError(f"the replica of {asked.capture} can't be read: {error}") from error
+
+    def _rows(self, wanted: Page, number: int) -> list[tuple[Any, ...]]:
+        until = time.monotonic() + _LONGEST
+        try:
+            return rows_in_time(self._db, wanted.sql(number), wanted.clause.parameters, until)
+        except sqlite3.OperationalError:  # the index isn't there yet, or can't be walked for what shows nothing
+            return rows_in_time(self._db, wanted.sql(number, walked=False), wanted.clause.parameters, until)
+
+    def _one(self, standing: Standing, form: Form, input: Mapping[str, Json]) -> Json:
+        key = row_key(form, input)
+        found = self._asked("SELECT row FROM rows WHERE capture = ? AND key = ?", standing.number, key)
+        if found:
+            return chosen(form, orjson.loads(found[0][0]), input.get("fields") or ())
+        if not form.misses:
+            raise Unanswerable("the upstream alone knows that there is none")
+        return None
+
+
+class Replicas:
+    """The replicas of this host, for the event loop."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is the log's; it is opened when it is first asked."""
+        self._path = path
+        self._file: ReplicaFile | None = None
+        self._thread = Offload(threads=1, waiting=256)
+
+    async def answer(self, asked: Materialized, input: Mapping[str, Json]) -> Answer:
+        """What a replica answers; raises `Unanswerable`, and `StoreError` where the file can't be read."""
+        return await self._thread(self._answer, asked, input)
+
+    def _answer(self, asked: Materialized, input: Mapping[str, Json]) -> Answer:
+        if self._file is None:
+            self._file = ReplicaFile(self._path)
+        return self._file.answer(asked, input)
+
+    def close(self) -> None:
+        """Waits for what is under way, and closes the file."""
+        self._thread.close()
+        if self._file is not None:
+            self._file.close()

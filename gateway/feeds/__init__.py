@@ -1,0 +1,1 @@
+"""Events as their subscribers may see them; see README.md."""

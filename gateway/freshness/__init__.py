@@ -1,0 +1,1 @@
+"""What keeps replicas current: each captured source is pulled, and stored in the log; see README.md."""

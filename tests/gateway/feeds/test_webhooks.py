@@ -1,0 +1,272 @@
+"""Webhooks that are told of events: receivers that fail, are gone, are slow, and see what their policies show."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from adapters.changes import Batch, Change, What
+from gateway.approvals.webhook import signature
+from gateway.events.loads import LoadedFile
+from gateway.events.log import EventLog
+from gateway.feeds.deliveries import FILE, Deliveries
+from gateway.feeds.delivery import Deliverer
+from gateway.feeds.positions import Positions
+from gateway.identity.signing import Keyring
+from gateway.policy.decide import Policies
+from gateway.routing.load import compile_workspace
+
+SECRET = "a secret of the tests"
+
+
+class Receiver:
+    """A receiver on a free port; `status` says what it answers, `pause` how long it takes."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.status, self.pause = 200, 0.0
+        self.taken: list[dict[str, Any]] = []
+        self.tries = 0
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                id, now = self.headers["webhook-id"], int(self.headers["webhook-timestamp"])
+                assert self.headers["webhook-signature"] == signature(SECRET, id, now, body)
+                receiver.tries += 1
+                time.sleep(receiver.pause)
+                if receiver.status == 200:
+                    receiver.taken.append(json.loads(body))
+                self.send_response(receiver.status)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                """Says nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.port = self.server.server_port
+        self._thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self._thread.join()
+
+    def codes(self) -> list[str]:
+        return [each["data"]["after"]["code"] for each in self.taken]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.close()
+
+
+_EVENTS = """
+events:
+  webhooks:
+    billing:
+      url: http://127.0.0.1:{port}/hook
+      secret: env:HOOK_SECRET
+      as: {{principal: billing, roles: [{role}], tenant: north}}
+      sources: [erp.stock]
+"""
+
+
+class Place:
+    """A log and a worker that tells webhooks of it, without a gateway."""
+
+    def __init__(self, folder: Path, files: dict[str, str], port: int, role: str) -> None:
+        self.folder, self.log = folder, EventLog(folder / "events.db")
+        files = {**files, "gateway.yaml": files["gateway.yaml"] + _EVENTS.format(port=port, role=role)}
+        encoded = {name: text.encode() for name, text in files.items()}
+        environment = {"ERP_DSN": "Driver=SQLite3", "HOOK_SECRET": SECRET}
+        loaded = compile_workspace(encoded, cache=folder / "cache", environment=environment, strict_secrets=False)
+        upstreams = {name: SimpleNamespace(adapter=adapter) for name, adapter in loaded.adapters.items()}
+        policies = Policies(loaded.compiled.rules)
+        self.served: Any = SimpleNamespace(version=1, compiled=loaded.compiled, policies=policies, upstreams=upstreams)
+        self.positions = Positions(Keyring.open(folder / "keys", "cursor"))
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """A worker that is cut off in the end, wherever it is."""
+        deliverer = Deliverer(self.log, lambda: self.served, self.folder, self.positions, pauses=(0.01, 0.01))
+        task = asyncio.create_task(deliverer.work())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def write(self, *changes: tuple[str, str]) -> None:
+        """Rows that come: (code, region) each."""
+        await self.log.write(LoadedFile.enrol, "erp.stock", "d")
+        rows = [{"sku": sku, "region": region, "secret": "s", "internal": None} for sku, region in changes]
+        made = [Change(f"w/{row['sku']}", What.INSERT, (row["sku"],), row) for row in rows]
+        await self.log.write(LoadedFile.write, "erp.stock", Batch(made, "", False))
+
+    def begin(self) -> None:
+        """The webhook begins with the first event."""
+        self.kept(lambda file: file.place("billing", 0))
+
+    def kept(self, do: Callable[[Deliveries], Any]) -> Any:
+        file = Deliveries(self.folder / FILE)
+        try:
+            return do(file)
+        finally:
+            file.close()
+
+
+def _has(receiver: Receiver, count: int) -> bool:
+    return len(receiver.taken) >= count
+
+
+async def _until(what: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not what():  # noqa: ASYNC110 - a test waits
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def place_of(tmp_path: Path, workspace_files: dict[str, str]) -> Iterator[Callable[[int, str], Place]]:
+    made: list[Place] = []
+
+    def make(port: int, role: str) -> Place:
+        made.append(Place(tmp_path, workspace_files, port, role))
+        made[-1].begin()
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.log.close()
+
+
+async def test_a_webhook_is_told_in_order_what_its_principal_may_see(
+    receiver: Receiver, place_of: Callable[[int, str], Place]
+) -> None:
+    place = place_of(receiver.port, "narrow")
+    await place.write(("A", "north"), ("B", "south"), ("C", "north"))
+    async with place.working():
+        await _until(lambda: len(receiver.taken) == 2)
+    assert [each["data"]["after"] for each in receiver.taken] == [
+        {"code": "A", "region": "north"},
+        {"code": "C", "region": "north"},
+    ]
+    assert "secret" not in str(receiver.taken)
+
+
+async def test_what_isnt_taken_is_a_dead_letter_and_can_be_replayed(
+    receiver: Receiver, place_of: Callable[[int, str], Place]
+) -> None:
+    place = place_of(receiver.port, "all")
+    receiver.status = 503
+    await place.write(("A", "north"), ("B", "north"))
+    async with place.working():
+        await _until(lambda: len(place.kept(lambda file: file.dead(9))) == 2)
+        assert receiver.tries == 6
+        receiver.status = 200
+        await place.write(("C", "north"))
+        await _until(lambda: receiver.codes() == ["C"])
+        assert place.kept(lambda file: file.replay("billing")) == 2
+        await _until(lambda: not place.kept(lambda file: file.dead(9)))
+    assert receiver.codes() == ["C", "A", "B"]
+
+
+async def test_a_dead_letter_is_replayed_as_policies_are_by_then(
+    receiver: Receiver, place_of: Callable[[int, str], Place]
+) -> None:
+    place = place_of(receiver.port, "all")
+    receiver.status = 500
+    await place.write(("A", "north"), ("B", "south"))
+    async with place.working():
+        await _until(lambda: len(place.kept(lambda file: file.dead(9))) == 2)
+    receiver.status = 200
+    narrow = place_of(receiver.port, "narrow")
+    narrow.kept(lambda file: file.replay("billing"))
+    async with narrow.working():
+        await _until(lambda: not narrow.kept(lambda file: file.dead(9)))
+    assert [each["data"]["after"] for each in receiver.taken] == [{"code": "A", "region": "north"}]
+
+
+async def test_workers_and_receivers_that_end_lose_nothing(place_of: Callable[[int, str], Place]) -> None:
+    receiver = Receiver()
+    place, taken = place_of(receiver.port, "all"), set[str]()
+    for turn in range(6):
+        await place.write(*((f"{turn}-{number}", "north") for number in range(10)))
+        receiver.pause = 0.002
+        async with place.working():
+            await _until(partial(_has, receiver, 5))
+            receiver.close()  # the worker goes on against nobody, until it is cut off itself
+            await asyncio.sleep(0.02)
+        taken |= set(receiver.codes())
+        receiver = Receiver(receiver.port)
+        place.kept(lambda file: file.replay("billing"))
+    async with place.working():
+        wanted = {f"{turn}-{number}" for turn in range(6) for number in range(10)}
+        while taken | set(receiver.codes()) != wanted:
+            place.kept(lambda file: file.replay("billing"))
+            await asyncio.sleep(0.02)
+    receiver.close()
+
+
+async def test_a_log_that_is_another_one_is_told_from_its_beginning(
+    receiver: Receiver, place_of: Callable[[int, str], Place]
+) -> None:
+    place = place_of(receiver.port, "all")
+    place.kept(lambda file: file.taken("billing", 5_000))
+    await place.write(("A", "north"))
+    async with place.working():
+        await _until(lambda: place.kept(lambda file: file.place("billing", 0)) == 1)
+    assert receiver.codes() == ["A"]
+
+
+async def test_who_may_see_nothing_is_told_nothing_and_waits(
+    receiver: Receiver, place_of: Callable[[int, str], Place]
+) -> None:
+    place = place_of(receiver.port, "nobody")
+    await place.write(("A", "north"))
+    async with place.working():
+        await asyncio.sleep(0.3)
+    assert receiver.tries == 0
+    assert place.kept(lambda file: file.place("billing", 99)) == 0
+
+
+def test_a_gateway_tells_its_webhooks(world: Any, running: ModuleType, receiver: Receiver) -> None:
+    whole = world.key("all")
+    world.loaded(whole)
+    config = world.workspace / "gateway.yaml"
+    hooked = config.read_text() + _EVENTS.format(port=receiver.port, role="narrow")
+    secret = world.workspace.parent / "secret"
+    secret.write_text(SECRET)
+    config.write_text(hooked.replace("env:HOOK_SECRET", f"file:{secret}").replace("erp.stock]", "erp.nothing]"))
+    check = ("check", "--workspace", str(world.workspace))
+    assert "which no upstream's changes capture" in running.figway(*check, extra=world.environment).stderr
+    config.write_text(hooked.replace("env:HOOK_SECRET", f"file:{secret}"))
+    apply = ("apply", "--reason", "hooks", "--workspace", str(world.workspace))
+    running.figway(*apply, extra=world.environment, check=True)
+    here = ("--workspace", str(world.workspace))
+    end = time.monotonic() + 60
+    number = 0
+    while not receiver.taken:  # the webhook begins with what comes once it is known
+        assert time.monotonic() < end
+        world.sql(f"INSERT INTO stock VALUES ('W{number}', 'north', 's', 'i'), ('X{number}', 'south', 's', 'i');")
+        number += 1
+        time.sleep(0.2)
+    assert set(receiver.taken[0]["data"]["after"]) == {"code", "region"}
+    assert running.figway("events", "dead", *here, check=True).stdout == "no webhook has dead letters\n"
+    assert "has no dead letters" in running.figway("events", "replay", "billing", *here, check=True).stdout
