@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -17,10 +16,14 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
 from gateway.admin import (
+    agents,
     approvals,
     audit,
+    cache,
+    changes,
     decommission,
     documents,
+    events,
     health,
     lineage,
     metrics,
@@ -36,52 +39,36 @@ from gateway.admin import (
 from gateway.admin.control import Control
 from gateway.admin.recording import Recorded
 from gateway.admin.routes import control_routes, no_such_place
-from gateway.approvals.approvals import Approvals
-from gateway.approvals.webhook import Webhooks
 from gateway.audit.file import AuditError
-from gateway.audit.places import open_log, reader_of
-from gateway.identity.audit_keys import audit_keys
-from gateway.identity.bearer import CallerVerifier
-from gateway.identity.development import NAME, DevelopmentKey
-from gateway.identity.fetching import Fetcher, Offline
-from gateway.identity.keyrings import Keyrings
+from gateway.compose.recovering import recover
+from gateway.feeds.delivery import Deliverer
+from gateway.feeds.positions import Positions
+from gateway.freshness.gauges import CaptureGauges
+from gateway.freshness.worker import LOCK as CAPTURE_LOCK
+from gateway.freshness.worker import Follower
 from gateway.identity.signing import KeyFileError
-from gateway.identity.verifier import KeyVerifier
 from gateway.ingress.body import Receive
 from gateway.ingress.http import HttpIngress, Scope
 from gateway.ingress.mcp import PATH as MCP
 from gateway.ingress.mcp import McpIngress
 from gateway.ingress.mcp_oauth import METADATA
+from gateway.ingress.mcp_resources import Resources
 from gateway.ingress.mcp_sdk import Sdk
 from gateway.ingress.response import Send
-from gateway.limits.limiter import Limiter
-from gateway.lineage.snapshots import stored
 from gateway.means import Means
 from gateway.migration.apply import Applier
 from gateway.migration.autopilot import Autopilot
 from gateway.migration.controls import HostControls
-from gateway.migration.outbox import Outbox
-from gateway.migration.reads import Migrating
-from gateway.migration.reconcile.ledger import Reconciliations
-from gateway.migration.reconcile.service import Reconciling
 from gateway.migration.reconcile.worker import LOCK, Reconciler
 from gateway.migration.recording.recorder import Recorder
 from gateway.migration.thaw import keep_thawed, keep_told
-from gateway.migration.writing import Gate
-from gateway.operations.service import Operations
+from gateway.opening import close_means, make_means
 from gateway.routing.model import InvalidWorkspace
-from gateway.routing.schema import Stores
-from gateway.routing.stores import given_keys, state_url, stores_of
 from gateway.runtime import Runtime
-from gateway.serving import Governance
 from gateway.settings import Settings
-from gateway.store.contract import State, StoreError
+from gateway.store.contract import StoreError
 from gateway.store.leader import Leader
-from gateway.store.offload import Offload
-from gateway.store.place import StateFolder, open_state
-from gateway.store.shared import Shared
 from gateway.telemetry.export import BadTelemetry
-from gateway.telemetry.telemetry import Telemetry
 
 logger = logging.getLogger("figway")
 
@@ -99,8 +86,8 @@ class Application:
         self.control = Control()
         self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self._own.add_exception_handler(HTTPException, no_such_place)
-        ours = (health, documents, lineage, metrics, operations, audit, policy)
-        subjects = (*ours, oauth, snapshots, parity, writes, approvals, decommission, reconciliation, readiness)
+        ours = (health, cache, changes, events, documents, lineage, metrics, operations, audit, policy)
+        subjects = (*ours, oauth, snapshots, parity, writes, approvals, decommission, reconciliation, readiness, agents)
         self._own.include_router(control_routes(self.control, tuple(each for room in subjects for each in room.PLACES)))
         self._recorded = Recorded(self._own, lambda: self.control.audit)
         self._ingress: HttpIngress | None = None
@@ -156,7 +143,9 @@ class Application:
             raise
         if self._watch:
             runtime.supervise(runtime.watch)
-        means.telemetry.watch(metrics.kinds(runtime), metrics.Gauges(runtime, means.audit))
+        follower = Follower(means.events, runtime.current, means.folder.path / CAPTURE_LOCK)
+        gauges = (metrics.Gauges(runtime, means.audit), CaptureGauges(follower))
+        means.telemetry.watch(metrics.kinds(runtime), metrics.all_of(gauges))
         runtime.supervise(means.telemetry.pulse)
         runtime.supervise(partial(means.governance.keyrings.follow, means.shared))
         runtime.supervise(means.governance.verifier.keep_noting)
@@ -169,9 +158,12 @@ class Application:
         runtime.supervise(recorder.pulse)
         if not means.mocking:
             _migrate(runtime)
+            runtime.supervise(follower.work)
+            positions = Positions(means.governance.keyrings["cursor"])
+            runtime.supervise(Deliverer(means.events, runtime.current, means.folder.path, positions).work)
         self._ingress = HttpIngress(runtime.current, means.audit, (means.telemetry.observe, recorder.observe))
         self._mcp = McpIngress(self._ingress, runtime.current, means.audit, means.governance.verifier)
-        self._mcp.rest = sdk = Sdk(self._mcp)
+        self._mcp.rest = sdk = Sdk(self._mcp, Resources(self._recorded))
         runtime.supervise(sdk.run)
         self.control.attach(runtime, means.audit, means.governance.verifier)
         return runtime
@@ -182,6 +174,7 @@ def _migrate(runtime: Runtime) -> None:
     reconciler = reconciler_of(runtime)
     runtime.supervise(applier(runtime, reconciler).work)
     runtime.supervise(reconciler.work)
+    runtime.supervise(partial(recover, lambda: runtime.current().undone(), runtime.means.audit))
     pilot = partial(autopilot_of(runtime).lead, Leader(runtime.means.folder.path / "autopilot.leader"))
     runtime.supervise(pilot)
 
@@ -207,52 +200,6 @@ def autopilot_of(runtime: Runtime) -> Autopilot:
     return Autopilot(migrating.notes, controls)
 
 
-def make_means(workspace: Path, settings: Settings) -> Means:
-    """Opens everything that a runtime works with; raises `StoreError`, `AuditError`, `KeyFileError` or
-    `BadTelemetry`."""
-    real, places = StateFolder.of(workspace, settings.state), stores_of(workspace)
-    # What examples answer is kept apart from all that is real, except who may call.
-    folder, places = (real.of_mocks, Stores()) if settings.mock else (real, places)
-    known, state = _states(workspace, real, folder, places.state)
-    offload, shared = Offload(), Shared.open(folder.shared)
-    rings = Keyrings(real.keys, given_keys(workspace))
-    changed = shared if folder is real else Shared.open(real.shared)
-    keys = KeyVerifier(known, rings["pepper"], changed, offload)
-    development = DevelopmentKey(rings[NAME]) if settings.dev else None
-    verifier = CallerVerifier(keys, Offline() if settings.mock else Fetcher(), development)
-    limiter = Limiter.open(places.limits, folder.limits, shared)
-    place, sealing = places.audit, audit_keys(rings)
-    log = open_log(place, folder, sealing)
-    kept, outbox = Operations.open(folder.operations, log), Outbox.open(folder.outbox)
-    migrating = Migrating.open(folder, shared, rings, outbox.pending)
-    governance = Governance(verifier, rings, kept, limiter, log, migrating, outbox, Gate(), settings.mock)
-    return Means(
-        workspace=workspace,
-        folder=folder,
-        state=state,
-        shared=shared,
-        offload=offload,
-        audit=log,
-        reader=reader_of(place, folder, sealing),
-        searching=Offload(waiting=8),
-        governance=governance,
-        telemetry=Telemetry.open(folder.path / "metrics", {} if settings.mock else os.environ),
-        snapshots=stored(state, folder.path / "cache", os.environ),
-        approvals=Approvals(folder.approvals),
-        webhooks=Webhooks(),
-        reconciling=Reconciling(Reconciliations.open(folder.reconciliations), outbox),
-        lent=(known, changed) if settings.mock else (),
-    )
-
-
-def _states(workspace: Path, real: StateFolder, folder: StateFolder, url: str) -> tuple[State, State]:
-    """Where API keys are kept, and where all else is: the same, unless examples answer; raises `StoreError`."""
-    if folder is real:
-        state = open_state(url, workspace, real)
-        return state, state
-    return open_state(state_url(workspace), workspace, real), open_state(url, workspace, folder)
-
-
 async def stop(runtime: Runtime) -> None:
     """Lets what is under way end, then closes everything, whatever fails on the way; raises what failed last."""
     means = runtime.means
@@ -260,16 +207,8 @@ async def stop(runtime: Runtime) -> None:
         closing.callback(close_means, means)
         closing.push_async_callback(means.governance.limiter.close)
         closing.push_async_callback(means.governance.verifier.close)
+        closing.push_async_callback(means.governance.cache.close)
         closing.push_async_callback(runtime.stop)
+        closing.push_async_callback(means.governance.cache.flights.close)
         closing.push_async_callback(means.governance.outbox.finish, _LAST_WRITES)
         closing.push_async_callback(means.governance.operations.finish)
-
-
-def close_means(means: Means) -> None:
-    """Closes them all, in the order in which they need each other; raises `AuditError` when records are lost."""
-    with ExitStack() as closing:
-        kept, migrating = means.governance.operations, means.governance.migrating
-        # The last is closed first: what writes by a worker's slot, before the slot is given back.
-        places = (kept, means.governance.outbox, means.shared, migrating, means.state, means.offload, means.searching)
-        for each in (*means.lent, means.reconciling.kept, *places, means.telemetry, means.audit):
-            closing.callback(each.close)

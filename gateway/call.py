@@ -8,10 +8,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 from adapters.blob import Blob
-from adapters.contract import Json, Source
+from adapters.contract import Held, Json, Source, Tried
 
 # Crockford's base 32, ten bits at a time: ULIDs (https://github.com/ulid/spec) at the price of ten look-ups.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -62,6 +63,12 @@ new_id = _Ids()
 """`new_id()`: a ULID, 26 characters that sort by creation time (ms); for ids, never for secrets."""
 
 
+def id_within(id: str, *names: str) -> str:
+    """The id of something within what has `id`: always the same for the same names, and as old as that."""
+    chance, pairs = int.from_bytes(sha256("\n".join((id, *names)).encode()).digest()[:10], "big"), _PAIRS
+    return id[:10] + "".join(pairs[chance >> shift & 1023] for shift in range(70, -1, -10))
+
+
 MOCKED, NEVER_KEPT = (b"figway-mock", b"true"), (b"cache-control", b"no-store")
 """The header fields of a reply that is an example, or is put together from one."""
 
@@ -84,6 +91,10 @@ class Principal:
     delegation: tuple[str, ...] = ()
     """Who acts, as RFC 8693's `act` chain says it: the one that makes this call first, each for the one behind it,
     the last for the principal. Its first is `agent`."""
+    run: str | None = None
+    """The run that the call belongs to, as its token names it: one task of an agent's."""
+    expires: float = 0.0
+    """When the credential of a run's call expires, seconds since the epoch; 0: it has no run."""
 
 
 @dataclass(slots=True)
@@ -99,6 +110,17 @@ class UpstreamCall:
     """On `time.perf_counter()`'s clock."""
     span: str = ""
     """The id of its span, 16 hex digits, where the call's trace is sampled."""
+
+
+class Planned(NamedTuple):
+    """What a dry run has fixed of the write that follows it."""
+
+    id: str
+    """What mappings read as `call.id`; `time` likewise, RFC 3339."""
+    time: str
+    upstream: str = ""
+    held: Held = Held()
+    """What the write must still find at that upstream."""
 
 
 @dataclass(slots=True)
@@ -173,12 +195,16 @@ class Call:
     """The write has been sent before, with an outcome that nobody knows."""
     resuming: bool = False
     """The write's outcome is unknown: an upstream that can tell is asked before it's sent again."""
+    undoing: bool = False
+    """It undoes a part of its composite, which has failed."""
     looking: bool = False
     """The upstream is asked what became of the write, which isn't sent in any case."""
     kept: str = ""
     """The id of the operation that the write is kept as; empty: it isn't kept."""
     trying: bool = False
     """It is a dry run (`Prefer: dry-run`): a write is to be tried, and changes nothing."""
+    planned: Planned | None = None
+    """What was shown of this write, and is to be made now."""
     pinned: str = ""
     """The side that has had this write before, with an outcome that nobody knows; empty: it's new."""
     fields: tuple[str, ...] = ()
@@ -191,6 +217,9 @@ class Call:
     """Such a call's way through the list (`gateway.bulk.Reading`), where its upstream can read it as a whole."""
     following: str | None = None
     """The cursor of the page behind the one that was read last."""
+    accepts: Any = None
+    """How old an answer the caller accepts (`gateway.cache.bounds.Bounds`); None: nobody's call, which is answered by
+    the system itself, and whose answer isn't kept."""
     version: tuple[str, Json] | None = None
     """The entity's version, behind the name of the upstream that told it."""
     expected: tuple[str, Json] | None = None
@@ -211,5 +240,13 @@ class Reply:
     """The body's bytes, when it's already encoded."""
     content: Blob | None = None
     """The body, of its own media type."""
+    tried: Tried | None = None
+    """Of a dry run: what it tells beside the answer, its `before` as the answer is mapped."""
+    media_type: bytes = b""
+    """Of JSON that isn't plain `application/json`."""
     version: bytes = b""
     """What its `ETag` says of the entity's version, sealed; empty: it isn't known."""
+    stored: bool = False
+    """It was kept, so that it says nothing of how the system is now."""
+    failed: Exception | None = None
+    """What kept a newer answer away."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from adapters.contract import Context, Effect, Json, Result, Rows, Source, rows_of
+from adapters.capabilities import SupportsPreview
+from adapters.contract import Context, Effect, Held, Json, Result, Rows, Source, Tried, rows_of
 from adapters.errors import AdapterError, Moved
-from gateway.adapter_problems import moved, problem_of
+from gateway.adapter_problems import moved, problem_of, stale
 from gateway.bulk import Reading
 from gateway.bulkhead import AGENT, BATCH, INTERACTIVE
 from gateway.call import Call, Principal, Reply, UpstreamCall
@@ -30,6 +32,8 @@ from gateway.upstream import Upstream
 # A value with more items than this is mapped on a thread when the mapping isn't a compiled one.
 _BIG = 200
 _NOBODY = Principal("")
+_ADMITTED = 0.001
+"""Seconds between a call's beginning here and in its adapter, of which nobody is told: ages are told to this."""
 
 
 def dispatch(route: Route, upstreams: Mapping[str, Invoker]) -> Handler:
@@ -70,9 +74,41 @@ def bound(route: Route, side: Side, upstreams: Mapping[str, Invoker]) -> Handler
         reply = Reply(route.status, body, as_of=result.as_of, served_by=side, warnings=result.warnings)
         if route.content:
             reply.body, reply.content = None, (await content_of(body)).as_type(route.content)
+        if result.tried is not None and call.trying:
+            reply.tried = _told(result.tried, output)
         if location is not None and not call.trying:
             reply.headers.append((b"location", location(body)))
         return reply
+
+    return handler
+
+
+def _told(tried: Tried, output: Expression | None) -> Tried:
+    """What a dry run tells, with what would be changed mapped as its answer is."""
+    before = tried.before
+    if before is not None and output is not None:
+        try:
+            before = output(before)
+        except MappingFailed:
+            before = None
+    return tried._replace(before=before)
+
+
+def previewed(route: Route, side: Side, upstreams: Mapping[str, Upstream]) -> Handler:
+    """The handler that shows what one side's binding of `route` would be sent, and sends nothing."""
+    binding = route.legacy if side == "legacy" else route.replacement
+    assert binding is not None
+    adapter = upstreams[binding.upstream].adapter
+    build_input = input_builder(route, binding)
+
+    async def handler(call: Call) -> Reply:
+        assert isinstance(adapter, SupportsPreview)
+        context = _context(call, route.effect, call.traceparent, binding)
+        try:
+            tried = await adapter.preview(binding.operation, build_input(call), context)
+        except AdapterError as error:
+            raise problem_of(error, writes=False) from error
+        return Reply(route.status, served_by=side, tried=tried)
 
     return handler
 
@@ -109,7 +145,7 @@ def _may_be_whole(call: Call, input: Mapping[str, Json]) -> bool:
 
 
 async def _invoke(call: Call, route: Route, binding: Binding, input: Mapping[str, Json], invoke: Invoke) -> Result:
-    started = time.perf_counter()
+    started, begun = time.perf_counter(), time.time()
     traceparent = child_of(call.traceparent)
     outcome = "failed"
     sources: tuple[Any, ...] = ()
@@ -117,13 +153,19 @@ async def _invoke(call: Call, route: Route, binding: Binding, input: Mapping[str
         context = _context(call, route.effect, traceparent, binding)
         if route.content:
             context = context._replace(inline=INLINE)
+        if route.effect is not Effect.READ:
+            context = context._replace(most=route.max_affected, held=_held(call, binding))
         result = await invoke(call, route.effect, binding.operation, input, context)
+        if route.effect is Effect.READ:
+            result = not_newer(result, begun)
         outcome, sources = "ok", result.sources
     except AdapterError as error:
         outcome = type(error).__name__
         problem = problem_of(error, writes=route.effect is not Effect.READ and not call.trying)
         if isinstance(error, Moved) and call.repeated:
             problem = UnknownOutcome("It has changed since: the first request may have done it.", note=error.detail)
+        elif isinstance(error, Moved) and call.planned is not None and not call.trying:
+            problem = stale(note=problem.note)
         elif isinstance(error, Moved) and b"if-match" in call.raw_headers:
             problem = moved(note=problem.note)
         problem.errors = tuple(
@@ -140,6 +182,26 @@ async def _invoke(call: Call, route: Route, binding: Binding, input: Mapping[str
             UpstreamCall(binding.upstream, binding.operation, seconds, outcome, sources, started, span)
         )
     return result
+
+
+def _held(call: Call, binding: Binding) -> Held | None:
+    """What the write must still find there; None: whatever is there."""
+    planned = call.planned
+    if planned is None or call.trying or planned.upstream != binding.upstream or not any(planned.held):
+        return None
+    return planned.held
+
+
+def not_newer(result: Result, begun: float) -> Result:
+    """What a read answered, as old as the moment in which it was asked at least (seconds since the epoch): since then
+    the source may have changed, whatever the adapter believes."""
+    if result.as_of.timestamp() <= begun + _ADMITTED:
+        return result
+    asked = datetime.fromtimestamp(begun, UTC)
+    sources = (
+        each if each.as_of is None or each.as_of <= asked else each._replace(as_of=asked) for each in result.sources
+    )
+    return result._replace(as_of=asked, sources=tuple(sources))
 
 
 def _rows_to_write(call: Call, binding: Binding) -> Rows | None:

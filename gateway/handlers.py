@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from adapters.contract import Effect
+from gateway.compose.undoing import Undoing
 from gateway.dispatch import bound
+from gateway.filters.aged import aged
 from gateway.filters.paginate import paginate, side_of_cursor
 from gateway.filters.sparse import sparse
 from gateway.filters.stream import media_of, stream
@@ -45,12 +48,14 @@ def handlers(
     by_side: Callable[[Route, Side], Sequence[Filter]] = lambda *_: (),
     *,
     mocking: bool = False,
+    undoing: Undoing | None = None,
 ) -> Handlers:
     """Every route's handlers; `admission` gives the filters that decide who may come in, `keeping` those
     that keep a write: behind what validates the request, around what shapes the reply, which is kept as it is told;
     `seeing` those right before the binding, which leave out what the caller may not see. `reads` chooses the side of
     groups that migrate, and `writes` does so where both sides can write; without them legacy serves. `by_side` gives
-    the filters of limits that only calls of one side meet. When `mocking`, examples answer all of them."""
+    the filters of limits that only calls of one side meet. When `mocking`, examples answer all of them. `undoing` is
+    what undoes composites that fail; without it nothing does."""
 
     def one_side(route: Route, side: Served, called: Mapping[str, Invoker]) -> Handler:
         judged = judging(route, compiled, cursor_keys, side)
@@ -66,10 +71,11 @@ def handlers(
             behind = chain([validate_request(route), *keeping(route), *judging(route, compiled, cursor_keys)], written)
             made.answers[name] = chain(admission(route), writes.admitted(route, behind))
             continue
-        filters = [*wanting, *keeping(route)]
+        aging: list[Filter] = [aged] if route.effect is Effect.READ else []
+        filters = [*aging, *wanting, *keeping(route)]
         last = None if reads is None or mocking else reads.handler(route, one_side, side_of_cursor, by_side)
         if last is None:
-            last = answering(route, routes, made.answers, upstreams, mocking=mocking)
+            last = answering(route, routes, made.answers, upstreams, mocking=mocking, undoing=undoing)
             filters += [*judging(route, compiled, cursor_keys), *seeing(route)]
         made.answers[name] = chain([*entry, *filters], last)
         if media_of(route):

@@ -7,6 +7,7 @@ seconds, then takes no new connection and waits for the calls in flight.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import logging
 import multiprocessing
@@ -15,7 +16,9 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from multiprocessing.context import SpawnProcess
+from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 from types import FrameType
 
@@ -33,6 +36,8 @@ _LONGEST_CALL = 60
 _BACKLOG = 2048
 _RESTART_PAUSE = 1.0
 _WATCH_POLL = 0.2
+_NOT_STARTED = 3
+"""The exit code of a worker that couldn't start; the reason is logged."""
 _GC_OBJECTS = 20_000
 
 
@@ -53,8 +58,8 @@ def listen(settings: Settings) -> socket.socket:
 class Server(uvicorn.Server):
     """A uvicorn server that turns unready before it stops."""
 
-    def __init__(self, application: Application, settings: Settings) -> None:
-        self._application = application
+    def __init__(self, application: Application, settings: Settings, began: Callable[[], None]) -> None:
+        self._application, self._began = application, began
         self._drain = settings.drain
         self._stopping: asyncio.TimerHandle | None = None
         super().__init__(
@@ -95,6 +100,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self.started:
+            self._began()
         # What was loaded stays: the collector needn't look at it again (it cost tens of ms at the 99th percentile).
         gc.collect()
         gc.freeze()
@@ -117,15 +124,33 @@ def configure_logging(settings: Settings) -> None:
     logging.getLogger("uvicorn.error").setLevel("WARNING" if settings.log != "debug" else "DEBUG")
 
 
-def run_one(workspace: Path, settings: Settings, listener: socket.socket, *, watch: bool) -> bool:
-    """Serves until a signal comes; False when start-up failed."""
+def _unheard() -> None:
+    """Nobody waits for the server to have begun."""
+
+
+def run_one(
+    workspace: Path,
+    settings: Settings,
+    listener: socket.socket,
+    *,
+    watch: bool,
+    began: Callable[[], None] = _unheard,
+) -> bool:
+    """Serves until a signal comes, and calls `began` when it does; False when start-up failed."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(serve_one(workspace, settings, listener, watch=watch))
+        return runner.run(serve_one(workspace, settings, listener, watch=watch, began=began))
 
 
-async def serve_one(workspace: Path, settings: Settings, listener: socket.socket, *, watch: bool) -> bool:
+async def serve_one(
+    workspace: Path,
+    settings: Settings,
+    listener: socket.socket,
+    *,
+    watch: bool,
+    began: Callable[[], None] = _unheard,
+) -> bool:
     """The same, on the running event loop."""
-    server = Server(Application(workspace, settings, watch=watch), settings)
+    server = Server(Application(workspace, settings, watch=watch), settings, began)
     try:
         await server.serve(sockets=[listener])
     except SystemExit:  # uvicorn's way to say that start-up failed; the reason is logged
@@ -133,10 +158,15 @@ async def serve_one(workspace: Path, settings: Settings, listener: socket.socket
     return True
 
 
-def _worker(workspace: Path, settings: Settings, listener: socket.socket, watch: bool) -> None:
+def _worker(workspace: Path, settings: Settings, listener: socket.socket, watch: bool, began: ctypes.c_bool) -> None:
     configure_logging(settings)
     threading.Thread(target=_end_with_supervisor, daemon=True).start()
-    raise SystemExit(0 if run_one(workspace, settings, listener, watch=watch) else 3)
+
+    def begin() -> None:
+        began.value = True
+
+    served = run_one(workspace, settings, listener, watch=watch, began=begin)
+    raise SystemExit(0 if served else _NOT_STARTED)
 
 
 def _end_with_supervisor() -> None:
@@ -154,6 +184,9 @@ class Supervisor:
         self._count, self._watch = workers, watch
         self._spawn = multiprocessing.get_context("spawn")
         self._workers: list[SpawnProcess] = []
+        # Without a lock, which a worker that is killed could keep.
+        self._began = RawValue(ctypes.c_bool, False)
+        """A worker has served: what another can't start by may pass, and mustn't end those that serve."""
         self._signal: int | None = None
 
     def run(self, listener: socket.socket) -> bool:
@@ -169,7 +202,7 @@ class Supervisor:
         return not failed
 
     def _started(self, listener: socket.socket) -> SpawnProcess:
-        process = self._spawn.Process(target=_worker, args=(*self._arguments, listener, self._watch))
+        process = self._spawn.Process(target=_worker, args=(*self._arguments, listener, self._watch, self._began))
         process.start()
         return process
 
@@ -177,7 +210,7 @@ class Supervisor:
         for at, process in enumerate(self._workers):
             if process.is_alive():
                 continue
-            if process.exitcode == 3:
+            if process.exitcode == _NOT_STARTED and not self._began.value:
                 return False
             logger.error("worker %s ended with %s; another starts", process.pid, process.exitcode)
             time.sleep(_RESTART_PAUSE)

@@ -76,7 +76,8 @@ class Runtime:
                 logger.info("another worker published the workspace first")
         await self._load_active()
         if not fresh and await self.differs():
-            logger.warning("the workspace's files differ from snapshot %d, which is served", self.current().version)
+            told = "the workspace's files differ from snapshot %d, which is served; 'figway apply' has them served"
+            logger.warning(told, self.current().version)
         self.supervise(self._follow)
 
     async def _differs_from(self, version: int) -> bool:

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from adapters.contract import Json
 from gateway.call import MOCKED, NEVER_KEPT, Call, Reply
-from gateway.compose import compose
+from gateway.compose.handler import compose
+from gateway.compose.undoing import Undoing
 from gateway.dispatch import dispatch, location_of
 from gateway.errors import BadUpstreamReply, InternalError, NotBuilt, UnknownOutcome
 from gateway.invoker import Invoker
@@ -78,10 +79,11 @@ def answering(
     upstreams: Mapping[str, Invoker],
     *,
     mocking: bool,
+    undoing: Undoing | None = None,
 ) -> Handler:
     """What answers in the end a route whose group doesn't migrate."""
     if route.compose is not None:
-        composed = compose(route, routes, made)
+        composed = compose(route, routes, made, None if mocking else undoing)
         return mock_composite(route, composed) if mocking else composed
     if mocking:
         return mock(route)

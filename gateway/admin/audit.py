@@ -74,11 +74,13 @@ def _limit(text: str) -> int:
 def _key(position: object) -> Key:
     if isinstance(position, list) and len(position) == 3 and all(isinstance(each, int) for each in position):
         return position[0], position[1], position[2]
-    raise BadRequest("The cursor isn't one that this list gave.")
+    raise BadRequest("The cursor isn't one that this list gave.", fix="Begin again without it.")
 
 
 def _invalid(name: str, problem: str) -> InvalidRequest:
-    return InvalidRequest(f"'{name[:64]}' {problem}.", errors=[{"pointer": f"/query/{name[:64]}", "detail": problem}])
+    where = f"/query/{name[:64]}"
+    errors = [{"pointer": where, "detail": problem}]
+    return InvalidRequest(f"'{name[:64]}' {problem}.", errors=errors, fix=f"Mend {where}, or leave it out.")
 
 
 async def _told(search: Awaitable[_T]) -> _T:

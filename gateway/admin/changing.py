@@ -30,6 +30,7 @@ PERMISSION = "gateway:administer"
 _MOST_BODY = 96 * 2**20
 _SMALL_BODY = 2**16
 _MOST_TEXT = 1000
+_MEND = "Mend the files that errors names; 'figway check' finds the same, with line and key."
 _T = TypeVar("_T")
 
 
@@ -57,9 +58,9 @@ async def body_of(request: Request, most: int = _SMALL_BODY) -> dict[str, Any]:
     try:
         body = orjson.loads(b"".join(read) or b"{}")
     except orjson.JSONDecodeError as error:
-        raise BadRequest("The body isn't JSON.") from error
+        raise BadRequest("The body isn't JSON.", fix="Send a JSON object in UTF-8.") from error
     if not isinstance(body, dict):
-        raise BadRequest("The body isn't a JSON object.")
+        raise BadRequest("The body isn't a JSON object.", fix="Send a JSON object.")
     return body
 
 
@@ -83,7 +84,12 @@ def known(body: Mapping[str, Any], **kinds: type | tuple[type, ...]) -> None:
 
 def invalid(name: str, detail: str) -> InvalidRequest:
     """A member of the body that is wrong."""
-    return InvalidRequest(f"'{name[:64]}' {detail}.", errors=[{"pointer": f"/body/{name[:64]}", "detail": detail}])
+    where = f"/body/{name[:64]}"
+    return InvalidRequest(
+        f"'{name[:64]}' {detail}" + ("" if detail.endswith("?") else "."),
+        errors=[{"pointer": where, "detail": detail}],
+        fix=f"Mend {where}, and send it again.",
+    )
 
 
 def expected(request: Request) -> int:
@@ -94,7 +100,9 @@ def expected(request: Request) -> int:
         raise PreconditionRequired("A change must say which snapshot it starts from.", fix=fix)
     digits = header.strip().removeprefix("W/").strip('"')
     if not (digits.isascii() and digits.isdigit() and len(digits) < 16):
-        raise BadRequest('If-Match must be one ETag of the control API, such as "7".')
+        raise BadRequest(
+            'If-Match must be one ETag of the control API, such as "7".', fix="Send the ETag of what you saw."
+        )
     return int(digits)
 
 
@@ -114,7 +122,7 @@ async def told(work: Awaitable[_T], control: Control) -> _T:
         return await work
     except InvalidWorkspace as error:
         errors = [{"pointer": f"/{each.file}", "detail": str(each)} for each in error.findings if each.level == "error"]
-        raise InvalidRequest("The workspace can't be served.", errors=errors[:200]) from error
+        raise InvalidRequest("The workspace can't be served.", errors=errors[:200], fix=_MEND) from error
     except Moved as error:
         raise PreconditionFailed(await _who_moved(error, control), fix="Look at it again, and change that.") from error
     except ChangeError as error:

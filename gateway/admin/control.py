@@ -8,7 +8,9 @@ from gateway.admin.recording import Noted, noted
 from gateway.audit.log import AuditLog
 from gateway.call import Principal
 from gateway.errors import Draining, Forbidden
+from gateway.feeds.subscribers import Subscribers
 from gateway.filters.authenticate import Verifier, identify
+from gateway.filters.stopped import check
 from gateway.ingress.framing import read_headers
 from gateway.means import Means
 from gateway.runtime import Runtime
@@ -22,6 +24,7 @@ class Control:
         self.runtime: Runtime | None = None
         self.audit: AuditLog | None = None
         self._verifier: Verifier | None = None
+        self.subscribers = Subscribers()
 
     def attach(self, runtime: Runtime, audit: AuditLog, verifier: Verifier) -> None:
         """Gives the routes something to look at."""
@@ -71,6 +74,8 @@ class Control:
     async def admit(self, request: Request, permission: str) -> Principal:
         """Who asks, if a policy gives them the permission; raises a `Problem` else. The audit learns what decided."""
         principal = await self.principal(request)
+        # Who is stopped changes nothing of the gateway either: not even that.
+        await check(self.means().governance.stops, principal, None)
         self.permit(principal, permission, noted(request.scope))
         return principal
 

@@ -10,6 +10,8 @@ from fastapi.responses import JSONResponse
 
 from gateway.admin.control import Control
 from gateway.admin.routes import Place
+from gateway.freshness.documents import troubles
+from gateway.store.contract import StoreError
 
 
 async def _live(_: Control, __: Request) -> Response:
@@ -31,7 +33,17 @@ async def _ready(control: Control, _: Request) -> Response:
             body["upstreams"] = dict.fromkeys(serving.compiled.upstreams, "mocked")
             return JSONResponse(body, 200 if ready else 503)
         body["upstreams"] = {name: _health(upstream.state()) for name, upstream in serving.upstreams.items()}
+        if any(spec.changes for spec in serving.compiled.upstreams.values()):
+            body["captures"] = await _captures(control)
     return JSONResponse(body, 200 if ready else 503)
+
+
+async def _captures(control: Control) -> dict[str, str]:
+    """Captures that can't go on or need a look. They don't make the gateway unready either."""
+    try:
+        return troubles(await control.means().events.standings())
+    except StoreError:
+        return {"": "the log of changes can't be read"}
 
 
 def _health(state: Mapping[str, Any]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -15,9 +16,11 @@ from gateway.audit.reader import NotReady
 from gateway.audit.sink import AuditError
 from gateway.call import Principal
 from gateway.errors import AuditUnavailable, Forbidden, InvalidRequest, NotFound, Overloaded
+from gateway.lineage.answer import told_without_snapshot
 from gateway.lineage.openlineage import run_event
 from gateway.lineage.snapshots import Mappings, call_of, explained
 from gateway.means import Means
+from gateway.serving import Serving
 from gateway.store.contract import StoreError
 
 _PERMISSION = "gateway:read_lineage"
@@ -25,6 +28,8 @@ _LONGEST_ID = 64
 # A read's record is on the disk some 50 ms after its reply.
 _LOOKS, _PAUSE = 4, 0.1
 _FORMATS = ("json", "openlineage")
+_NO_ROUTE = "/mcp"
+"""The route of a message of MCP that has reached none: its record may name a tool that its caller may not know of."""
 
 
 async def _lineage(control: Control, request: Request) -> Response:
@@ -34,14 +39,20 @@ async def _lineage(control: Control, request: Request) -> Response:
     )
     if wanted not in _FORMATS:
         errors = [{"pointer": "/query/format", "detail": "is json or openlineage"}]
-        raise InvalidRequest("'format' is json or openlineage.", errors=errors)
+        raise InvalidRequest("'format' is json or openlineage.", errors=errors, fix="Send one of them.")
     record = await _record(means, request.path_params["id"])
-    if record is None or not (_is_own(principal, record) or _may_see(control, principal)):
-        # Somebody else's call is told apart from none by nobody.
+    whole = _may_see(control, principal)
+    if record is None or not (whole or (_is_own(principal, record) and record["route"] != _NO_ROUTE)):
+        # Somebody else's call is told apart from none by nobody; nor is a tool that is hidden.
         raise NotFound("There is no such call of yours.", fix="A call's id is in its reply's Figway-Lineage.")
 
+    may = (lambda _: True) if whole else _may_call(control.serving(), principal, record)
+
     def told() -> dict[str, Any]:
-        answer = explained(record, means.snapshots, lambda: _served(control, record["snapshot"]))
+        if not whole and record["status"] == Forbidden.status:  # what is behind a route isn't for who may not call it
+            answer = told_without_snapshot(record)
+        else:
+            answer = explained(record, means.snapshots, partial(_served, control, record["snapshot"]), may)
         return run_event(answer) if wanted == "openlineage" else answer
 
     try:
@@ -70,6 +81,14 @@ def _is_own(principal: Principal, record: Mapping[str, Any]) -> bool:
     """Whether that principal made the call, through the same agent, in the same tenant."""
     who = (principal.id, principal.agent, principal.tenant, principal.issuer)
     return who == (record["principal"], record["agent"], record["tenant"], record.get("issuer") or "")
+
+
+def _may_call(serving: Serving, principal: Principal, record: Mapping[str, Any]) -> Callable[[str], bool]:
+    """Which routes that took part a principal may call: nobody is told what is behind the others."""
+    steps = (record.get("noted") or {}).get("steps", ())
+    names = {record["operation"], *(each["route"] for each in steps)}
+    routes = [route for route in serving.compiled.routes if route.operation_id in names]
+    return {each.operation_id for each in routes if serving.policies.decide(principal, each).allowed}.__contains__
 
 
 def _may_see(control: Control, principal: Principal) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from fastapi import Request, Response
@@ -50,6 +50,16 @@ def kinds(runtime: Runtime) -> Callable[[str], str]:
         return spec.kind if spec is not None else ""
 
     return kind
+
+
+def all_of(gauges: Sequence[Callable[[Meters], None]]) -> Callable[[Meters], None]:
+    """Sets them all."""
+
+    def put(meters: Meters) -> None:
+        for each in gauges:
+            each(meters)
+
+    return put
 
 
 class Gauges:

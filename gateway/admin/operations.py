@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import asyncio
 from typing import Any
 
 from fastapi import Request, Response
@@ -12,7 +12,10 @@ from gateway.admin.control import Control
 from gateway.admin.routes import Place
 from gateway.call import Principal
 from gateway.errors import Forbidden, NotFound
+from gateway.filters.content import HEADER, ContentFilters
+from gateway.instants import spelt_of
 from gateway.operations.outcome import shown
+from gateway.operations.parts import Part
 from gateway.operations.record import OperationState, StoredOperation, caller_digest
 from gateway.policy.sight import Sights
 
@@ -26,11 +29,23 @@ async def _operation(control: Control, request: Request) -> Response:
     if found is None or not (own or _may_see(control, principal)):
         # Somebody else's operation is told apart from none by nobody.
         raise NotFound("There is no such operation of yours.", fix="An operation is kept for a day after its end.")
+    parts = await control.means().governance.operations.parts.parts(found.id)
     headers = {"retry-after": "1"} if found.state is OperationState.RUNNING else {}
+    document = _document(found, _sight(control, principal, found) if own else None)
+    headers |= await _looked_at(control, principal, found.route, document)
     return JSONResponse(
-        _document(found, _sight(control, principal, found) if own else None),
+        {**document, "parts": [_part(each) for each in parts]} if parts else document,
         headers={**headers, "cache-control": "no-store"},
     )
+
+
+async def _looked_at(control: Control, principal: Principal, route: str, document: dict[str, Any]) -> dict[str, str]:
+    """What is said of the texts of a kept reply, as it was where the route answered it; raises `ContentRefused`."""
+    if "reply" not in document:
+        return {}
+    looking = ContentFilters(control.serving().compiled)
+    told = await asyncio.to_thread(looking.kept, route, principal, document["reply"]["body"])
+    return {HEADER.decode(): told.decode()} if told else {}
 
 
 def _may_see(control: Control, principal: Principal) -> bool:
@@ -56,14 +71,16 @@ def _document(found: StoredOperation, sight: str | None) -> dict[str, Any]:
         "principal": found.principal,
         "agent": found.agent,
         "tenant": found.tenant,
-        "created": _instant(found.created),
-        "updated": _instant(found.updated),
+        "created": spelt_of(found.created, "milliseconds"),
+        "updated": spelt_of(found.updated, "milliseconds"),
     }
     return {**members, **({} if sight is None else shown(found.outcome, sight))}
 
 
-def _instant(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _part(part: Part) -> dict[str, str]:
+    """A part of a composite that undoes what it has done; `sent`: it may be under way."""
+    told = {"step": part.step, "route": part.route, "state": part.state.value}
+    return {**told, "note": part.note} if part.note else told
 
 
 PLACES = (Place("/-/operations/{id}", _operation),)

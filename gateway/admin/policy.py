@@ -14,7 +14,7 @@ from gateway.errors import InvalidRequest
 from gateway.policy.explain import Asked, UnknownAction, explain
 
 _PERMISSION = "gateway:explain_policy"
-_ONE, _SEVERAL = ("as", "via", "tenant", "action"), ("role", "team", "scope")
+_ONE, _SEVERAL = ("as", "via", "tenant", "run", "action"), ("role", "team", "scope")
 _MOST = 100
 
 
@@ -37,6 +37,7 @@ async def _explain(control: Control, request: Request) -> Response:
         teams=teams,
         scopes=scopes or None,
         delegation=(agent,) if agent else (),
+        run=given.get("run"),
     )
     try:
         # Every policy is parsed and evaluated by itself, which takes milliseconds.
@@ -55,7 +56,9 @@ async def _trials(control: Control, _: Request) -> Response:
 
 
 def _wrong(name: str, detail: str) -> InvalidRequest:
-    return InvalidRequest(f"'{name}' {detail}.", errors=[{"pointer": f"/query/{name}", "detail": detail}])
+    fix = f"It takes each of {', '.join(_ONE)} once, and {', '.join(_SEVERAL)} several times."
+    errors = [{"pointer": f"/query/{name[:_MOST]}", "detail": detail}]
+    return InvalidRequest(f"'{name[:_MOST]}' {detail}.", errors=errors, fix=fix)
 
 
 PLACES = (

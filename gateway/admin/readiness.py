@@ -24,7 +24,9 @@ async def _assess(control: Control, request: Request) -> Response:
     calls = request.query_params.get("calls", str(CALLS))
     if not calls.isascii() or not calls.isdigit() or not 1 <= int(calls) <= MOST_CALLS:
         detail = f"a whole number from 1 to {MOST_CALLS}"
-        raise InvalidRequest(f"'calls' is {detail}.", errors=[{"pointer": "/query/calls", "detail": detail}])
+        raise InvalidRequest(
+            f"'calls' is {detail}.", errors=[{"pointer": "/query/calls", "detail": detail}], fix="Mend 'calls'."
+        )
     if _one.locked():
         raise Overloaded("A readiness report is being made already.", retry_after=30)
     async with _one:

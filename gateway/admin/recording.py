@@ -19,6 +19,7 @@ from gateway.audit.log import AuditLog
 from gateway.audit.record import Record
 from gateway.call import Principal, new_id
 from gateway.errors import MEDIA_TYPE, AuditUnavailable, Problem, UnknownOutcome
+from gateway.ingress.http import CALL_ID, NOTED
 from gateway.telemetry.trace import continue_trace
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -56,7 +57,8 @@ def noted(scope: MutableMapping[str, Any]) -> Noted:
     """What is noted of the call so far; it can be added to."""
     state = scope.setdefault("state", {})
     if "noted" not in state:
-        state["noted"] = Noted(new_id())
+        # What another door says of it, which asks in its caller's place.
+        state["noted"] = Noted(scope.get(CALL_ID) or new_id(), facts=dict(scope.get(NOTED) or {}))
     found: Noted = state["noted"]
     return found
 
@@ -177,6 +179,7 @@ class _Recording:
             kind=kind,
             issuer=who.issuer,
             delegation=who.delegation,
+            run=who.run,
             peer=(scope.get("client") or (None,))[0],
             noted=note.facts or None,
         )

@@ -13,7 +13,8 @@ from slowapi.util import get_remote_address
 
 from gateway.admin.control import Control
 from gateway.admin.recording import noted
-from gateway.errors import MEDIA_TYPE, MethodNotAllowed, NoSuchRoute, Problem, RateLimited
+from gateway.errors import MEDIA_TYPE, MethodNotAllowed, NoSuchRoute, Problem
+from gateway.limit_errors import RateLimited
 
 _OFTEN = "2000/minute"
 """How often an address may ask one of these routes, in one process."""

@@ -26,7 +26,16 @@ async def _decide(control: Control, request: Request) -> Response:
     happened = (await body_of(request)).get("happened")
     if not isinstance(happened, bool):
         raise InvalidRequest(
-            "`happened` must be true or false.", errors=[{"pointer": "/happened", "detail": "boolean"}]
+            "`happened` must be true or false.",
+            errors=[
+                {
+                    "pointer": "/body/happened",
+                    "detail": "is missing or no boolean",
+                    "rule": "type",
+                    "expected": "boolean",
+                }
+            ],
+            fix="Send true where the change was made, false where it wasn't.",
         )
     id = request.path_params["id"]
     noted(request.scope).facts["asked"] = {"write": id, "happened": happened}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from gateway.cli.desk import Document, desk, server_option
 
 @click.group(
     name="approvals",
-    help="Approvals: list, approve, deny. To decide needs --server and gateway:approve.\n\n"
+    help="Approvals: list, show, approve, deny. To decide needs --server and gateway:approve.\n\n"
     "Example: figway approvals list --pending",
 )
 def command() -> None:
@@ -38,6 +39,19 @@ def list_approvals(workspace: Path, as_json: bool, server: str | None, pending: 
         counted = f"{yes} of {each['needed']}"
         rows.append([each["id"], each["state"], each["asked_by"], counted, each["expires"], each["summary"]])
     table(rows)
+
+
+@command.command(
+    help="Show one: what is bound to it, exactly, and what would happen.\n\n"
+    "Example: figway approvals show 01JD… --server URL"
+)
+@workspace_option
+@server_option
+@click.argument("id")
+def show(workspace: Path, server: str | None, id: str) -> None:
+    """`figway approvals show ID`. Characters beyond ASCII are escaped: none of them can hide another."""
+    with desk(workspace, server) as at:
+        click.echo(json.dumps(at.approval(id), indent=2))
 
 
 @command.command(

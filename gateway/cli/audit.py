@@ -41,6 +41,7 @@ _TOLD_EVERY = 10_000
 _ASKED = {
     "principal": "Who asked.",
     "agent": "The program that called.",
+    "run": "The run that the call belongs to.",
     "tenant": "The principal's organisation.",
     "credential": "What proved it, such as key:ID.",
     "operation": "The operationId, permission or verb.",

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,9 @@ from gateway.approvals.approvals import Approvals
 from gateway.approvals.record import ApprovalError
 from gateway.approvals.webhook import Webhooks, receivers
 from gateway.audit.file import AuditError
+from gateway.cache.cache import NothingLike, places_of
+from gateway.cache.marks import Marks
+from gateway.cli.cache_host import let_go
 from gateway.cli.decommission_host import brown_out, evidence_of
 from gateway.cli.desk import DeskError, Document, usage
 from gateway.cli.desk_reconcile import HostReconciling
@@ -184,6 +187,19 @@ class HostDesk:
     def rollback(self, group: str, about: Mapping[str, str | None]) -> Document:
         return self._made("route_rollback", f"group:{group}", partial(self._changes.rollback, group), about)
 
+    def purge(self, group: str | None, entity: tuple[str, str] | None) -> Document:
+        compiled, _ = self._active()
+        self._note("cache_purge", f"group:{group}" if group else "everything")
+        try:
+            with closing(Marks.open(self._folder.marks)) as marks:
+                places = None if group is None else places_of(compiled, group, entity)
+                told = self._run(let_go(marks, places, self._workspace, self._folder))
+        except (StoreError, NothingLike) as error:
+            raise DeskError(str(error).rstrip(".")) from error
+        if not told:
+            raise DeskError("the store of kept answers doesn't answer: other hosts may tell them still")
+        return {"purged": group or "everything", "entity": None if entity is None else dict([entity])}
+
     def history(self, limit: int) -> list[Document]:
         return [snapshot_document(each) for each in self._state.history(limit)]
 
@@ -196,6 +212,12 @@ class HostDesk:
 
     def approvals(self, *, pending: bool) -> list[Document]:
         return [each.document() for each in self._approvals.newest(pending=pending)]
+
+    def approval(self, id: str) -> Document:
+        try:
+            return self._approvals.get(id).document()
+        except ApprovalError as error:
+            raise DeskError(str(error)) from error
 
     def decide(self, id: str, reason: str, *, approve: bool) -> Document:
         raise usage("this host can't approve: name the gateway with --server, and who you are with FIGWAY_TOKEN")

@@ -89,6 +89,10 @@ class ServerDesk:
     def rollback(self, group: str, about: Mapping[str, str | None]) -> Document:
         return self._ask("POST", f"/-/admin/groups/{group}/rollback", dict(about), self._version())
 
+    def purge(self, group: str | None, entity: tuple[str, str] | None) -> Document:
+        body = {"group": group, "entity": None if entity is None else dict([entity])}
+        return self._ask("POST", "/-/admin/cache/purge", {name: each for name, each in body.items() if each})
+
     def readiness(self, calls: int) -> Document:
         return self._ask("POST", f"/-/admin/readiness?calls={calls}")
 
@@ -104,8 +108,22 @@ class ServerDesk:
         items: list[Document] = self._ask("GET", f"/-/approvals{'?state=pending' if pending else ''}")["items"]
         return items
 
+    def approval(self, id: str) -> Document:
+        return self._ask("GET", f"/-/approvals/{quote(id, safe='')}")
+
     def decide(self, id: str, reason: str, *, approve: bool) -> Document:
-        return self._ask("POST", f"/-/approvals/{id}/{'approve' if approve else 'deny'}", {"reason": reason})
+        verb = "approve" if approve else "deny"
+        return self._ask("POST", f"/-/approvals/{quote(id, safe='')}/{verb}", {"reason": reason})
+
+    def stops(self) -> list[Document]:
+        items: list[Document] = self._ask("GET", "/-/admin/stops")["items"]
+        return items
+
+    def stop(self, named: Mapping[str, str | None], reason: str) -> Document:
+        return self._ask("POST", "/-/admin/stops", {**named, "reason": reason})
+
+    def resume(self, id: str) -> Document:
+        return self._ask("DELETE", f"/-/admin/stops/{quote(id, safe='')}")
 
     def close(self) -> None:
         self._client.close()

@@ -57,6 +57,7 @@ def _options(wrapped: _Command) -> _Command:
         json_option,
         workspace_option,
         click.option("--dry-run", is_flag=True, help="Print what would change, and write nothing."),
+        click.option("--accept-words", is_flag=True, help="Take over descriptions that changed at the source, too."),
         click.option("--allow-host", multiple=True, help="A host that may be asked though its address is private."),
         click.option("--exclude", multiple=True, metavar="GLOB", help="Names of the upstream's to leave out."),
         click.option(
@@ -69,7 +70,11 @@ def _options(wrapped: _Command) -> _Command:
     return wrapped
 
 
-@command.command("wsdl", help="Import a SOAP service: a WSDL, a folder or zip archive with one, or its URL.")
+@command.command(
+    "wsdl",
+    help="Import a SOAP service: a WSDL, a folder or zip archive with one, or its URL.\n\n"
+    "Example: figway import wsdl crm.wsdl --upstream crm",
+)
 @_options
 @click.option("--service", help="The service, where the WSDL has several.")
 @click.option("--port", help="The service's port; default: its first SOAP 1.1, then 1.2 one.")
@@ -79,7 +84,12 @@ def wsdl(**given: Any) -> None:
     _run("wsdl", ("service", "port", "address"), given)
 
 
-@command.command("odbc", help="Import a database: its tables, views, keys and procedures. SOURCE: a connection string.")
+@command.command(
+    "odbc",
+    help="Import a database: its tables, views, keys and procedures. "
+    "SOURCE: a connection string, or a reference to one.\n\n"
+    "Example: figway import odbc env:ERP_DSN --upstream erp --read-only",
+)
 @_options
 @click.option("--schema", help="The schema to import, where the database has several.")
 @click.option("--read-only", is_flag=True, flag_value="true", help="Import reads alone.")
@@ -88,7 +98,11 @@ def odbc(**given: Any) -> None:
     _run("odbc", ("schema", "read_only"), given)
 
 
-@command.command("copybook", help="Import a file of COBOL records. SOURCE: its copybook.")
+@command.command(
+    "copybook",
+    help="Import a file of COBOL records. SOURCE: its copybook.\n\n"
+    "Example: figway import copybook invoice.cpy --data INV0001.DAT --upstream billing",
+)
 @_options
 @click.option("--data", required=True, help="A file of such records, to measure on.")
 @click.option("--code-page", help="Of its texts, such as cp037; default: told from the file.")
@@ -100,7 +114,11 @@ def copybook(**given: Any) -> None:
     _run("copybook", ("data", "code_page", "record_format", "record", "key"), given)
 
 
-@command.command("table", help="Import a file of rows: CSV, TSV, fixed width, Excel, DBF, JSON lines or Parquet.")
+@command.command(
+    "table",
+    help="Import a file of rows: CSV, TSV, fixed width, Excel, DBF, JSON lines or Parquet.\n\n"
+    "Example: figway import table 'drop/*.csv' --upstream stock",
+)
 @_options
 @click.option("--format", help="csv, fixed, excel, dbf, json_lines or parquet; default: told from the file.")
 @click.option("--code-page", help="Of its texts, such as cp1252; default: told from the file.")
@@ -110,7 +128,11 @@ def table(**given: Any) -> None:
     _run("table", ("format", "code_page", "key"), given)
 
 
-@command.command("openapi", help="Import a modern API as replacement of routes. SOURCE: its OpenAPI 3 document or URL.")
+@command.command(
+    "openapi",
+    help="Import a modern API as replacement of routes. SOURCE: its OpenAPI 3 document or URL.\n\n"
+    "Example: figway import openapi crm-next.yaml --upstream crm_next",
+)
 @_options
 def openapi(**given: Any) -> None:
     """`figway import openapi`."""
@@ -143,6 +165,7 @@ def _run(kind: str, options: tuple[str, ...], given: dict[str, Any]) -> None:
                     progress=progress,
                     options=named,
                     allowed_hosts=asked.allowed_hosts,
+                    accepts_words=given["accept_words"],
                     cache=Path(cache),
                 )
                 if kind == "openapi":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,12 +9,12 @@ from typing import Any
 import click
 import orjson
 
-from gateway.call import Call, Principal
+from gateway.call import Call
 from gateway.cli.common import USAGE, fail, json_option, print_json, workspace_option
+from gateway.cli.offline import compiled_of, principal_of
 from gateway.filters.parameters import reader
 from gateway.policy.explain import Asked, UnknownAction, explain, sentence
-from gateway.routing.load import compile_workspace, read_workspace
-from gateway.routing.model import Compiled, InvalidWorkspace, Route
+from gateway.routing.model import Compiled, Route
 
 _HELP = """Say which policies decide on a call, and what they narrow.
 
@@ -42,6 +40,7 @@ def command() -> None:
 @click.option("--role", "roles", multiple=True, help="A role of the principal; may be repeated.")
 @click.option("--team", "teams", multiple=True, help="A team of the principal; may be repeated.")
 @click.option("--tenant", help="The principal's tenant.")
+@click.option("--run", help="The run that the call belongs to.")
 @click.option("--scope", "scopes", multiple=True, help="What the credential is narrowed to; may be repeated.")
 @click.option("--action", required=True, help="An operationId, or a permission such as gateway:read_audit.")
 @click.option("--arg", "arguments", multiple=True, metavar="NAME=VALUE", help="A parameter, or a member of the body.")
@@ -50,9 +49,9 @@ def explain_decision(
     workspace: Path, as_json: bool, action: str, arguments: tuple[str, ...], at: str | None, **who: Any
 ) -> None:
     """Exit 0 whatever the decision is."""
-    compiled = _compiled(workspace)
+    compiled = compiled_of(workspace)
     now = None if at is None else _time(at)
-    asked = Asked(_principal(**who), action, _call(compiled, action, arguments, at is not None), now)
+    asked = Asked(principal_of(**who), action, _call(compiled, action, arguments, at is not None), now)
     try:
         explained = explain(compiled, asked)
     except UnknownAction as error:
@@ -61,36 +60,6 @@ def explain_decision(
         print_json(explained)
     else:
         _print(explained)
-
-
-def _compiled(workspace: Path) -> Compiled:
-    with tempfile.TemporaryDirectory(prefix="figway-policy-") as cache:
-        try:
-            files = read_workspace(workspace)
-            loaded = compile_workspace(files, cache=Path(cache), environment=os.environ, strict_secrets=False)
-        except InvalidWorkspace as error:
-            fail(f"{error}: 'figway check' lists them")
-    return loaded.compiled
-
-
-def _principal(
-    principal: str,
-    agent: str | None,
-    behind: tuple[str, ...],
-    roles: tuple[str, ...],
-    teams: tuple[str, ...],
-    tenant: str | None,
-    scopes: tuple[str, ...],
-) -> Principal:
-    return Principal(
-        principal,
-        agent,
-        roles,
-        tenant,
-        teams=teams,
-        scopes=scopes or None,
-        delegation=(agent, *behind) if agent else (),
-    )
 
 
 def _time(text: str) -> float:

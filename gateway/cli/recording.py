@@ -7,6 +7,7 @@ import time
 from contextlib import closing
 from os import getuid
 from pathlib import Path
+from typing import Any
 
 from gateway.audit.places import open_log, reader_of
 from gateway.audit.reader import Reader
@@ -18,7 +19,9 @@ from gateway.routing.stores import audit_url, given_keys
 from gateway.store.place import StateFolder
 
 
-def note_change(workspace: Path, folder: StateFolder, operation: str, changed: str) -> None:
+def note_change(
+    workspace: Path, folder: StateFolder, operation: str, changed: str, facts: dict[str, Any] | None = None
+) -> None:
     """Records that `operation` was done to `changed`, such as `key:ID`; on the disk when it returns.
 
     Raises `AuditError`, `StoreError` or `KeyFileError`.
@@ -27,6 +30,7 @@ def note_change(workspace: Path, folder: StateFolder, operation: str, changed: s
         *(new_id(), time.time(), "", changed, 0, 0.0, operation, "write"),
         principal=f"host:{operator()}",
         decision="allow",
+        noted=facts,
     )
     with closing(open_log(audit_url(workspace), folder, audit_keys(rings_of(workspace, folder)))) as audit:
         audit.append(record)

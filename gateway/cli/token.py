@@ -30,6 +30,7 @@ _MOST_ID = 256
 @click.option("--team", "teams", multiple=True, help="A team that the principal is in; may be given several times.")
 @click.option("--tenant", help="The tenant that the principal belongs to.")
 @click.option("--scope", "scopes", multiple=True, help="Narrow it to this operationId, effect or group; repeatable.")
+@click.option("--run", help="The run that its calls belong to, which limits may give a total.")
 @click.option("--ttl", default="1h", show_default=True, help="How long it is valid, such as 10m or 12h.")
 @click.pass_context
 def command(

@@ -124,6 +124,8 @@ def mariadb(folder: Path, port: int, password: str) -> Server:
     if not server or not install:
         raise FileNotFoundError("MariaDB is missing: install it with 'apt-get install mariadb-server'")
     data = folder / "data"
+    # A server that starts clears its folder for temporary tables, whoever's they are.
+    temporary = f"--tmpdir={folder}"
     user = _owner("mysql")
     run_as = [f"--user={user}"] if user else []
     owner = (
@@ -133,10 +135,11 @@ def mariadb(folder: Path, port: int, password: str) -> Server:
     )
     return Server(
         folder=folder, port=port, password=password, timestamp="DATETIME", user=user, stop="SIGTERM",
-        run=[server, "--no-defaults", *run_as, f"--datadir={data}", f"--port={port}", "--bind-address=127.0.0.1",
-             "--socket=erp.sock", "--pid-file=erp.pid", f"--init-file={folder}/owner.sql", "--skip-name-resolve",
-             "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M", "--default-time-zone=+00:00"],
-        make=[install, "--no-defaults", *run_as, f"--datadir={data}", "--skip-test-db",
+        run=[server, "--no-defaults", *run_as, f"--datadir={data}", temporary, f"--port={port}",
+             "--bind-address=127.0.0.1", "--socket=erp.sock", "--pid-file=erp.pid", f"--init-file={folder}/owner.sql",
+             "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M",
+             "--default-time-zone=+00:00"],
+        make=[install, "--no-defaults", *run_as, f"--datadir={data}", temporary, "--skip-test-db",
               "--auth-root-authentication-method=normal"],
         client=["mariadb", "--no-defaults", "--protocol=tcp", "-h", "127.0.0.1", "-P", str(port), "-u", OWNER,
                 "--default-character-set=utf8mb4", "erp"],
