@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx._transports.default as httpx_transports
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 # A shell makes what it runs in the background ignore SIGINT, and children inherit that: what tests start must hear it.
@@ -54,10 +55,34 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return _ByFile(config, log)
 
 
+_MOST_EXAMPLES = 60
+"""Of each property, in the quick lane."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Properties are tried with fewer examples, unless full figures are asked for."""
+    if os.environ.get("FIGWAY_SLOW"):
+        return
+    for test in (getattr(item, "obj", None) for item in items):
+        # Where Hypothesis keeps what `@settings` says: a profile changes only what that leaves open.
+        said = getattr(test, "_hypothesis_internal_use_settings", None)
+        if said is not None and said.max_examples > _MOST_EXAMPLES:
+            test._hypothesis_internal_use_settings = settings(said, max_examples=_MOST_EXAMPLES)
+
+
 _fuses = _load("fuses")
 _linters = _load("linters")
 _servers = _load("servers")
 _running = _load("running")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_secrets() -> Iterator[None]:
+    """A process hides every secret that it was configured with: a password of one file's tests, such as "secret", would
+    be taken out of another's answers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("adapters.secret._known", {})
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -97,12 +97,15 @@ def mariadb_server() -> Iterator[Server]:
     binary = _binaries("/usr/sbin", "mariadbd", "mariadb-server")
     with _folder("mysql") as (folder, user):
         data, port, socket_path = folder / "data", free_port(), folder / "sock"
+        # A server that starts clears its folder for temporary tables, whoever's they are.
+        own = f"--tmpdir={folder}"
         _run(["mariadb-install-db", f"--datadir={data}", "--auth-root-authentication-method=normal",
-              "--skip-test-db", "--skip-name-resolve"], user)  # fmt: skip
-        command = [f"{binary}/mariadbd", "--no-defaults", f"--datadir={data}", f"--port={port}",
+              "--skip-test-db", "--skip-name-resolve", own], user)  # fmt: skip
+        command = [f"{binary}/mariadbd", "--no-defaults", f"--datadir={data}", f"--port={port}", own,
                    f"--socket={socket_path}", f"--pid-file={folder}/pid", "--bind-address=127.0.0.1",
                    "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M",
-                   "--character-set-server=utf8mb4"]  # fmt: skip
+                   "--character-set-server=utf8mb4", "--log-bin=log", "--server-id=1", "--binlog-format=ROW",
+                   "--binlog-row-image=FULL", "--binlog-row-metadata=FULL", "--sync-binlog=0"]  # fmt: skip
         root = ("mariadb", "--no-defaults", "-N", "-u", "root", f"--socket={socket_path}")
         with _process(command, user, folder / "log") as pid:
             _await_answer(root, "select 1", folder / "log")

@@ -36,6 +36,8 @@ def test_every_operation_has_examples_that_fit_its_schema(contract: Any) -> None
         parts = [operation["responses"][status] for status in operation["responses"] if status.startswith("2")]
         parts += [operation["requestBody"]] if "requestBody" in operation else []
         for part in parts:
+            if "application/json" not in part["content"]:  # a dry run's, which is the gateway's own
+                continue
             media = part["content"]["application/json"]
             found = list(examples(media))
             wrong += [f"{method} {path}: {error}" for each in found for error in contract.errors(media["schema"], each)]

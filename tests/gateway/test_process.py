@@ -35,7 +35,7 @@ def in_background(call: Any) -> tuple[threading.Thread, list[Any]]:
     return thread, answers
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_stopping_turns_unready_first_then_drains(running: ModuleType, workspace: Path, workers: str) -> None:
     drain = {"FIGWAY_DRAIN": "3"}
     with (
@@ -84,6 +84,24 @@ def test_a_worker_that_dies_is_started_again(running: ModuleType, workspace: Pat
             assert time.monotonic() < until
             time.sleep(0.1)
         assert client.get("/items/A").status_code == 200
+
+
+def test_a_worker_that_can_not_start_does_not_end_those_that_serve(running: ModuleType, workspace: Path) -> None:
+    with running.serving(workspace, "--workers", "2", forked=False) as gateway, gateway.client() as client:
+        pids = worker_pids(gateway.process.pid)
+        assert len(pids) == 2
+        keys = sorted(path for path in (workspace / ".figway" / "keys").rglob("*") if path.is_file())[0]
+        content = keys.read_bytes()
+        keys.write_bytes(b"no key")
+        os.kill(pids[0], signal.SIGKILL)
+        gateway.wait_logged("ended with 3; another starts", 40)
+        assert client.get("/items/A").status_code == 200
+        keys.write_bytes(content)
+        until = time.monotonic() + 40
+        while client.get("/items/A").status_code != 200 or len(worker_pids(gateway.process.pid)) < 2:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert gateway.process.poll() is None
 
 
 def test_workers_end_with_a_supervisor_that_is_killed(running: ModuleType, workspace: Path) -> None:

@@ -25,10 +25,11 @@ async def test_the_audit_is_closed_though_a_connection_cant_be(monkeypatch: pyte
     governance = SimpleNamespace(
         operations=SimpleNamespace(finish=ending("writes")),
         outbox=SimpleNamespace(finish=ending("outbox")),
+        cache=SimpleNamespace(close=ending("cache"), flights=SimpleNamespace(close=ending("flights"))),
         verifier=SimpleNamespace(close=ending("verifier", OSError("the provider hangs"))),
         limiter=SimpleNamespace(close=ending("limiter", OSError("the store is gone"))),
     )
     runtime: Any = SimpleNamespace(means=SimpleNamespace(governance=governance), stop=ending("runtime"))
     with pytest.raises(OSError, match="the store is gone"):
         await app.stop(runtime)
-    assert ended == ["writes", "outbox", "runtime", "verifier", "limiter", "means"]
+    assert ended == ["writes", "outbox", "flights", "runtime", "cache", "verifier", "limiter", "means"]

@@ -48,6 +48,7 @@ BROAD = (
     "gateway/migration/shadow.py",
     "gateway/runtime.py",
     "adapters/registry.py",
+    "gateway/untrusted/plugins.py",
     "adapters/testing/bench.py",
 )
 

@@ -19,7 +19,7 @@ NAMES = {
     "verb": ("gateway/cli/__init__.py", r'^    "([a-z]+)": \("'),
     "setting": ("gateway/**/*.py", r"\b(FIGWAY_[A-Z_]+)\b"),
     "metric": ("gateway/**/*.py", r'"(figway_[a-z_]+)"'),
-    "problem": ("gateway/errors.py", r'^    slug\b.*? = "([a-z-]+)"'),
+    "problem": ("gateway/*errors.py", r'^    slug\b.*? = "([a-z-]+)"'),
     "header": ("gateway/ingress/response.py", r'b"(figway-[a-z-]+)"'),
 }
 

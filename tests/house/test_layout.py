@@ -36,6 +36,7 @@ DISTRIBUTIONS = {
     "jsonschema_rs": "jsonschema-rs",
     "opentelemetry": "opentelemetry-sdk",
     "pydantic_core": "pydantic",
+    "pymysqlreplication": "mysql-replication",
     "smbclient": "smbprotocol",
     "spnego": "pyspnego",
     "starlette": "fastapi",

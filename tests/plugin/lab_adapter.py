@@ -5,6 +5,8 @@ after it's asked (or raises `refuse` instead, only `once` if so asked), and answ
 `error`;
 `item.wait` answers after the seconds it is asked for, or, when `stubborn`, never, whatever the deadline; `item.fail`
 raises what it is asked for; `item.raw` answers what it is given;
+`item.aged` answers what was true `age` seconds ago; `item.last` the note of the last `item.put` of `sku` in the
+journal; `item.who` the name of its caller, which no other operation looks at;
 `item.note` notes `sku` in the journal and answers it `seconds` later, or raises `error`.
 """
 
@@ -13,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,9 @@ class LabAdapter:
             "item.fail": self._fail,
             "item.raw": self._raw,
             "item.note": self._noted,
+            "item.aged": self._get,
+            "item.last": self._last,
+            "item.who": self._who,
         }
 
     def operations(self) -> Mapping[str, Operation]:
@@ -80,7 +85,7 @@ class LabAdapter:
         if self._config.down:
             raise errors.Unavailable("The lab is closed.")
         value = await self._operations[operation](input, context)
-        now = datetime.now(UTC)
+        now = datetime.now(UTC) - timedelta(seconds=float(input.get("age", 0)))
         return Result(value, now, (Source(self.name, operation, str(input.get("sku")), as_of=now),))
 
     async def probe(self, context: Context) -> Probe:
@@ -144,6 +149,23 @@ class LabAdapter:
             raise getattr(errors, str(input["error"]))("The lab failed as asked.")
         return {"sku": input["sku"], "name": self._config.label, "on_hand": 42}
 
+    async def _last(self, input: Mapping[str, Json], context: Context) -> Json:
+        """Reads some lines: quicker than a thread would be."""
+        assert self._config.journal is not None
+        lines = self._config.journal.read_text().splitlines() if self._config.journal.exists() else []
+        puts = [json.loads(line) for line in lines if line.startswith("{")]
+        notes = [each.get("note") for each in puts if each["sku"] == input["sku"]]
+        self._note(str(input["sku"]))
+        if input.get("seconds"):
+            await asyncio.sleep(float(input["seconds"]))
+        return {"sku": input["sku"], "name": notes[-1] if notes else "never put", "on_hand": len(notes)}
+
+    async def _who(self, input: Mapping[str, Json], context: Context) -> Json:
+        return {"sku": input["sku"], "name": context.principal, "on_hand": 0}
+
+    def reads_caller(self, operation: str) -> bool:
+        return operation == "item.who"
+
     async def _raw(self, input: Mapping[str, Json], context: Context) -> Json:
         return input["value"]
 
@@ -163,3 +185,10 @@ def build(name: str, config: Config, workspace: AdapterWorkspace) -> Adapter:
 
 
 KIND = Kind("lab", Config, build)
+
+
+def suspicious(text: str) -> bool:
+    """A scanner of another package, which can't look at everything."""
+    if "unlucky" in text:
+        raise ValueError("as asked")
+    return "0xBEEF" in text

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gateway.call import Call
 from gateway.errors import BadRequest
-from gateway.filters.idempotency import MOST_KEY, _fingerprint, key_of
+from gateway.filters.fingerprint import fingerprint
+from gateway.filters.idempotency import MOST_KEY, key_of
 
 SHOWN = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=MOST_KEY)
 JSON = st.recursive(
@@ -59,7 +60,7 @@ def test_what_is_no_key_is_refused(header: bytes) -> None:
 @given(st.dictionaries(st.text(), JSON))
 def test_the_order_of_members_doesnt_count(body: dict[str, Any]) -> None:
     turned = dict(reversed(body.items()))
-    assert _fingerprint(_call(body=body)) == _fingerprint(_call(body=turned))
+    assert fingerprint(_call(body=body)) == fingerprint(_call(body=turned))
 
 
 @settings(database=None, deadline=None, max_examples=50)
@@ -67,9 +68,9 @@ def test_the_order_of_members_doesnt_count(body: dict[str, Any]) -> None:
 def test_other_bodies_have_other_fingerprints(one: Any, other: Any) -> None:
     # repr tells 1 from True and from 1.0, as JSON does.
     same = repr(one) == repr(other)
-    assert same <= (_fingerprint(_call(body=one)) == _fingerprint(_call(body=other)))
+    assert same <= (fingerprint(_call(body=one)) == fingerprint(_call(body=other)))
     if one != other:
-        assert _fingerprint(_call(body=one)) != _fingerprint(_call(body=other))
+        assert fingerprint(_call(body=one)) != fingerprint(_call(body=other))
 
 
 def test_every_part_of_a_request_counts_but_how_it_is_to_be_done() -> None:
@@ -81,5 +82,5 @@ def test_every_part_of_a_request_counts_but_how_it_is_to_be_done() -> None:
         _call(body={"a": 1}),
         _call(body=object()),
     ]
-    assert len({_fingerprint(call) for call in calls}) == len(calls)
-    assert _fingerprint(_call(header={"Prefer": "wait=1", "Idempotency-Key": "k"})) == _fingerprint(_call())
+    assert len({fingerprint(call) for call in calls}) == len(calls)
+    assert fingerprint(_call(header={"Prefer": "wait=1", "Idempotency-Key": "k"})) == fingerprint(_call())

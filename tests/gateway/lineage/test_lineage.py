@@ -68,6 +68,16 @@ def test_a_composite_is_followed_through_its_steps(client: httpx.Client) -> None
     assert origin["calls"] == [0, 1]
 
 
+def test_a_step_for_each_item_is_followed_into_its_replies(client: httpx.Client) -> None:
+    answer = lineage(client, "/many")
+    for pointer, leads in (("/titles/*", "/name"), ("/first", "/on_hand")):
+        origins = field(answer, pointer)["from"]
+        assert ("item.get", leads) in [(each["operation"], each["pointer"]) for each in origins]
+        assert all(each["operation"] == "item.get" for each in origins)
+    assert [(each["step"], each["outcome"]) for each in answer["steps"]] == [("all", "ok"), ("each", "ok")]
+    assert answer["steps"][1]["items"] == 2  # the first of three has no stock, and isn't listed
+
+
 def test_a_problem_has_no_fields(client: httpx.Client) -> None:
     answer = lineage(client, f"/broken/{SECRET}")
     assert answer["status"] == 503
