@@ -129,8 +129,8 @@ def _refused(
         late = next((each for each in facts.callers if each.last >= laid), None)
         if late is not None:
             sentences.append(
-                f"{_who(late)} asked {late.upstream} {late.operation or 'how it is'} at {spelt_of(late.last)}, after it "
-                "was laid down: the days count from there"
+                f"{_who(late)} asked {late.upstream} {late.operation or 'how it is'} at {spelt_of(late.last)}, after "
+                "it was laid down: the days count from there"
             )
     if laid is not None and not ends:
         sentences.append("no end of a month is among the days")
