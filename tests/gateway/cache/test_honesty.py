@@ -27,6 +27,7 @@ FRESHNESS = "{mode: cached, fresh: 150ms, stale_while_revalidate: 250ms, stale_i
 POLICY = "permit (principal, action, resource);"
 BOUNDS = ("", "", "", "max-age=0", "max-age=1", "max-age=2", "max-age=1, max-stale=1", "max-stale", "max-stale=0",
           "no-cache", "no-store", "only-if-cached", "only-if-cached, max-age=1", "max-age=0, max-stale")  # fmt: skip
+PATIENCE = 30.0
 EXACT = 0.002
 """Seconds to which ages are told."""
 
@@ -40,9 +41,9 @@ class History:
         self.seen: Counter[str] = Counter()
 
     async def pause(self, most: float) -> bool:
-        """Lets others go on; whether the history does."""
+        """Lets others go on; whether the history does: longer, where troubles have let no writer read yet."""
         await asyncio.sleep(self.chance.random() * most)
-        return time.monotonic() < self.end
+        return time.monotonic() < self.end + (0 if self.seen["own writes read"] else PATIENCE)
 
     async def changes(self) -> None:
         """What happens at the source."""
