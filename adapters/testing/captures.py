@@ -287,7 +287,7 @@ async def _raising(call: Callable[[], Awaitable[_T]]) -> _T:
         raise
     except TimeoutError:
         return broken("a call of the capture doesn't end by its deadline")
-    except Exception as error:
+    except Exception as error:  # broad: what else it may raise is what is asked
         return broken(f"a call of the capture raises {told(error)}, which adapters.errors doesn't define")
 
 
