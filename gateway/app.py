@@ -32,6 +32,7 @@ from gateway.admin import (
     parity,
     policy,
     readiness,
+    recent,
     reconciliation,
     snapshots,
     writes,
@@ -43,6 +44,8 @@ from gateway.audit.file import AuditError
 from gateway.compose.recovering import recover
 from gateway.feeds.delivery import Deliverer
 from gateway.feeds.positions import Positions
+from gateway.following.entities import Entities
+from gateway.following.listening import Listening
 from gateway.freshness.gauges import CaptureGauges
 from gateway.freshness.worker import LOCK as CAPTURE_LOCK
 from gateway.freshness.worker import Follower
@@ -86,7 +89,7 @@ class Application:
         self.control = Control()
         self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self._own.add_exception_handler(HTTPException, no_such_place)
-        ours = (health, cache, changes, events, documents, lineage, metrics, operations, audit, policy)
+        ours = (health, cache, changes, events, recent, documents, lineage, metrics, operations, audit, policy)
         subjects = (*ours, oauth, snapshots, parity, writes, approvals, decommission, reconciliation, readiness, agents)
         self._own.include_router(control_routes(self.control, tuple(each for room in subjects for each in room.PLACES)))
         self._recorded = Recorded(self._own, lambda: self.control.audit)
@@ -163,10 +166,17 @@ class Application:
             runtime.supervise(Deliverer(means.events, runtime.current, means.folder.path, positions).work)
         self._ingress = HttpIngress(runtime.current, means.audit, (means.telemetry.observe, recorder.observe))
         self._mcp = McpIngress(self._ingress, runtime.current, means.audit, means.governance.verifier)
-        self._mcp.rest = sdk = Sdk(self._mcp, Resources(self._recorded))
+        self._mcp.rest = sdk = self._sdk(self._mcp)
         runtime.supervise(sdk.run)
         self.control.attach(runtime, means.audit, means.governance.verifier)
         return runtime
+
+    def _sdk(self, door: McpIngress) -> Sdk:
+        """What answers the rest of MCP."""
+        changes = recent.Changes(self.control)
+        entities = Entities(door, changes)
+        resources = Resources(self._recorded, entities)
+        return Sdk(door, resources, Listening(door, resources, entities, changes))
 
 
 def _migrate(runtime: Runtime) -> None:

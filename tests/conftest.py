@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import os
 import signal
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import httpx._transports.default as httpx_transports
 import pytest
+from beside import beside
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
@@ -23,17 +21,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # A client reads the machine's certificate authorities, which takes 25 ms, also for plain http: once is enough.
 httpx_transports.create_ssl_context = functools.cache(httpx_transports.create_ssl_context)
-
-
-def _load(name: str) -> ModuleType:
-    """A plain module beside this file; by path, because `tests` is no package."""
-    spec = importlib.util.spec_from_file_location(f"figway_tests_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 _APART = ("tests/demo/test_engines.py", "tests/demo/test_lifecycle.py", "tests/demo/test_tour.py")
@@ -70,10 +57,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             test._hypothesis_internal_use_settings = settings(said, max_examples=_MOST_EXAMPLES)
 
 
-_fuses = _load("fuses")
-_linters = _load("linters")
-_servers = _load("servers")
-_running = _load("running")
+_fuses = beside(__file__, "fuses")
+_linters = beside(__file__, "linters")
+_servers = beside(__file__, "servers")
+_running = beside(__file__, "running")
 
 
 @pytest.fixture(autouse=True, scope="module")

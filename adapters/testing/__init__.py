@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adapters.testing.conformance import AdapterConformance
-from adapters.testing.subject import Sample, Subject
+from adapters.testing.subject import Changing, Sample, Subject
 from adapters.testing.tape import InvalidTape, Replaying, Taping
 
-__all__ = ["AdapterConformance", "InvalidTape", "Replaying", "Sample", "Subject", "Taping"]
+__all__ = ["AdapterConformance", "Changing", "InvalidTape", "Replaying", "Sample", "Subject", "Taping"]

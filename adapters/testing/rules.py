@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
-from adapters.testing import answers, claims, faults, offline, outcomes, telling
+from adapters.testing import answers, captures, claims, faults, offline, outcomes, telling
 from adapters.testing.bench import Bench
 from adapters.testing.subject import Subject
 
@@ -58,6 +58,8 @@ _ALL = (
     Rule("concurrent", Grade.GOLD, "calls at once get their own answers", answers.concurrent),
     Rule("pages", Grade.GOLD, "a list's pages are its items, each once, in one order", answers.pages),
     Rule("claims", Grade.GOLD, "what it claims of dry runs, lookups, bulk reads and its lists holds", claims.claims),
+    Rule("changes", Grade.GOLD, "captured changes are told in order, at least once, and from where they were stored",
+         captures.changes),
     Rule("docs", Grade.GOLD, "every key is described, and stands in the README", offline.documented),
 )  # fmt: skip
 

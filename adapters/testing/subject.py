@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters import registry
+from adapters.changes import Asked
 from adapters.contract import Adapter, Json, Kind, Operation
 from adapters.secret import Reference
 
@@ -20,6 +21,22 @@ class Sample:
 
     operation: str
     input: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Changing:
+    """What is captured, and how it changes, beside the adapter. Its rows have numbers, and each a value.
+
+    There are rows 1 to 5 of value 0 when a rule begins, which changes rows 1 to 9, and no others meanwhile.
+    """
+
+    asked: Asked
+    change: Callable[[int, int | None], None]
+    """Gives the row of a number a value, and commits; None: takes the row away."""
+    row: Callable[[int, int], Mapping[str, Json]]
+    """The row of a number and a value, as the adapter tells it."""
+    key: Callable[[int], tuple[Json, ...]]
+    """The key of a row's number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +66,8 @@ class Subject:
     """A call for an entity that isn't there."""
     invalid: Sample | None = None
     """A call whose input breaks the system's rules."""
+    changing: Callable[[], Changing] | None = None
+    """Makes rows 1 to 5 anew, of an adapter that tells changes."""
 
     def found(self) -> Kind:
         """The kind; raises `registry.UnknownKind`."""

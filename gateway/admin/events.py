@@ -15,6 +15,7 @@ from gateway.errors import BadRequest, Forbidden, InvalidRequest, Overloaded
 from gateway.feeds.feed import Feed
 from gateway.feeds.positions import BadPosition, Positions
 from gateway.feeds.stream import stream, too_late
+from gateway.filters.stopped import check
 from gateway.store.contract import StoreError
 
 PERMISSION = "gateway:read_events"
@@ -24,28 +25,38 @@ _ASK_AGAIN = 3.0
 _MOST_SOURCES = 64
 
 
-class _Subscriber:
-    """One stream's caller: what it may see is looked at again as long as the stream lasts."""
+class Subscriber:
+    """One caller that follows: what it may see is looked at again as long as the stream lasts."""
 
     def __init__(self, control: Control, request: Request, only: frozenset[str], principal: Principal) -> None:
-        self._control, self._request, self._only, self._principal = control, request, only, principal
-        self._proved = time.monotonic()
+        self._control, self._request, self._only = control, request, only
+        self._who = self._judged = principal
+        self._proved = float("-inf")
         self._version = -1
+        self._permitted = False
         self.positions = Positions(control.means().governance.keyrings["cursor"])
         self._feed = Feed({}, control.serving().policies, principal, self.positions)
 
+    async def who(self) -> Principal:
+        """Who it is, proved again every few seconds; raises `Problem`s once it is nobody, or was stopped."""
+        if time.monotonic() - self._proved >= _ASK_AGAIN:
+            self._who = await self._control.principal(self._request)
+            await check(self._control.means().governance.stops, self._who, None)
+            self._proved, self._permitted = time.monotonic(), False
+        return self._who
+
     async def feed(self) -> Feed:
         """What the caller may see now, the same object while nothing changes. Raises `Problem`s once it is nothing."""
-        principal, serving = self._principal, self._control.serving()
-        if time.monotonic() - self._proved >= _ASK_AGAIN:
-            principal, self._proved = await self._control.principal(self._request), time.monotonic()
+        principal, serving = await self.who(), self._control.serving()
+        changed = serving.version != self._version or principal != self._judged
+        if changed or not self._permitted:
             self._control.permit(principal, PERMISSION)
-        if serving.version != self._version or principal != self._principal:
-            self._control.permit(principal, PERMISSION)
+            self._permitted = True
+        if changed:
             adapters = {name: upstream.adapter for name, upstream in serving.upstreams.items()}
             sources = self._control.subscribers.sources(serving.version, serving.compiled, adapters)
             self._feed = Feed(sources, serving.policies, principal, self.positions, self._only)
-            self._version, self._principal = serving.version, principal
+            self._version, self._judged = serving.version, principal
             if not self._feed.sources or self._only - set(self._feed.sources):
                 raise Forbidden(
                     "There is no such source, or no policy lets you follow it.",
@@ -56,10 +67,10 @@ class _Subscriber:
 
 async def _events(control: Control, request: Request) -> Response:
     principal: Principal = request.state.principal
-    subscriber = _Subscriber(control, request, _only(request), principal)
+    subscriber = Subscriber(control, request, only_of(request), principal)
     await subscriber.feed()
     log, subscribers = control.means().events, control.subscribers
-    after = await _start(control, request, subscriber.positions)
+    after = await start(control, request, subscriber.positions)
     if subscribers.full(principal.id):
         raise Overloaded("As many streams of events are open as may be.", retry_after=10)
 
@@ -74,7 +85,8 @@ async def _events(control: Control, request: Request) -> Response:
     return StreamingResponse(body(), headers=headers, media_type="text/event-stream")
 
 
-def _only(request: Request) -> frozenset[str]:
+def only_of(request: Request) -> frozenset[str]:
+    """The sources that a caller names; none: all that it may follow."""
     unknown = sorted(set(request.query_params) - {"source", "after"})
     if unknown:
         detail = "takes source and after"
@@ -86,15 +98,15 @@ def _only(request: Request) -> frozenset[str]:
     return frozenset(request.query_params.getlist("source")[:_MOST_SOURCES])
 
 
-async def _start(control: Control, request: Request, positions: Positions) -> int:
-    """The number of the event behind which the stream begins."""
+async def start(control: Control, request: Request, positions: Positions, recent: int = 0) -> int:
+    """The number of the event behind which a caller begins; where it names no place, `recent` events before the end."""
     asked = request.headers.get("last-event-id") or request.query_params.get("after")
     try:
         first, last = await control.means().events.span()
     except StoreError as error:
         raise Overloaded("The log of changes can't be read now.", retry_after=1, note=str(error)) from error
     if asked is None or asked == _FIRST:
-        return last if asked is None else first - 1
+        return max(last - recent, first - 1) if asked is None else first - 1
     try:
         after = positions.opened(asked)
     except BadPosition as error:

@@ -27,6 +27,10 @@ class Source:
     """The source's row as the route answers it before anybody's policy; raises `MappingFailed`."""
     key: tuple[str, ...]
     """The members of what the route answers that are the key; empty: nobody can say which they are."""
+    columns: tuple[str, ...] = ()
+    """The source's own names of the same."""
+    binding: Binding | None = None
+    """By which the route asks for one of them; None: it answers lists."""
 
 
 def sources_of(compiled: Compiled, adapters: Mapping[str, Adapter]) -> dict[str, Source]:
@@ -48,7 +52,8 @@ def _source(routes: Iterable[Route], upstream: str, own: str, model: CaptureMode
         return None
     _, route, binding, within = ways[0]
     key = key_of(adapter, model, own)
-    return Source(f"{upstream}.{own}", route, _shaping(route, binding, within), _members(binding, key))
+    one = None if route.is_list else binding
+    return Source(f"{upstream}.{own}", route, _shaping(route, binding, within), _members(binding, key), key, one)
 
 
 def _ways(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gateway.audit.file import AuditError
@@ -65,7 +65,7 @@ class McpIngress:
         self._tools: tuple[Compiled, Tools] | None = None
         self._making = asyncio.Lock()
         self._cancelling = Cancelling()
-        self._searching = Searching(self.call, self._permitted)
+        self._searching = Searching(self.call, self.permitted)
         self.rest: Rest | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,7 +75,7 @@ class McpIngress:
         call = blank(scope, serving, started)
         call.route, call.effect = PATH, "read"
         visit = Visit(serving, call, scope, started, receive)
-        serving.calls += 1
+        visit.hold()
         try:
             response = await self._response(visit, send)
         except Problem as problem:
@@ -86,7 +86,7 @@ class McpIngress:
             logger.exception("call %s of %s failed", call.id, PATH)
             response = Response(call, InternalError("The gateway failed; the operator can find the call by its id."))
         finally:
-            serving.calls -= 1
+            visit.let_go()
         if response is not None:
             if not visit.reached:
                 response = await self._recorded(visit, response)
@@ -151,7 +151,11 @@ class McpIngress:
     async def list(self, visit: Visit, cursor: str | None) -> dict[str, Any]:
         """A page of the tools that the caller is shown, as `tools/list` answers it; raises `BadCursor`."""
         visit.call.noted["mcp"] = "tools/list"
-        return page_of(await self._searching.listed(visit, await self.tools(visit.serving)), cursor)
+        return page_of(await self.listed(visit), cursor)
+
+    async def listed(self, visit: Visit) -> Sequence[dict[str, Any]]:
+        """All tools that the caller is shown."""
+        return await self._searching.listed(visit, await self.tools(visit.serving))
 
     async def call(self, visit: Visit, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """What a tool's call comes to, a failure included; raises `UnknownTool`."""
@@ -159,7 +163,7 @@ class McpIngress:
         tools = await self.tools(visit.serving)
         if name in NAMES:
             return await self._searching.answer(visit, tools, name, arguments)
-        tool = self._permitted(visit, tools, name)
+        tool = self.permitted(visit, tools, name)
         try:
             tool.check(arguments)
             request = request_of(tool, arguments)
@@ -168,7 +172,7 @@ class McpIngress:
             return failed(problem.document(f"urn:figway:call:{visit.call.id}"))
         visit.lasts = tool.route.deadline or visit.serving.compiled.defaults.deadline
         visit.leaving = leaving(tool, arguments, visit.call.id)
-        return result_of(tool, await self._made(visit, tool, request))
+        return result_of(tool, await self.made(visit, tool, request))
 
     async def tools(self, serving: Serving) -> Tools:
         """The tools of a snapshot, made when they are first asked for."""
@@ -179,7 +183,7 @@ class McpIngress:
                 self._tools = serving.compiled, await asyncio.to_thread(tools_of, serving.compiled)
             return self._tools[1]
 
-    def _permitted(self, visit: Visit, tools: Tools, name: str) -> Tool:
+    def permitted(self, visit: Visit, tools: Tools, name: str) -> Tool:
         """The tool of this name that the caller may use; raises `UnknownTool`."""
         tool = tools.by_name.get(name)
         if tool is None:
@@ -198,8 +202,8 @@ class McpIngress:
         visit.stepped = missing_scope(visit.principal, route, policies, visit.serving.compiled.identity)
         visit.refused = visit.stepped or Forbidden("No policy lets the caller use this tool.")
 
-    async def _made(self, visit: Visit, tool: Tool, request: Request) -> Response:
-        """The response to the request that a tool's call stands for, recorded."""
+    async def made(self, visit: Visit, tool: Tool, request: Request, what: str = "tools/call") -> Response:
+        """The response to the request that a tool's call, or `what` the record is to say, stands for, recorded."""
         scope = {
             "type": "http",
             "http_version": "1.1",
@@ -209,7 +213,7 @@ class McpIngress:
             "query_string": request.query,
             "headers": [*visit.kept(), *request.headers],
             "client": visit.scope.get("client"),
-            NOTED: {"mcp": "tools/call"},
+            NOTED: {"mcp": what},
             CALL_ID: None if visit.reached else visit.call.id,
         }
         visit.reached = True

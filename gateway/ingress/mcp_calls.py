@@ -174,7 +174,7 @@ def _unfit(parameter: Parameter, detail: str) -> InvalidRequest:
 
 def result_of(tool: Tool, response: Response) -> dict[str, Any]:
     """What a response says, as the result of a tool's call. A problem is an error that its caller can act on."""
-    meta: dict[str, Any] = {_TOLD[name]: value.decode("latin-1") for name, value in response.headers if name in _TOLD}
+    meta = meta_of(response)
     if response.problem is not None:
         text = _pointed(tool, response.body)
         told = {**meta, "figway/untrusted": _TEXT}
@@ -190,6 +190,11 @@ def result_of(tool: Tool, response: Response) -> dict[str, Any]:
         tried = (b"content-type", DRY_RUN_TYPE.encode()) in response.headers
         result["structuredContent"] = {"result": value} if tool.wrapped and not tried else value
     return {**result, "isError": False}
+
+
+def meta_of(response: Response) -> dict[str, Any]:
+    """What the header fields of a response say, as `_meta`."""
+    return {_TOLD[name]: value.decode("latin-1") for name, value in response.headers if name in _TOLD}
 
 
 def _links(response: Response) -> list[dict[str, Any]]:

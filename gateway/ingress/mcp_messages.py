@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,7 +119,7 @@ class BadCursor(Exception):
     """A cursor that no list gave."""
 
 
-def page_of(items: list[dict[str, Any]], cursor: str | None, what: str = "tools") -> dict[str, Any]:
+def page_of(items: Sequence[dict[str, Any]], cursor: str | None, what: str = "tools") -> dict[str, Any]:
     """The page of a list, in the order of names, that a cursor leads to; raises `BadCursor`."""
     after = "" if cursor is None else _name_in(cursor)
     rest = [item for item in items if item["name"] > after]

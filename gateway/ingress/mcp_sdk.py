@@ -13,8 +13,9 @@ from gateway.errors import Overloaded
 from gateway.ingress.body import Receive
 from gateway.ingress.http import Scope
 from gateway.ingress.mcp import McpIngress
+from gateway.ingress.mcp_listen import Streams, offer_streams
 from gateway.ingress.mcp_messages import INVALID_PARAMS, LASTS, MODERN, SERVER, BadCursor
-from gateway.ingress.mcp_resources import TEMPLATES, NoResource, Resources, Unread
+from gateway.ingress.mcp_resources import NoResource, Resources, Unread
 from gateway.ingress.mcp_search import UnknownTool
 from gateway.ingress.mcp_visit import VISIT, Visit
 from gateway.ingress.response import Send
@@ -44,8 +45,8 @@ class Sdk:
 
     whole = False
 
-    def __init__(self, door: McpIngress, resources: Resources) -> None:
-        self._door, self._resources = door, resources
+    def __init__(self, door: McpIngress, resources: Resources, streams: Streams) -> None:
+        self._door, self._resources, self._streams = door, resources, streams
         self._wanted, self._ready = asyncio.Event(), asyncio.Event()
         self._manager: StreamableHTTPSessionManager | None = None
 
@@ -63,7 +64,9 @@ class Sdk:
         """Serves, once the first message has come, until it is cancelled."""
         await self._wanted.wait()
         await asyncio.to_thread(_imported)
-        self._manager = self.manager(_server(self._door, self._resources))
+        server = _server(self._door, self._resources)
+        offer_streams(server, self._streams)
+        self._manager = self.manager(server)
         try:
             async with self._manager.run():
                 self._ready.set()
@@ -133,13 +136,16 @@ def _offer(server: Server[Any], resources: Resources) -> None:
             raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
         return {**page, **_PRIVATE}
 
-    async def list_templates(context: Any, _: Any) -> Any:
-        _visit(context).call.noted["mcp"] = "resources/templates/list"
-        return {"resourceTemplates": TEMPLATES, **_PRIVATE}
+    async def list_templates(context: Any, params: Any) -> Any:
+        try:
+            page = await resources.templates(_visit(context), None if params is None else params.cursor)
+        except BadCursor as error:
+            raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
+        return {**page, **_PRIVATE}
 
     async def read(context: Any, params: Any) -> Any:
         try:
-            return {**await resources.read(_visit(context), params.uri), **_PRIVATE, "ttlMs": 0}
+            return {**_PRIVATE, "ttlMs": 0, **await resources.read(_visit(context), params.uri)}
         except NoResource as error:
             code = INVALID_PARAMS if context.protocol_version == MODERN.decode() else _NO_RESOURCE
             raise MCPError(code=code, message=_NONE, data={"uri": params.uri}) from error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.call import Call, Principal
 from gateway.errors import Problem
@@ -25,6 +26,9 @@ class Serving(Served, Protocol):
 
     compiled: Compiled
     policies: Policies
+
+    @property
+    def upstreams(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(slots=True)
@@ -49,6 +53,20 @@ class Visit:
     """Why no tool was called, as the record says it."""
     stepped: Problem | None = None
     """What the request is answered with in place of what was made of it: how to get a token that reaches the tool."""
+
+    held: Serving | None = None
+    """The snapshot among whose calls this one is counted."""
+
+    def hold(self) -> None:
+        """Counts it among the calls of its snapshot, which closes no upstream meanwhile."""
+        self.held = self.serving
+        self.held.calls += 1
+
+    def let_go(self) -> None:
+        """Counts it no more: it has ended, or lasts for good without asking any system."""
+        if self.held is not None:
+            self.held.calls -= 1
+            self.held = None
 
     @property
     def principal(self) -> Principal:

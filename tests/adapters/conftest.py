@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from ssl import SSLContext
 from typing import Any
 
 import pytest
+from beside import beside
 
+from adapters.changes import Capture, Change
 from adapters.client import ClientOptions, HttpClient, http_client
 from adapters.errors import AdapterError
 
@@ -154,18 +153,7 @@ def raised() -> Callable[..., Awaitable[AdapterError]]:
     return _raised
 
 
-def _authority() -> Any:
-    path = Path(__file__).parent / "oauth" / "authority.py"
-    spec = importlib.util.spec_from_file_location("oauth_authority", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-_oauth = _authority()
+_oauth = beside(__file__, "oauth/authority")
 
 
 @pytest.fixture
@@ -179,3 +167,19 @@ async def authority() -> AsyncIterator[Any]:
 def answer() -> Callable[[int, Any], bytes]:
     """`answer(400, {...})`: the bytes of an answer."""
     return _oauth.http
+
+
+@pytest.fixture
+def drained() -> Callable[..., Awaitable[tuple[list[Change], str]]]:
+    """`await drained(capture, position, limit=2000)`: all changes behind a position, and the position behind them."""
+    return _drained
+
+
+async def _drained(capture: Capture, position: str, limit: int = 2000) -> tuple[list[Change], str]:
+    found: list[Change] = []
+    while True:
+        batch = await capture.changes(position, limit, time.monotonic() + 120)
+        found += batch.changes
+        position = batch.position
+        if not batch.more:
+            return found, position

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
+from beside import beside
 
-
-def _load(name: str) -> ModuleType:
-    """A plain module beside this file; by path, because `tests` is no package."""
-    spec = importlib.util.spec_from_file_location(f"figway_demo_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-_contract, _demos, _records = _load("contract"), _load("demos"), _load("records")
+_contract, _demos, _records = beside(__file__, "contract"), beside(__file__, "demos"), beside(__file__, "records")
 
 
 @pytest.fixture(scope="session")

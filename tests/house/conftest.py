@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from beside import beside
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,13 +35,8 @@ def tree(tmp_path: Path) -> Callable[[Mapping[str, str]], Path]:
 
 @pytest.fixture(scope="session")
 def machines() -> ModuleType:
-    """tests/house/machines.py, by path, because `tests` is no package."""
-    spec = importlib.util.spec_from_file_location("figway_tests_machines", Path(__file__).with_name("machines.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """tests/house/machines.py."""
+    return beside(__file__, "machines")
 
 
 @pytest.fixture(scope="session")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from beside import beside
 
 from adapters.contract import Context, Workspace
 from adapters.files import KIND
@@ -156,22 +155,11 @@ def compile_cobol(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pat
     return compiled
 
 
-@cache
-def _plain(name: str) -> ModuleType:
-    """A plain module beside this one, by its path."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
 def legacy(drop_folder: Path) -> Iterator[Any]:
     """What answers the requests of `quotes`, once it is started."""
     (drop_folder / "out").mkdir()
-    made = _plain("exchange_world").Legacy(drop_folder)
+    made = beside(__file__, "exchange_world").Legacy(drop_folder)
     yield made
     made.stop()
 
@@ -179,7 +167,10 @@ def legacy(drop_folder: Path) -> Iterator[Any]:
 @pytest.fixture
 def exchange() -> dict[str, Any]:
     """An upstream with the exchange `quote`, but for its root."""
-    return {"datasets": _plain("exchange_world").ASKING, "exchanges": _plain("exchange_world").EXCHANGES}
+    return {
+        "datasets": beside(__file__, "exchange_world").ASKING,
+        "exchanges": beside(__file__, "exchange_world").EXCHANGES,
+    }
 
 
 @pytest.fixture
@@ -212,4 +203,4 @@ async def start(tmp_path: Path) -> AsyncIterator[Build]:
 @pytest.fixture(scope="session")
 def sales() -> ModuleType:
     """sales.py: `SALES`, the dataset, and `written()`, its files."""
-    return _plain("sales")
+    return beside(__file__, "sales")

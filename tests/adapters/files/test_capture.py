@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +47,15 @@ async def _loaded(capture: Any) -> tuple[str, dict[str, Any]]:
             return position, rows
 
 
-async def _changed(capture: Any, adapter: Any, position: str, limit: int = 1000) -> tuple[list[Change], str]:
-    adapter._datasets["items"].expire()
-    found: list[Change] = []
-    while True:
-        batch = await capture.changes(position, limit, _soon())
-        found += batch.changes
-        position = batch.position
-        if not batch.more:
-            return found, position
+@pytest.fixture
+def changed(drained: Any) -> Callable[..., Awaitable[tuple[list[Change], str]]]:
+    """`await changed(capture, adapter, position, limit=1000)`: what differs now, and the position behind it."""
+
+    async def change(capture: Any, adapter: Any, position: str, limit: int = 1000) -> tuple[list[Change], str]:
+        adapter._datasets["items"].expire()
+        return await drained(capture, position, limit)
+
+    return change
 
 
 def _applied(rows: dict[str, Any], changes: list[Change]) -> dict[str, Any]:
@@ -68,27 +69,27 @@ def _applied(rows: dict[str, Any], changes: list[Change]) -> dict[str, Any]:
     return made
 
 
-async def test_what_differs_is_told_and_nothing_else(build: Any, drop_folder: Path) -> None:
+async def test_what_differs_is_told_and_nothing_else(build: Any, drop_folder: Path, changed: Any) -> None:
     rows = {f"A{n}": n for n in range(50)}
     _write(drop_folder, "items.csv", rows)
     adapter = build(_ITEMS)
     capture = adapter.capture(Asked("items", "items", "diff"))
     position, loaded = await _loaded(capture)
     assert loaded == rows
-    assert (await _changed(capture, adapter, position))[0] == []
+    assert (await changed(capture, adapter, position))[0] == []
     newer = {**{key: value for key, value in rows.items() if key not in ("A3", "A4")}, "A7": 700, "B1": 1}
     _write(drop_folder, "items.csv", dict(reversed(newer.items())))
-    changes, position = await _changed(capture, adapter, position, limit=2)
+    changes, position = await changed(capture, adapter, position, limit=2)
     assert {(each.what.value, each.key[0]) for each in changes} == {
         ("delete", "A3"), ("delete", "A4"), ("update", "A7"), ("insert", "B1"),
     }  # fmt: skip
     assert len({each.id for each in changes}) == 4
-    assert (await _changed(capture, adapter, position))[0] == []
+    assert (await changed(capture, adapter, position))[0] == []
 
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_generations_of_several_files_come_to_the_same_as_reading_them(
-    build: Any, drop_folder: Path, seed: int
+    build: Any, drop_folder: Path, seed: int, changed: Any
 ) -> None:
     rng = random.Random(seed)
     files: dict[str, dict[str, int]] = {
@@ -111,14 +112,14 @@ async def test_generations_of_several_files_come_to_the_same_as_reading_them(
                 files[name][key] = rng.randrange(1000)
         _write(drop_folder, name, files[name])
         try:
-            changes, position = await _changed(capture, adapter, position)
+            changes, position = await changed(capture, adapter, position)
             rows = _applied(rows, changes)
         except PositionLost:
             position, rows = await _loaded(capture)
         assert rows == {**files["more-1.csv"], **files["more-2.csv"], **files["items.csv"]}
 
 
-async def test_what_cannot_be_told_here_is_said_so(build: Any, drop_folder: Path) -> None:
+async def test_what_cannot_be_told_here_is_said_so(build: Any, drop_folder: Path, changed: Any) -> None:
     rows = {f"A{n}": n for n in range(50)}
     _write(drop_folder, "items.csv", rows)
     adapter = build(_ITEMS)
@@ -126,13 +127,13 @@ async def test_what_cannot_be_told_here_is_said_so(build: Any, drop_folder: Path
     position, _ = await _loaded(capture)
     _write(drop_folder, "items.csv", {"A1": 1})
     with pytest.raises(PositionLost, match="49 of 50 records are gone"):
-        await _changed(capture, adapter, position)
+        await changed(capture, adapter, position)
     _write(drop_folder, "items.csv", rows, header="sku,note,qty")
     with pytest.raises(PositionLost):
-        await _changed(capture, adapter, position)
+        await changed(capture, adapter, position)
     other = adapter.capture(Asked("items", "items", "diff"))
     with pytest.raises(PositionLost, match="aren't held here"):
-        await _changed(other, adapter, "of another process")
+        await changed(other, adapter, "of another process")
 
 
 def test_a_dataset_that_is_not_there_and_another_method_are_refused(build: Any) -> None:
@@ -143,7 +144,7 @@ def test_a_dataset_that_is_not_there_and_another_method_are_refused(build: Any) 
 
 
 @pytest.mark.slow
-async def test_two_files_of_a_million_records_each(build: Any, drop_folder: Path, capsys: Any) -> None:
+async def test_two_files_of_a_million_records_each(build: Any, drop_folder: Path, capsys: Any, changed: Any) -> None:
     rows = {f"A{n:08}": n for n in range(1_000_000)}
     _write(drop_folder, "items.csv", rows)
     adapter = build(_ITEMS)
@@ -159,7 +160,7 @@ async def test_two_files_of_a_million_records_each(build: Any, drop_folder: Path
     started = time.monotonic()
     await adapter._threads.current(adapter._datasets["items"], force=True)
     indexed, before = time.monotonic(), time.process_time()
-    changes, _ = await _changed(capture, adapter, position)
+    changes, _ = await changed(capture, adapter, position)
     took = time.monotonic() - indexed
     used = time.process_time() - before
     with capsys.disabled():

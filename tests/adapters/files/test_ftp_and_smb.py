@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import getpass
-import importlib.util
 import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from beside import beside
 
 from adapters.contract import Context
 from adapters.errors import ConfigError, Conflict, Unavailable, UnknownOutcome
@@ -27,17 +26,7 @@ Start = Callable[..., FilesAdapter]
 At = Callable[..., dict[str, Any]]
 
 
-def _load() -> ModuleType:
-    """The plain module beside this one, by its path."""
-    spec = importlib.util.spec_from_file_location("place_servers", Path(__file__).with_name("place_servers.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_servers = _load()
+_servers = beside(__file__, "place_servers")
 _SECRET = {"user": getpass.getuser(), "password": Reference(_servers.PASSWORD, "env:P")}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from adapters.changes import Asked
 from adapters.secret import Reference
-from adapters.testing import AdapterConformance, Sample, Subject
+from adapters.testing import AdapterConformance, Changing, Sample, Subject
 from adapters.testing.rules import RULES
 
 TABLES = b"""
@@ -23,6 +25,24 @@ tables:
 """
 WRITTEN = "SELECT count(*) FROM bolts WHERE id >= 1000;"
 SERVERS = [pytest.param(each, marks=pytest.mark.slow) for each in ("postgres", "mariadb")]
+
+
+def changing(run: Callable[[str], Any]) -> Changing:
+    def change(number: int, value: int | None) -> None:
+        gone = f"DELETE FROM bolts WHERE id = {number};"
+        there = known.get(number) is not None
+        put = f"UPDATE bolts SET name = 'v{value}' WHERE id = {number};"
+        run(gone if value is None else put if there else f"INSERT INTO bolts VALUES ({number}, 'v{value}');")
+        known[number] = value
+
+    known: dict[int, int | None] = dict.fromkeys(range(1, 6), 0)
+    run("DELETE FROM bolts;" + "".join(f"INSERT INTO bolts VALUES ({number}, 'v0');" for number in known))
+    return Changing(
+        asked=Asked("bolts", "bolts", "outbox", "suite"),
+        change=change,
+        row=lambda number, value: {"id": number, "name": f"v{value}"},
+        key=lambda number: (number,),
+    )
 
 
 @pytest.fixture(params=["sqlite", *SERVERS])
@@ -55,6 +75,7 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
         written=written,
         missing=Sample("bolts.get", {"id": 99}),
         invalid=Sample("bolts.insert", {"id": 100, "name": None}),
+        changing=lambda: changing(run),
     )
 
 

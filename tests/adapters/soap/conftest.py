@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from beside import beside
 from lxml import etree
 
 from adapters.contract import Context, Workspace
@@ -94,37 +94,37 @@ class _Resolver(etree.Resolver):
 @pytest.fixture(scope="session")
 def generator() -> ModuleType:
     """`instances.py` beside this file."""
-    return _module("instances")
+    return beside(__file__, "instances")
 
 
 @pytest.fixture(scope="session")
 def trips() -> ModuleType:
     """`trips.py` beside this file."""
-    return _module("trips")
+    return beside(__file__, "trips")
 
 
 @pytest.fixture(scope="session")
 def strange() -> ModuleType:
     """`strange.py` beside this file."""
-    return _module("strange")
+    return beside(__file__, "strange")
 
 
 @pytest.fixture(scope="session")
 def rpc() -> ModuleType:
     """`strange_rpc.py` beside this file."""
-    return _module("strange_rpc")
+    return beside(__file__, "strange_rpc")
 
 
 @pytest.fixture(scope="session")
 def shapes() -> ModuleType:
     """`shapes.py` beside this file."""
-    return _module("shapes")
+    return beside(__file__, "shapes")
 
 
 @pytest.fixture(scope="session")
 def real() -> ModuleType:
     """`real.py` beside this file."""
-    return _module("real")
+    return beside(__file__, "real")
 
 
 @pytest.fixture(scope="session")
@@ -156,15 +156,6 @@ async def documents(tmp_path: Path, identity: tuple[str, str]) -> AsyncIterator[
     yield build
     for adapter in adapters:
         await adapter.close()
-
-
-def _module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"soap_{name}", HERE / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _port() -> int:

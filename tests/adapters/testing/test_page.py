@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import adapters.testing
 from adapters.contract import Effect, Operation
-from adapters.testing import AdapterConformance, Subject
+from adapters.testing import AdapterConformance, Changing, Subject
 from adapters.testing.rules import RULES
 from gateway.cli.adapter import command
 
@@ -62,6 +62,20 @@ def test_the_subject_of_the_page_is_one() -> None:
     assert issubclass(space["TestConformance"], AdapterConformance)
 
 
+def test_the_changes_of_the_page_are_what_a_subject_takes() -> None:
+    made: list[Any] = []
+    space: dict[str, Any] = {
+        "empty_table": lambda name, rows: made.append(rows),
+        "change_row": lambda *change: made.append(change),
+    }
+    exec(BLOCKS[1], space)
+    changing = space["changing"]()
+    changing.change(3, None)
+    assert isinstance(changing, Changing)
+    assert made == [[(number, 0) for number in range(1, 6)], ("jobs", 3, None)]
+    assert (changing.row(1, 2), changing.key(1)) == ({"id": 1, "state": 2}, (1,))
+
+
 def test_the_tape_of_the_page_can_be_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Real:
         name = "orders"
@@ -71,5 +85,5 @@ def test_the_tape_of_the_page_can_be_replayed(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.chdir(tmp_path)
     space: dict[str, Any] = {"real_adapter": Real()}
-    exec(BLOCKS[1], space)
+    exec(BLOCKS[2], space)
     assert space["replayed"].operations() == Real().operations()

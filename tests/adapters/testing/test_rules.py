@@ -149,6 +149,8 @@ BREACHES = [
     ("claims", "the caller may not see", [(ADAPTER, "sorts=False)", "sorts=False, filters_rows=True)")]),
     ("claims", "can be filtered by id", [(ADAPTER, "filters=frozenset()", "filters=None")]),
     ("claims", "isn't by id", [(ADAPTER, "sorts=False)", "sorts=True)")]),
+    ("changes", "doesn't say what is changing", [(ADAPTER, _CLAIM,
+     "    def capture(self, asked):\n        raise NotImplementedError\n\n" + _CLAIM)]),
     ("docs", "doesn't describe token", [(CONFIG, 'description="Reference to what the system wants to be shown."',
                                          'title="t"')]),
     ("docs", "doesn't tell of concurrency", [(PAGE, "`concurrency`", "concurrency")]),

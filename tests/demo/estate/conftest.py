@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
+from beside import beside
 
 from gateway.demo.estate import Estate
 
@@ -19,14 +17,7 @@ from gateway.demo.estate import Estate
 @pytest.fixture(scope="session")
 def soap() -> ModuleType:
     """The module soap.py beside this file."""
-    name = "demo_estate_soap"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("soap.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+    return beside(__file__, "soap")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

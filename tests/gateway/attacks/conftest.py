@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,32 +9,22 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from beside import beside
 
 _HERE = Path(__file__).parent
-
-
-def _load(path: Path) -> ModuleType:
-    """A plain module; by path, because `tests` is no package."""
-    spec = importlib.util.spec_from_file_location(f"figway_attacks_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="package")
 def world(tmp_path_factory: pytest.TempPathFactory, running: ModuleType) -> Iterator[Any]:
     """A `world.Lab`."""
     modules = SimpleNamespace(
-        hostile=_load(_HERE / "hostile.py"),
-        watching=_load(_HERE / "watching.py"),
-        proxies=_load(_HERE / "proxies.py"),
-        workspace=_load(_HERE / "workspace.py"),
-        issuing=_load(_HERE.parent / "identity" / "issuing.py"),
+        hostile=beside(__file__, "hostile"),
+        watching=beside(__file__, "watching"),
+        proxies=beside(__file__, "proxies"),
+        workspace=beside(__file__, "workspace"),
+        issuing=beside(__file__, "../identity/issuing"),
     )
-    with _load(_HERE / "world.py").world(tmp_path_factory.mktemp("attacked"), running, modules) as lab:
+    with beside(__file__, "world").world(tmp_path_factory.mktemp("attacked"), running, modules) as lab:
         lab.get("/-/ready")
         lab.rows = modules.watching.Rows(lab.gateway.folder.parent / "estate" / "erp.db")
         with closing(lab.rows):

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from beside import beside
 
 _HERE = Path(__file__).parent
 
 
 def _attacks(name: str) -> list[Callable[[Any], None]]:
-    spec = importlib.util.spec_from_file_location(f"figway_attacks_{name}", _HERE / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = beside(__file__, name)
     own = [each for each in vars(module).values() if getattr(each, "__module__", "") == module.__name__]
     return [each for each in own if callable(each) and not each.__name__.startswith("_")]
 

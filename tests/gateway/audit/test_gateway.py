@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import os
 import re
@@ -11,7 +10,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +19,7 @@ from typing import Any
 
 import httpx
 import pytest
+from beside import beside
 
 from gateway.audit.note import public_keys
 from gateway.audit.verify import records, verify_folder
@@ -61,17 +60,7 @@ paths:
 AUDIT = "arguments: [{match: {route: put_item}, keep: [body.sku]}]\n"
 
 
-def _module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"audit_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-writers = _module("writers")
+writers = beside(__file__, "writers")
 
 
 @pytest.fixture

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import random
 import shutil
 import sqlite3
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from beside import beside
 
 from gateway.audit import chain
 from gateway.audit.checkpoint import Checkpointer
@@ -22,18 +21,7 @@ from gateway.audit.note import joined, public_keys
 from gateway.audit.sink import AuditError
 from gateway.audit.verify import verify_folder
 
-
-def _module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"audit_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-mutations = _module("mutations")
+mutations = beside(__file__, "mutations")
 SIGNER, OTHER, KINDS = mutations.SIGNER, mutations.OTHER, mutations.KINDS
 rows, run = mutations.rows, mutations.run
 KEYS = f"{SIGNER.public}\n"
@@ -43,7 +31,7 @@ ROUNDS = 1_500 if os.environ.get("FIGWAY_SLOW") else 200
 @pytest.fixture(scope="module")
 def other() -> ModuleType:
     """The second verifier."""
-    return _module("independent_verifier")
+    return beside(__file__, "independent_verifier")
 
 
 class Writer:

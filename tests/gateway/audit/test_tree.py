@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from hashlib import sha256
-from pathlib import Path
-from types import ModuleType
 
 import pytest
+from beside import beside
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,17 +26,7 @@ ROOTS = [
 SIZES = st.integers(1, 70)
 
 
-def _second() -> ModuleType:
-    path = Path(__file__).with_name("independent_verifier.py")
-    spec = importlib.util.spec_from_file_location("independent_proofs", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-other = _second()
+other = beside(__file__, "independent_verifier")
 
 
 @pytest.mark.parametrize("size", range(1, 9))

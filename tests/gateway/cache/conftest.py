@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from beside import beside
 
 from adapters import registry
 from adapters.contract import Kind
@@ -58,20 +57,10 @@ def client(shop: Shop) -> Iterator[httpx.Client]:
         yield client
 
 
-def _module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"figway_tests_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
 def source() -> ModuleType:
     """source.py: a system in this process."""
-    return _module("source")
+    return beside(__file__, "source")
 
 
 @pytest.fixture

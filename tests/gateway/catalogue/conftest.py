@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from beside import beside
 
 from gateway.ingress.mcp_tools import Tools, tools_of
 from gateway.routing.load import compile_workspace, read_workspace
@@ -25,12 +25,7 @@ HEADERS = {
 @pytest.fixture(scope="session")
 def company() -> ModuleType:
     """company.py."""
-    spec = importlib.util.spec_from_file_location("figway_tests_company", Path(__file__).with_name("company.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return beside(__file__, "company")
 
 
 @pytest.fixture(scope="session")

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-
-_LAB = Path(__file__).with_name("lab.py")
+from beside import beside
 
 
 @pytest.fixture(scope="session")
 def lab() -> ModuleType:
     """`lab.py`."""
-    spec = importlib.util.spec_from_file_location("compose_lab", _LAB)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return beside(__file__, "lab")
 
 
 @pytest.fixture(scope="module")

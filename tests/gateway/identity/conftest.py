@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from beside import beside
 
 from gateway.identity.bearer import CallerVerifier
 from gateway.identity.fetching import Fetcher
@@ -22,20 +21,8 @@ from gateway.store.offload import Offload
 from gateway.store.shared import Shared
 from gateway.store.sqlite import SqliteState
 
-
-def _load(name: str) -> ModuleType:
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(f"figway_tests_identity_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-_issuing = _load("issuing")
-_certifying = _load("certifying")
+_issuing = beside(__file__, "issuing")
+_certifying = beside(__file__, "certifying")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from beside import beside
 from click.testing import CliRunner
 
 from gateway.cli import app
 
 REPOSITORY = Path(__file__).parents[3]
-SOAP = REPOSITORY / "tests" / "adapters" / "soap"
 
 
 @dataclass
@@ -103,22 +102,13 @@ def _wsdl(elements: str, operations: tuple[str, ...], types: str) -> str:
     )
 
 
-def _module(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"importing_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
 def real() -> ModuleType:
     """`real.py` beside the tests of SOAP: servers of several makers."""
-    return _module(SOAP / "real.py")
+    return beside(__file__, "../../adapters/soap/real")
 
 
 @pytest.fixture(scope="session")
 def php() -> Iterator[str]:
     """The base URL of the PHP server with the service of orders."""
-    yield from _module(SOAP / "conftest.py")._php()
+    yield from beside(__file__, "../../adapters/soap/conftest")._php()

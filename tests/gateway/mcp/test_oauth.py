@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from beside import beside
 
 RESOURCE = "https://gateway.example.com/mcp"
 HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
@@ -20,14 +19,7 @@ POLICY = 'permit (principal in Role::"clerk", action in [Action::"get_item", Act
 
 @pytest.fixture(scope="module")
 def issuing() -> ModuleType:
-    path = Path(__file__).parent.parent / "identity" / "issuing.py"
-    spec = importlib.util.spec_from_file_location("figway_tests_mcp_issuing", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return beside(__file__, "../identity/issuing")
 
 
 @pytest.fixture(scope="module")

@@ -59,38 +59,28 @@ async def binlog(mariadb: Any, make: Any) -> AsyncIterator[tuple[Binlog, Any]]:
     await capture.close()
 
 
-async def _all(capture: Binlog, position: str, limit: int = 2000) -> tuple[list[Change], str]:
-    found: list[Change] = []
-    while True:
-        batch = await capture.changes(position, limit, _soon())
-        found += batch.changes
-        position = batch.position
-        if not batch.more:
-            return found, position
-
-
-async def test_every_type_is_spelt_as_the_table_is_read(binlog: Any, mariadb: Any, soon: Any) -> None:
+async def test_every_type_is_spelt_as_the_table_is_read(binlog: Any, mariadb: Any, soon: Any, drained: Any) -> None:
     capture, adapter = binlog
     start = await capture.begin(_soon())
     mariadb.sql(f"SET time_zone = '+09:00'; INSERT INTO cap_log VALUES {_FULL};")
     mariadb.sql("INSERT INTO cap_log (region, id) VALUES ('n', 2);")
-    found, _ = await _all(capture, start)
+    found, _ = await drained(capture, start)
     assert [each.what for each in found] == [What.INSERT, What.INSERT]
     listed = (await adapter.invoke("cap_log.list", {"limit": 10}, soon())).value["items"]
     assert [each.after for each in found] == listed
 
 
-async def test_updates_deletes_keys_and_truncation(binlog: Any, mariadb: Any) -> None:
+async def test_updates_deletes_keys_and_truncation(binlog: Any, mariadb: Any, drained: Any) -> None:
     capture, _ = binlog
     position = await capture.begin(_soon())
     mariadb.sql("INSERT INTO cap_log (region, id) VALUES ('n', 1), ('n', 2);")
-    found, position = await _all(capture, position)
+    found, position = await drained(capture, position)
     mariadb.sql(
         "UPDATE cap_log SET note = 'x' WHERE id = 1; UPDATE cap_log SET id = 9 WHERE id = 1;"
         "DELETE FROM cap_log WHERE id = 2; /* gone */ TRUNCATE TABLE cap_log; ALTER TABLE cap_log ADD extra int;"
         "INSERT INTO cap_log (region, id) VALUES ('n', 3);"
     )
-    more, _ = await _all(capture, position)
+    more, _ = await drained(capture, position)
     assert [(each.what.value, each.key) for each in found + more] == [
         ("insert", ("n", 1)), ("insert", ("n", 2)), ("update", ("n", 1)), ("delete", ("n", 1)), ("insert", ("n", 9)),
         ("delete", ("n", 2)), ("truncate", ()), ("schema", ()), ("insert", ("n", 3)),
@@ -117,7 +107,7 @@ async def test_a_transaction_is_resumed_within(binlog: Any, mariadb: Any, make: 
     assert len({each.id for each in seen}) == 3000
 
 
-async def test_late_commits_rollbacks_and_a_log_that_is_rotated(binlog: Any, mariadb: Any) -> None:
+async def test_late_commits_rollbacks_and_a_log_that_is_rotated(binlog: Any, mariadb: Any, drained: Any) -> None:
     capture, _ = binlog
     position = await capture.begin(_soon())
     late = pyodbc.connect(mariadb.dsn, autocommit=False)
@@ -125,21 +115,21 @@ async def test_late_commits_rollbacks_and_a_log_that_is_rotated(binlog: Any, mar
         late.execute("INSERT INTO cap_log (region, id) VALUES ('late', 1)")
         mariadb.sql("INSERT INTO cap_log (region, id) VALUES ('n', 2); FLUSH BINARY LOGS;")
         mariadb.sql("BEGIN; INSERT INTO cap_log (region, id) VALUES ('n', 5); ROLLBACK;")
-        found, position = await _all(capture, position)
+        found, position = await drained(capture, position)
         assert [each.key for each in found] == [("n", 2)]
         late.commit()
-        found, position = await _all(capture, position)
+        found, position = await drained(capture, position)
         assert [each.key for each in found] == [("late", 1)]
     finally:
         late.close()
     await capture.close()
-    assert (await _all(capture, position))[0] == []
+    assert (await drained(capture, position))[0] == []
 
 
-async def test_a_log_that_is_gone_and_one_that_says_too_little(binlog: Any, mariadb: Any) -> None:
+async def test_a_log_that_is_gone_and_one_that_says_too_little(binlog: Any, mariadb: Any, drained: Any) -> None:
     capture, _ = binlog
     with pytest.raises(PositionLost):
-        await _all(capture, "log.000000:4:0")
+        await drained(capture, "log.000000:4:0")
     mariadb.sql("SET GLOBAL binlog_row_image = MINIMAL;")
     try:
         with pytest.raises(NotInstalled, match="binlog_row_image=FULL"):

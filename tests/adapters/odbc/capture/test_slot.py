@@ -58,39 +58,29 @@ async def slot(postgres: Any, make: Any) -> AsyncIterator[tuple[Slot, Any]]:
     await capture.remove(_soon())
 
 
-async def _all(capture: Slot, position: str, limit: int = 2000) -> tuple[list[Change], str]:
-    found: list[Change] = []
-    while True:
-        batch = await capture.changes(position, limit, _soon())
-        found += batch.changes
-        position = batch.position
-        if not batch.more:
-            return found, position
-
-
 async def _listed(adapter: Any, soon: Any) -> list[Any]:
     return list((await adapter.invoke("cap_slot.list", {"limit": 1000}, soon())).value["items"])
 
 
-async def test_every_type_is_spelt_as_the_table_is_read(slot: Any, postgres: Any, soon: Any) -> None:
+async def test_every_type_is_spelt_as_the_table_is_read(slot: Any, postgres: Any, soon: Any, drained: Any) -> None:
     capture, adapter = slot
     start = await capture.begin(_soon())
     postgres.sql(f"INSERT INTO cap_slot VALUES {_FULL.format(id=1)}; INSERT INTO cap_slot VALUES ('n', 2);")
-    found, _ = await _all(capture, start)
+    found, _ = await drained(capture, start)
     assert [each.what for each in found] == [What.INSERT, What.INSERT]
     assert [each.key for each in found] == [("n", 1), ("n", 2)]
     assert [each.after for each in found] == await _listed(adapter, soon)
     assert all(each.at is not None and each.at.tzinfo is not None for each in found)
 
 
-async def test_updates_deletes_changes_of_keys_and_truncation(slot: Any, postgres: Any) -> None:
+async def test_updates_deletes_changes_of_keys_and_truncation(slot: Any, postgres: Any, drained: Any) -> None:
     capture, _ = slot
     start = await capture.begin(_soon())
     postgres.sql(
         "INSERT INTO cap_slot (region, id) VALUES ('n', 1), ('n', 2); UPDATE cap_slot SET note = 'x' WHERE id = 1;"
         "UPDATE cap_slot SET id = 9 WHERE id = 1; DELETE FROM cap_slot WHERE id = 2; TRUNCATE cap_slot;"
     )
-    found, _ = await _all(capture, start)
+    found, _ = await drained(capture, start)
     assert [(each.what.value, each.key) for each in found] == [
         ("insert", ("n", 1)), ("insert", ("n", 2)), ("update", ("n", 1)), ("delete", ("n", 1)), ("insert", ("n", 9)),
         ("delete", ("n", 2)), ("truncate", ()),
@@ -100,36 +90,38 @@ async def test_updates_deletes_changes_of_keys_and_truncation(slot: Any, postgre
     assert len({each.id for each in found}) == len(found)
 
 
-async def test_a_large_value_that_did_not_change_is_there_all_the_same(slot: Any, postgres: Any) -> None:
+async def test_a_large_value_that_did_not_change_is_there_all_the_same(slot: Any, postgres: Any, drained: Any) -> None:
     capture, _ = slot
     start = await capture.begin(_soon())
     postgres.sql(
         "INSERT INTO cap_slot (region, id, note) SELECT 'n', 1, string_agg(md5(g::text), '') FROM "
         "generate_series(1, 500) g; UPDATE cap_slot SET price = 1 WHERE id = 1;"
     )
-    found, _ = await _all(capture, start)
+    found, _ = await drained(capture, start)
     assert found[1].after is not None
     assert found[0].after is not None
     assert len(found[1].after["note"]) == 16000
     assert found[1].after["note"] == found[0].after["note"]
 
 
-async def test_a_new_column_is_told_once_and_before_the_rows_that_have_it(slot: Any, postgres: Any) -> None:
+async def test_a_new_column_is_told_once_and_before_the_rows_that_have_it(
+    slot: Any, postgres: Any, drained: Any
+) -> None:
     capture, _ = slot
     start = await capture.begin(_soon())
     postgres.sql("INSERT INTO cap_slot (region, id) VALUES ('n', 1);")
-    _, position = await _all(capture, start)
+    _, position = await drained(capture, start)
     postgres.sql(
         "ALTER TABLE cap_slot ADD COLUMN extra int; INSERT INTO cap_slot (region, id) VALUES ('n', 2), ('n', 3);"
     )
-    found, end = await _all(capture, position)
+    found, end = await drained(capture, position)
     assert [each.what.value for each in found] == ["schema", "insert", "insert"]
     assert found[0].after is not None
     assert found[0].after["columns"]["extra"] == "integer"
-    again, _ = await _all(capture, position)
+    again, _ = await drained(capture, position)
     assert again == found
     postgres.sql("INSERT INTO cap_slot (region, id) VALUES ('n', 4);")
-    assert [each.what.value for each in (await _all(capture, end))[0]] == ["insert"]
+    assert [each.what.value for each in (await drained(capture, end))[0]] == ["insert"]
 
 
 async def test_a_transaction_of_any_length_is_resumed_within(slot: Any, postgres: Any) -> None:
@@ -150,7 +142,9 @@ async def test_a_transaction_of_any_length_is_resumed_within(slot: Any, postgres
     assert len({each.id for each in seen}) == 9000
 
 
-async def test_a_commit_that_comes_late_is_told_when_it_comes(slot: Any, postgres: Any, servers: Any) -> None:
+async def test_a_commit_that_comes_late_is_told_when_it_comes(
+    slot: Any, postgres: Any, servers: Any, drained: Any
+) -> None:
     import pyodbc
 
     capture, _ = slot
@@ -159,11 +153,11 @@ async def test_a_commit_that_comes_late_is_told_when_it_comes(slot: Any, postgre
     try:
         late.execute("INSERT INTO cap_slot (region, id) VALUES ('late', 1)")
         postgres.sql("INSERT INTO cap_slot (region, id) VALUES ('n', 2);")
-        found, position = await _all(capture, start)
+        found, position = await drained(capture, start)
         assert [each.key for each in found] == [("n", 2)]
         await capture.release(position, _soon())
         late.commit()
-        found, _ = await _all(capture, position)
+        found, _ = await drained(capture, position)
         assert [each.key for each in found] == [("late", 1)]
     finally:
         late.close()
@@ -190,13 +184,13 @@ async def test_without_a_publication_nothing_is_made(slot: Any, postgres: Any) -
     assert any("CREATE PUBLICATION" in each for each in capture.script())
 
 
-async def test_what_others_write_moves_the_slot_along(slot: Any, postgres: Any) -> None:
+async def test_what_others_write_moves_the_slot_along(slot: Any, postgres: Any, drained: Any) -> None:
     capture, _ = slot
     position = await capture.begin(_soon())
     postgres.sql("CREATE TABLE IF NOT EXISTS cap_other (t text);")
     for _ in range(3):
         postgres.sql("INSERT INTO cap_other SELECT repeat('x', 200) FROM generate_series(1, 20000);")
-        found, position = await _all(capture, position)
+        found, position = await drained(capture, position)
         assert found == []
         await capture.release(position, _soon())
     behind = int(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -16,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from beside import beside
 
 TEXT = {"type": "string"}
 MONEY = {"type": "string", "format": "decimal"}
@@ -36,17 +35,7 @@ permit (principal in Role::"approver", action == Action::"gateway:approve", reso
 """
 
 
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"figway_tests_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-_shop = _load("shop")
+_shop = beside(__file__, "shop")
 
 
 def contract(*, listed: bool = True) -> str:

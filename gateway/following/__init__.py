@@ -1,0 +1,1 @@
+"""What agents follow by MCP: entities of captured sources as resources, and streams that say which have changed."""
