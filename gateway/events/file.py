@@ -144,27 +144,30 @@ class EventsFile:
             self._db.execute("UPDATE captures SET alarm = ? WHERE name = ?", (alarm, name))
 
     def current(self, name: str, at: float, as_of: float | None = None) -> None:
-        """The replica has all that was committed by then; what it has was true at `as_of`, if not then."""
+        """The replica has all that was committed by then; what it has was true at `as_of`, if not then. While it is
+        loaded it hasn't, whatever changes are known."""
         with self.transaction():
-            update = "UPDATE captures SET current = ?, as_of = ?, note = '' WHERE name = ?"
-            self._db.execute(update, (at, as_of or 0.0, name))
+            update = "UPDATE captures SET current = ?, as_of = ?, note = '' WHERE name = ? AND phase = ?"
+            self._db.execute(update, (at, as_of or 0.0, name, Phase.LIVE))
 
     # ── changes ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def write(self, name: str, batch: Batch, current: float | None = None) -> int:
         """Stores a batch, what it does to the replica, and its position; the number of events. `current`: the replica
-        has all that was committed by then."""
+        has all that was committed by then, unless it is being loaded."""
         with self.transaction():
             found = self._standing(name)
+            if found.phase is not Phase.LIVE:
+                current = None
             rows = found.rows + sum(self._apply(found, change) for change in batch.changes)
             emptied = any(change.what is What.TRUNCATE for change in batch.changes)
             update = (
                 "UPDATE captures SET position = ?, rows = ?, truncates = truncates + ?, note = '', "
-                "current = coalesce(?, current), as_of = ? WHERE number = ?"
+                "current = coalesce(?, current), as_of = iif(? IS NULL, as_of, ?) WHERE number = ?"
             )
             if emptied:
                 rows = self._count(found.number)
-            values = (batch.position, rows, int(emptied), current, batch.as_of or 0.0, found.number)
+            values = (batch.position, rows, int(emptied), current, current, batch.as_of or 0.0, found.number)
             self._db.execute(update, values)
             self._trim(len(batch.changes))
         return len(batch.changes)

@@ -16,6 +16,8 @@ from gateway.events.answers import Page, chosen, page, row_key, rows_in_time
 from gateway.events.bindable import Unanswerable
 from gateway.events.file import EventsFile
 from gateway.events.model import Phase, Standing
+from gateway.events.spelt import one_asked, page_asked, told
+from gateway.routing.captured_operations import Spelling
 from gateway.routing.captures import Materialized
 from gateway.store.contract import StoreError
 from gateway.store.offload import Offload
@@ -39,19 +41,24 @@ class ReplicaFile(EventsFile):
         standing = self.standing(asked.capture)
         if (
             standing is None
-            or standing.phase is not Phase.LIVE
-            or not standing.current
+            or standing.phase is Phase.NEW
+            or not standing.current  # its first load isn't over
             or standing.digest != asked.digest
         ):
-            # While a load goes on, changes are known up to now, and rows aren't.
             raise Unanswerable("the replica isn't whole yet")
-        if asked.verb == "get":
-            return Answer(standing, self._one(standing, asked.form, input))
-        wanted = page(asked.form, input)
         try:
-            return Answer(standing, wanted.answer(self._rows(wanted, standing.number)))
+            if asked.spelling is None:
+                return Answer(standing, self._found(standing, asked, input))
+            own = _own(asked, asked.spelling, input)
+            return Answer(standing, told(asked.spelling, self._found(standing, asked, own)))
         except sqlite3.Error as error:
             raise StoreError(f"the replica of {asked.capture} can't be read: {error}") from error
+
+    def _found(self, standing: Standing, asked: Materialized, input: Mapping[str, Json]) -> Json:
+        if asked.verb == "get":
+            return self._one(standing, asked.form, input)
+        wanted = page(asked.form, input)
+        return wanted.answer(self._rows(wanted, standing.number))
 
     def _rows(self, wanted: Page, number: int) -> list[tuple[Any, ...]]:
         until = time.monotonic() + _LONGEST
@@ -68,6 +75,11 @@ class ReplicaFile(EventsFile):
         if not form.misses:
             raise Unanswerable("the upstream alone knows that there is none")
         return None
+
+
+def _own(asked: Materialized, spelling: Spelling, input: Mapping[str, Json]) -> Mapping[str, Json]:
+    """An operation's input as a table's `get` or `list` has it."""
+    return one_asked(spelling, asked.form.key, input) if asked.verb == "get" else page_asked(spelling, input)
 
 
 class Replicas:
