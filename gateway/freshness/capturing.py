@@ -175,11 +175,11 @@ class Capturing:
         """Deletes what the load didn't find; raises `Refused` where that is too much to be believed."""
         assert self._standing is not None
         found = next(each for each in await self._log.standings() if each.name == self.name)
-        stale = await self._log.write(LoadedFile.stale, self.name)
-        if stale > max(_FEW, self._most_deletes * found.rows) and found.wanted != "accept":
+        stale, rows = await self._log.write(LoadedFile.stale, self.name)
+        if stale > max(_FEW, self._most_deletes * rows) and found.wanted != "accept":
             await self._catch_up()
             raise Refused(
-                f"{stale} of {found.rows} rows are gone from the source, more than {self._most_deletes:.0%}: "
+                f"{stale} of {rows} rows are gone from the source, more than {self._most_deletes:.0%}: "
                 f"if that is right, say so by 'figway changes load {self.name} --accept-deletes'"
             )
         while await self._log.write(LoadedFile.sweep, self.name):

@@ -6,9 +6,11 @@ one has and the other lacks would be told as if it weren't there.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, NamedTuple
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapters.changes import Form, Kind
@@ -95,7 +97,9 @@ def form_of(operation: Operation, items: str, key: tuple[str, ...]) -> Form | No
     fields = dict(_fields(found, operation.output, "", _DEPTH))
     if not all(fields.get(name) in _KEYS for name in key):
         return None
-    return Form(key, fields, True, False, True, False)
+    described = {"entity": found, "within": operation.output.get("$defs")}
+    shape = hashlib.sha256(orjson.dumps(described, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return Form(key, fields, True, False, True, False, "", shape)
 
 
 def _fields(schema: JsonSchema, root: JsonSchema, at: str, depth: int) -> Iterator[tuple[str, Kind]]:

@@ -14,6 +14,8 @@ from adapters.contract import Adapter
 from gateway.routing.captured_operations import GetsModel, PagesModel, Spelling, form_of, path_of
 from gateway.routing.units import Duration, Size
 
+_SPELT = "1"
+"""Another one where this code makes other rows of the same answers than before."""
 Method = Literal["slot", "binlog", "outbox", "watermark", "diff"]
 
 
@@ -83,10 +85,10 @@ class CaptureModel(BaseModel):
         return Asked(name, self.table or name, self.method, f"figway_{upstream}")
 
     def digest(self, form: Form | None) -> str:
-        """Another one where it is captured, or its rows are spelt, otherwise: then it is to be loaded anew."""
+        """Another one where it is captured, or its rows are spelt, otherwise: then a new replica is built."""
         parts = {"method", "table", "operation", "input", "items", "key", "column", "pages"}
         what = self.model_dump_json(include=parts)
-        return hashlib.sha256((what + (form.digest() if form is not None else "")).encode()).hexdigest()
+        return hashlib.sha256((_SPELT + what + (form.digest() if form is not None else "")).encode()).hexdigest()
 
     def form(self, adapter: Adapter, name: str) -> Form | None:
         """What its rows can be asked for; None: nothing."""
