@@ -1,7 +1,8 @@
 """The log and the replicas in one SQLite file, so that a change, what it does to the replica and how far the source
 was read are one transaction.
 
-How captures begin stands in `gateway.events.enrolled`, what loads do to it in `gateway.events.loads`.
+How captures begin stands in `gateway.events.enrolled`, what loads and comparisons do to
+it in `gateway.events.loads` and `gateway.events.compared`.
 """
 
 from __future__ import annotations
@@ -49,10 +50,15 @@ _UPGRADES = (
             capture INTEGER PRIMARY KEY, replica INTEGER NOT NULL, digest TEXT NOT NULL, rows INTEGER NOT NULL,
             current REAL NOT NULL, as_of REAL NOT NULL) STRICT""",
     ),
+    (
+        "ALTER TABLE captures ADD COLUMN compared REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE captures ADD COLUMN differed INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 _STANDING = (
     "SELECT number, name, digest, phase, position, cursor, load, loaded, truncates, rows, current, note, alarm, "
-    "wanted, as_of, replica, coalesce((SELECT f.current FROM former f WHERE f.capture = number), 0) FROM captures "
+    "wanted, as_of, replica, coalesce((SELECT f.current FROM former f WHERE f.capture = number), 0), compared, "
+    "differed FROM captures "
 )
 EVENT = "INSERT INTO events (capture, id, what, key, before, after, at, captured) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 PUT = "INSERT OR REPLACE INTO rows (capture, key, row, load, sequence) VALUES (?, ?, ?, ?, ?)"

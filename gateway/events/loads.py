@@ -13,16 +13,16 @@ from collections.abc import Sequence
 
 import orjson
 
-from adapters.changes import Change, Page, What
+from adapters.changes import Page
 from adapters.contract import Json
-from gateway.events.enrolled import EnrolledFile
+from gateway.events.compared import ComparedFile
 from gateway.events.file import EVENT, PUT
 from gateway.events.model import LOADED, Phase, Standing, key_text, row_bytes
 
 _SWEPT = 2_000
 
 
-class LoadedFile(EnrolledFile):
+class LoadedFile(ComparedFile):
     """The open file, with what loads do to it."""
 
     def begin(self, name: str, position: str) -> Standing:
@@ -60,13 +60,9 @@ class LoadedFile(EnrolledFile):
         before = None if known is None else known[0]
         sequence = 0
         if before != row and (to.current or known is not None):
-            sequence = self._differs(to, key, before, row)
+            sequence = self._differs(to, f"load-{to.load}", key, before, row)
         self._db.execute(PUT, (to.replica, key, row, to.load, sequence))
         return int(known is None)
-
-    def _differs(self, to: Standing, key: str, before: bytes | None, after: bytes | None) -> int:
-        what = What.DELETE if after is None else What.INSERT if before is None else What.UPDATE
-        return self._record(to, Change(f"load-{to.load}/{key}", what), key, before, after)
 
     def stale(self, name: str) -> tuple[int, int]:
         """How many rows the load that ends didn't find, and of how many."""
@@ -83,7 +79,7 @@ class LoadedFile(EnrolledFile):
             select = "SELECT key, row FROM rows WHERE capture = ? AND load < ? LIMIT ?"
             stale = self._asked(select, found.replica, found.load, _SWEPT)
             for key, row in stale:
-                self._differs(found, key, row, None)
+                self._differs(found, f"load-{found.load}", key, row, None)
             delete = "DELETE FROM rows WHERE capture = ? AND key = ?"
             self._db.executemany(delete, [(found.replica, key) for key, _ in stale])
             self._db.execute("UPDATE captures SET rows = rows - ? WHERE number = ?", (len(stale), found.number))

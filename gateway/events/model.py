@@ -60,6 +60,10 @@ class Standing(NamedTuple):
     """The number by which its rows are kept."""
     former: float = 0.0
     """`current` of the replica of another shape that answers until this one is whole."""
+    compared: float = 0.0
+    """When it was last held against its source as a whole, beside changes."""
+    differed: int = 0
+    """How many rows differed then."""
 
     @property
     def true(self) -> float:

@@ -20,6 +20,7 @@ from adapters.contract import Json
 from gateway.events.loads import LoadedFile, keyed
 from gateway.events.log import EventLog
 from gateway.events.model import Phase, Standing
+from gateway.freshness.comparing import Comparing
 
 _T = TypeVar("_T")
 
@@ -69,6 +70,7 @@ class Capturing:
         self._standing: Standing | None = None
         self._unreleased = 0
         self._said = 0.0
+        self.comparing = Comparing(name, capture, log, most_deletes)
         self._until: float | None = None
         self._as_of: float | None = None
         self.current = 0.0
@@ -86,7 +88,10 @@ class Capturing:
             if standing.phase is Phase.LOADING:
                 await self._load(standing)
                 return True
-            return await self._follow(standing)
+            if await self._follow(standing):
+                return True
+            await self.comparing.step(self._standing or standing)
+            return False
         except PositionLost as lost:
             logger.info("%s is loaded anew: %s", self.name, lost.message)
             await self._begin()
@@ -110,6 +115,7 @@ class Capturing:
         found = await self._log.write(LoadedFile.enrol, self.name, self._digest)
         await self._log.write(LoadedFile.indexed, self.name, self._indexes)
         self._standing, self.current = found, found.current
+        self.comparing.resume(found)
         if found.position and found.phase is not Phase.NEW:
             # A process that died may have stored what it couldn't release any more.
             await self._released(found.position)

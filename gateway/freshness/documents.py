@@ -43,6 +43,8 @@ def _standing(found: Standing | None) -> dict[str, Json]:
             "age": None,
             "problem": None,
             "former": None,
+            "compared": None,
+            "differed": 0,
         }
     current = spelt_of(found.current, "auto") if found.current else None
     return {
@@ -53,4 +55,6 @@ def _standing(found: Standing | None) -> dict[str, Json]:
         "age": round(time.time() - found.current, 3) if found.current else None,
         "problem": found.note or found.alarm or None,
         "former": spelt_of(found.former, "auto") if found.former else None,
+        "compared": spelt_of(found.compared, "auto") if found.compared else None,
+        "differed": found.differed,
     }
