@@ -60,8 +60,8 @@ class Polled:
     def due(self, position: Mapping[str, Json]) -> None:
         """Raises `PositionLost` when it is time to read everything anew."""
         # What takes long to read isn't begun anew before it is over.
-        since = max(position.get("since", 0.0), self._read)
-        if not 0 <= self._clock() - since < self.every:
+        now, since = self._clock(), position.get("since", 0.0)
+        if now < since or now - max(since, self._read) >= self.every:
             raise PositionLost("it is time to compare everything")
 
     async def release(self, position: str, deadline: float) -> None:
@@ -74,8 +74,9 @@ class Polled:
             asked |= {"limit": min(limit, _PAGE), "after": after}
         elif pages is not None:
             asked = {pages.limit: min(limit, _PAGE), **asked, **({} if after is None else {pages.after: after})}
+        started = self._clock()
         result = await self._adapter.invoke(self._operation, asked, Context(deadline))
-        self._read = self._clock()
+        self._read = 2 * self._clock() - started  # the pause behind a page is shorter than the page
         following = result.value["next"] if self._paged else _next(pages, result.value)
         if following is not None and following == after:
             raise BadReply("a page leads to itself")
