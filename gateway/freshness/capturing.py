@@ -20,6 +20,7 @@ from adapters.contract import Json
 from gateway.events.loads import LoadedFile, keyed
 from gateway.events.log import EventLog
 from gateway.events.model import Phase, Standing
+from gateway.freshness.comparing import Comparing
 
 _T = TypeVar("_T")
 
@@ -69,6 +70,7 @@ class Capturing:
         self._standing: Standing | None = None
         self._unreleased = 0
         self._said = 0.0
+        self.comparing = Comparing(name, capture, log, most_deletes)
         self._until: float | None = None
         self._as_of: float | None = None
         self.current = 0.0
@@ -82,11 +84,14 @@ class Capturing:
         if standing.phase is Phase.NEW:
             await self._begin()
             return True
-        if standing.phase is Phase.LOADING:
-            await self._load(standing)
-            return True
         try:
-            return await self._follow(standing)
+            if standing.phase is Phase.LOADING:
+                await self._load(standing)
+                return True
+            if await self._follow(standing):
+                return True
+            await self.comparing.step(self._standing or standing)
+            return False
         except PositionLost as lost:
             logger.info("%s is loaded anew: %s", self.name, lost.message)
             await self._begin()
@@ -110,6 +115,7 @@ class Capturing:
         found = await self._log.write(LoadedFile.enrol, self.name, self._digest)
         await self._log.write(LoadedFile.indexed, self.name, self._indexes)
         self._standing, self.current = found, found.current
+        self.comparing.resume(found)
         if found.position and found.phase is not Phase.NEW:
             # A process that died may have stored what it couldn't release any more.
             await self._released(found.position)
@@ -127,6 +133,8 @@ class Capturing:
         batch = await self._asked(self._capture.changes(standing.position, BATCH, _deadline()))
         self._until, self._as_of = batch.until, batch.as_of
         current = None if batch.more else asked if batch.until is None else batch.until
+        if standing.phase is Phase.LOADING:
+            current = None  # changes are known up to then, and rows aren't
         if batch.changes or batch.position != standing.position:
             await self._log.write(LoadedFile.write, self.name, batch, current)
             self._standing = standing._replace(position=batch.position)
@@ -173,11 +181,11 @@ class Capturing:
         """Deletes what the load didn't find; raises `Refused` where that is too much to be believed."""
         assert self._standing is not None
         found = next(each for each in await self._log.standings() if each.name == self.name)
-        stale = await self._log.write(LoadedFile.stale, self.name)
-        if stale > max(_FEW, self._most_deletes * found.rows) and found.wanted != "accept":
+        stale, rows = await self._log.write(LoadedFile.stale, self.name)
+        if stale > max(_FEW, self._most_deletes * rows) and found.wanted != "accept":
             await self._catch_up()
             raise Refused(
-                f"{stale} of {found.rows} rows are gone from the source, more than {self._most_deletes:.0%}: "
+                f"{stale} of {rows} rows are gone from the source, more than {self._most_deletes:.0%}: "
                 f"if that is right, say so by 'figway changes load {self.name} --accept-deletes'"
             )
         while await self._log.write(LoadedFile.sweep, self.name):

@@ -14,7 +14,7 @@ class CaptureGauges:
 
     def __init__(self, follower: Follower) -> None:
         self._follower = follower
-        self._counted: dict[str, int] = {}
+        self._counted: dict[str, tuple[int, int]] = {}
         self._put: set[str] = set()
 
     def __call__(self, meters: Meters) -> None:
@@ -31,6 +31,7 @@ class CaptureGauges:
             meters.put(families.CAPTURE_LAG, capturing.measured.lag, name)
             meters.put(families.CAPTURE_RETAINED, followed.retained.size or 0, name)
             meters.put(families.CAPTURE_STALLED, bool(followed.problem or followed.alarm), name)
-            changes = capturing.measured.changes
-            meters.add(families.CAPTURE_CHANGES, max(0, changes - self._counted.get(name, 0)), name)
-            self._counted[name] = changes
+            changes, differed = self._counted.get(name, (0, 0))
+            seen = self._counted[name] = capturing.measured.changes, capturing.comparing.differed
+            meters.add(families.CAPTURE_CHANGES, max(0, seen[0] - changes), name)
+            meters.add(families.CAPTURE_DIFFERED, max(0, seen[1] - differed), name)

@@ -25,8 +25,8 @@ from gateway.events.loads import LoadedFile
 from gateway.events.log import EventLog
 from gateway.freshness.capturing import Capturing, Refused
 from gateway.freshness.polled import polled
-from gateway.routing.captures import CaptureModel, materialized
-from gateway.routing.model import Compiled
+from gateway.routing.captures import CaptureModel, Materialized, materialized
+from gateway.routing.model import Binding, Compiled, Route
 from gateway.store.contract import StoreError
 from gateway.store.leader import Leader
 
@@ -72,7 +72,7 @@ class Followed:
         """What somebody should look at, though it goes on; empty: nothing."""
         size = self.retained.size
         if size is None or size <= self.keeps:
-            return ""
+            return self.capturing.comparing.alarm
         return f"the source keeps more than {self.keeps / 2**20:.0f} MiB of its log for it"
 
 
@@ -131,6 +131,7 @@ class _Following:
     def __init__(self, name: str, capture: Capture, followed: Followed, log: EventLog, least: float) -> None:
         self._name, self._capture, self._followed, self._log, self._least = name, capture, followed, log, least
         self._looked = self._measured = 0.0
+        self._alarm: str | None = None
         self._failures = 0
 
     async def go_on(self) -> None:
@@ -187,12 +188,13 @@ class _Following:
                 await self._followed.capturing.load_anew()
         if now - self._measured >= _RETAINED:
             self._measured = now
-            before = self._followed.alarm
             self._followed.retained = await self._capture.retained(now + 10.0)
             alarm = self._followed.alarm
-            if alarm != before:
+            if alarm != self._alarm:
                 await self._log.write(LoadedFile.alarm, self._name, alarm)
-                logger.warning("%s: %s", self._name, alarm or "the source keeps no more of its log than it should")
+                if alarm or self._alarm:
+                    logger.warning("%s: %s", self._name, alarm or "nothing needs a look any more")
+                self._alarm = alarm
 
 
 def wanted(compiled: Compiled) -> list[tuple[str, str, CaptureModel]]:
@@ -214,9 +216,16 @@ def indexed(compiled: Compiled, adapter: Adapter, name: str) -> list[str]:
             changes = compiled.upstreams[binding.upstream].changes
             found = materialized(binding.upstream, changes, adapter, binding.operation)
             if binding.upstream == name.partition(".")[0] and found is not None and found.capture == name:
-                names = (each.name.partition(".")[0] for each in route.parameters if each.where == "query")
-                made |= dict.fromkeys(indexes(found.form, [binding.fields.get(each, each) for each in names]))
+                made |= dict.fromkeys(indexes(found.form, _filtered(route, binding, found)))
     return list(made)
+
+
+def _filtered(route: Route, binding: Binding, found: Materialized) -> list[str]:
+    """The fields that a route's callers may filter by."""
+    if found.spelling is not None:
+        return list(found.spelling.filters.values())
+    names = (each.name.partition(".")[0] for each in route.parameters if each.where == "query")
+    return [binding.fields.get(each, each) for each in names]
 
 
 def capture_of(adapter: Adapter, model: CaptureModel, name: str) -> Capture:

@@ -91,6 +91,12 @@ CAPTURE_LAG = family(
     "figway_capture_lag_seconds", "gauge", "From the last change's commit to its being stored.", ("capture",)
 )
 CAPTURE_CHANGES = family("figway_capture_changes_total", "counter", "Changes that were stored.", ("capture",))
+CAPTURE_DIFFERED = family(
+    "figway_capture_differed_rows_total",
+    "counter",
+    "Rows of a replica that differed from the source, though no change told of it.",
+    ("capture",),
+)
 CAPTURE_RETAINED = family(
     "figway_capture_retained_bytes", "gauge", "What a source keeps of its log for a capture.", ("capture",)
 )

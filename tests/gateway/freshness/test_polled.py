@@ -90,6 +90,31 @@ async def test_everything_is_due_again_after_a_while() -> None:
         await capture.changes(position, 10, 0.0)
 
 
+async def test_what_takes_longer_to_read_than_the_pause_is_read_to_its_end() -> None:
+    now = [1000.0]
+    source = Answering({"Result": {"Customer": {"Id": "1"}, "More": "1"}})
+    pages = {"limit": "Limit", "after": "After", "next": "Result.More"}
+    capture = Polled(source, _model(**_LISTED, every="5s", pages=pages), "customers", lambda: now[0])
+    answer = source.invoke
+
+    async def slow(*asked: Any) -> Result:
+        now[0] += 3.1
+        return await answer(*asked)
+
+    source.invoke = slow  # type: ignore[method-assign]
+    position = await capture.begin(0.0)
+    for after in (None, "0", "2", "3"):
+        page = await capture.page(after, 100, 0.0)
+        assert page.after == "1"
+        now[0] += 1.55  # the load's pause
+        assert (await capture.changes(position, 10, 0.0)).until == 1000.0
+    with pytest.raises(BadReply):
+        await capture.page("1", 100, 0.0)
+    now[0] += 20
+    with pytest.raises(PositionLost):
+        await capture.changes(position, 10, 0.0)
+
+
 async def _grown(capture: Watermark, position: str) -> tuple[list[Any], str]:
     found: list[Any] = []
     while True:

@@ -40,6 +40,9 @@ async def test_a_source_that_keeps_too_much_raises_an_alarm(tmp_path: Path, imag
         kept[0], following._measured = 10, 0.0
         await following._step()
         assert troubles(await log.standings()) == {}
+        following._followed.capturing.comparing.alarm, following._measured = "3 rows differed", 0.0
+        await following._step()
+        assert troubles(await log.standings()) == {_NAME: "3 rows differed"}
     finally:
         log.close()
 
