@@ -56,6 +56,8 @@ class Batch(NamedTuple):
     """Seconds since 1970; None: when this was asked for. 0: what is told isn't all that there is."""
     as_of: float | None = None
     """When what is told was true, where the source has that from elsewhere, as files have it; None: then, too."""
+    settled: bool = True
+    """Else something that was committed before this was asked for, and after `until`, may come soon."""
 
 
 class Page(NamedTuple):
@@ -169,6 +171,10 @@ class Capture(Protocol):
 
     async def retained(self, deadline: float) -> Retained:
         """What the source keeps for this capture."""
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """Waits so long, or less where a source that tells by itself has news: then it is worth asking again."""
         ...
 
     async def close(self) -> None: ...

@@ -1,8 +1,8 @@
 """The elected worker of a host's captures: follows each one that the served snapshot asks for.
 
-A source is asked again after a pause that is a multiple of what it took to answer, so that a capture that finds
-nothing costs the source at most a fifth of one connection's time. What can't be read or stored is tried again, ever
-more slowly.
+A source is asked again after a pause that is a multiple of what it takes to answer, so that a capture that finds
+nothing costs the source at most a fifth of one connection's time; one that finds something, a half. What can't be read
+or stored is tried again, ever more slowly.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ LOCK = "capture.leader"
 """The lock in the state folder that the worker holds."""
 _LEAD_POLL, _SNAPSHOT_POLL = 1.0, 0.5
 _SHARE = 4
-"""A pause is at least this multiple of what the source worked."""
+"""Where nothing is found, the pauses are this multiple of what the source worked."""
+_CREDIT = 0.3
+"""Seconds of work that may come before its pauses, so that one slow answer doesn't hold up what comes next."""
 _LEAST, _POLLED_LEAST, _LONGEST = 0.02, 1.0, 30.0
 _WANTED, _RETAINED = 1.0, 10.0
 _REFUSED = 2.0
@@ -125,6 +127,20 @@ class Follower:
             await _Following(name, capture, followed, self._log, least).go_on()
 
 
+class _Budget:
+    """What a source may work though it has nothing new: a share of the time, and some of it ahead."""
+
+    def __init__(self) -> None:
+        self._left, self._at = _CREDIT, time.monotonic()
+
+    def spent(self, took: float) -> float:
+        """How long to wait after so much work."""
+        now = time.monotonic()
+        self._left = min(_CREDIT, self._left + (now - self._at - took) / _SHARE) - took
+        self._at = now
+        return max(0.0, -self._left * _SHARE)
+
+
 class _Following:
     """One capture's loop."""
 
@@ -132,15 +148,18 @@ class _Following:
         self._name, self._capture, self._followed, self._log, self._least = name, capture, followed, log, least
         self._looked = self._measured = 0.0
         self._failures = 0
+        self._budget = _Budget()
 
     async def go_on(self) -> None:
         """Until it's cancelled."""
-        while True:  # noqa: ASYNC110 - what it waits for is a pause
-            await asyncio.sleep(await self._step())
+        while True:
+            pause = await self._step()
+            await (asyncio.sleep if self._followed.problem else self._capture.pause)(pause)
 
     async def _step(self) -> float:
         """Reads on; how long to wait then."""
-        busy = self._followed.capturing.measured.busy
+        measured = self._followed.capturing.measured
+        busy, changes = measured.busy, measured.changes
         try:
             await self._look_around()
             more = await self._followed.capturing.step()
@@ -152,10 +171,12 @@ class _Following:
             return await self._failed(error)
         self._failures = 0
         self._say("")
-        took = self._followed.capturing.measured.busy - busy
+        took = measured.busy - busy
         if self._followed.capturing.loading:
             return took / 2
-        return 0.0 if more else min(_LONGEST, max(self._least, _SHARE * took))
+        if more:
+            return 0.0
+        return min(_LONGEST, max(self._least, took if measured.changes > changes else self._budget.spent(took)))
 
     async def _failed(self, error: AdapterError | StoreError) -> float:
         detail = f" ({error.detail})" if isinstance(error, AdapterError) and error.detail else ""

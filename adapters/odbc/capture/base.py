@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -94,6 +95,10 @@ class TableCapture:
     async def retained(self, deadline: float) -> Retained:
         """Nothing that grows."""
         return Retained()
+
+    async def pause(self, seconds: float) -> None:
+        """It tells nothing by itself."""
+        await asyncio.sleep(seconds)
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
+import sqlite3
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -31,3 +36,29 @@ def imagined() -> ModuleType:
 def histories() -> ModuleType:
     """tests/gateway/freshness/histories.py."""
     return load("histories")
+
+
+_WAYS = [
+    ("postgres", "slot"),
+    ("postgres", "outbox"),
+    ("mariadb", "binlog"),
+    ("mariadb", "outbox"),
+    ("sqlite", "outbox"),
+]
+
+
+@pytest.fixture(params=_WAYS, ids=[" ".join(each) for each in _WAYS])
+def source(request: pytest.FixtureRequest, tmp_path: Path, servers: ModuleType, histories: ModuleType) -> Iterator[Any]:
+    kind, method = request.param
+    if kind == "sqlite":
+        with closing(sqlite3.connect(tmp_path / "base.db")) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        dsn = servers.sqlite_dsn(tmp_path / "base.db")
+    else:
+        dsn = request.getfixturevalue(kind).dsn
+    found = histories.Source(kind, method, dsn, tmp_path)
+    found.run(histories.CREATE)
+    asyncio.run(found.prepared())
+    yield found
+    asyncio.run(found.cleared())
+    found.run("DROP TABLE hist")
