@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -44,12 +45,16 @@ _WAYS = [
     ("mariadb", "binlog"),
     ("mariadb", "outbox"),
     ("sqlite", "outbox"),
+    ("files", "diff"),
 ]
 
 
 @pytest.fixture(params=_WAYS, ids=[" ".join(each) for each in _WAYS])
 def source(request: pytest.FixtureRequest, tmp_path: Path, servers: ModuleType, histories: ModuleType) -> Iterator[Any]:
     kind, method = request.param
+    if kind == "files":
+        yield histories.Drop(tmp_path, 400 if os.environ.get("FIGWAY_SLOW") else 80)
+        return
     if kind == "sqlite":
         with closing(sqlite3.connect(tmp_path / "base.db")) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
