@@ -41,7 +41,8 @@ _CREDIT = 0.3
 """Seconds of work that may come before its pauses, so that one slow answer doesn't hold up what comes next."""
 _LEAST, _POLLED_LEAST, _LONGEST = 0.02, 1.0, 30.0
 _WANTED, _RETAINED = 1.0, 10.0
-_REFUSED = 2.0
+_REFUSED, _SILENCE = 2.0, 10.0
+_SILENT = "the source doesn't answer, neither with changes nor that there are none"
 
 
 class Served(Protocol):
@@ -153,8 +154,21 @@ class _Following:
     async def go_on(self) -> None:
         """Until it's cancelled."""
         while True:
-            pause = await self._step()
+            pause = await self._answered()
             await (asyncio.sleep if self._followed.problem else self._capture.pause)(pause)
+
+    async def _answered(self) -> float:
+        """Reads on; says so where nothing is heard for long. The replica's age grows meanwhile, as it does without."""
+        step = asyncio.create_task(self._step())
+        try:
+            done, _ = await asyncio.wait({step}, timeout=_SILENCE)
+            if not done and not self._followed.capturing.loading:
+                self._say(_SILENT)
+                await self._noted(_SILENT)
+            return await step
+        finally:
+            step.cancel()
+            await asyncio.gather(step, return_exceptions=True)
 
     async def _step(self) -> float:
         """Reads on; how long to wait then."""

@@ -220,7 +220,7 @@ def settings(dsn: str) -> dict[str, Any]:
         "password": given.get("pwd", given.get("password", "")),
         "charset": "utf8mb4",
         "connect_timeout": 10,
-        "read_timeout": 60,
+        "read_timeout": 20,  # the server says twice a second that it is there
     }
     if "socket" in given:
         made["unix_socket"] = given["socket"]
