@@ -131,6 +131,8 @@ class Asked:
     method: str
     owner: str = "figway"
     """What is made in the database for it is called by this and the name."""
+    gateway: str = ""
+    """Who captures, 8 hexadecimal digits: what is read by one gateway isn't by another. Empty: nobody is told apart."""
 
 
 class PositionLost(AdapterError):
@@ -139,6 +141,10 @@ class PositionLost(AdapterError):
 
 class NotInstalled(AdapterError):
     """What the capture needs in the database isn't there; `figway changes install` makes it."""
+
+
+class Taken(AdapterError):
+    """Another gateway captures the table under the same name: each would take the other's changes away."""
 
 
 class Capture(Protocol):

@@ -43,6 +43,7 @@ _UPGRADES = (
             capture INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (capture, key)) STRICT, WITHOUT ROWID""",
     ),
     ("ALTER TABLE captures ADD COLUMN as_of REAL NOT NULL DEFAULT 0",),
+    ("CREATE TABLE own (id TEXT NOT NULL) STRICT", "INSERT INTO own VALUES (lower(hex(randomblob(4))))"),
 )
 _STANDING = (
     "SELECT number, name, digest, phase, position, cursor, load, loaded, truncates, rows, current, note, alarm, "
@@ -90,6 +91,10 @@ class EventsFile:
             raise StoreError(f"the log of changes can't be written: {error}") from error
 
     # ── how far captures are ─────────────────────────────────────────────────────────────────────────────────
+
+    def own_id(self) -> str:
+        """By which sources tell this host's gateway from others: 8 hexadecimal digits."""
+        return str(self._asked("SELECT id FROM own")[0][0])
 
     def enrol(self, name: str, digest: str) -> Standing:
         """The capture's standing. One that is asked for otherwise than before begins anew, over the rows it has."""

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -120,7 +120,8 @@ class Follower:
                 self.followed.clear()
 
     async def _keep(self, name: str, model: CaptureModel, adapter: Adapter, indexes: Sequence[str]) -> None:
-        async with opened(adapter, model, name) as capture:
+        gateway = await self._log.write(LoadedFile.own_id)
+        async with opened(adapter, model, name, gateway) as capture:
             digest, share = model.digest(model.form(adapter, name.partition(".")[2])), model.most_deletes / 100
             capturing = Capturing(name, capture, self._log, digest, share, indexes)
             followed = self.followed[name] = Followed(capture.guarantee, model.keeps, capturing)
@@ -254,19 +255,19 @@ def indexed(compiled: Compiled, adapter: Adapter, name: str) -> list[str]:
     return list(made)
 
 
-def capture_of(adapter: Adapter, model: CaptureModel, name: str) -> Capture:
-    """What captures; `name` is `UPSTREAM.CAPTURE`. Raises `ConfigError`."""
+def capture_of(adapter: Adapter, model: CaptureModel, name: str, gateway: str = "") -> Capture:
+    """What captures, for the `gateway` of that id; `name` is `UPSTREAM.CAPTURE`. Raises `ConfigError`."""
     own = name.partition(".")[2]
     if model.operation is not None or model.method == "watermark":
         return polled(adapter, model, own)
     assert isinstance(adapter, SupportsChanges)
-    return adapter.capture(model.asked(adapter.name, own))
+    return adapter.capture(replace(model.asked(adapter.name, own), gateway=gateway))
 
 
 @asynccontextmanager
-async def opened(adapter: Adapter, model: CaptureModel, name: str) -> AsyncIterator[Capture]:
+async def opened(adapter: Adapter, model: CaptureModel, name: str, gateway: str = "") -> AsyncIterator[Capture]:
     """What captures, closed in the end."""
-    capture = capture_of(adapter, model, name)
+    capture = capture_of(adapter, model, name, gateway)
     try:
         yield capture
     finally:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from adapters.changes import Batch, Change, Guarantee, NotInstalled, PositionLost, Retained
 from adapters.errors import Retry
-from adapters.odbc.capture.base import Base, TableCapture
+from adapters.odbc.capture.base import Base, TableCapture, short, taken
 from adapters.odbc.capture.decoding import Decoding, Proof, Seen
 from adapters.odbc.capture.pgoutput import lsn_of, lsn_text
 from adapters.odbc.failures import DatabaseError, Failure
@@ -45,6 +45,7 @@ _ADVANCE = (
 )
 _CREATE = "SELECT CAST(lsn AS text) FROM pg_create_logical_replication_slot(?, 'pgoutput')"
 _DROP = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = ? AND NOT active"
+_ALIKE = "SELECT slot_name FROM pg_replication_slots WHERE slot_name = ? OR slot_name ~ ?"
 _PUBLISHED = "SELECT 1 FROM pg_publication WHERE pubname = ?"
 _RETAINED = (
     "SELECT CAST(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) AS bigint) FROM pg_replication_slots "
@@ -84,6 +85,10 @@ class Slot(TableCapture):
     def __init__(self, base: Base) -> None:
         super().__init__(base)
         self._pool = Pool(lambda: base.asking.connect(True), 1)
+        gateway, stem = base.asked.gateway, short(base.named)
+        self._slot = f"{stem}_{gateway}" if gateway else base.named
+        self._alike = f"^{stem}_[0-9a-f]{{8}}$"
+        """What the slots of all gateways for this capture are called."""
         self._decoding: Decoding | None = None
         self._reading: Session | None = None
         self._first: list[Any] = []
@@ -109,22 +114,30 @@ class Slot(TableCapture):
         await self._base.statements(self.script(), deadline)
 
     async def remove(self, deadline: float) -> None:
-        """Drops the slot, which would keep the log for ever, and the publication."""
+        """Drops the slot, whosever it is, which would keep the log for ever, and the publication."""
         name = self._base.named
-        await self._base.run(lambda session: session.rows(_DROP, (name,), 1), deadline, write=False)
+
+        def job(session: Session) -> None:
+            for (slot,) in session.rows(_ALIKE, (name, self._alike), _FEW):
+                session.rows(_DROP, (slot,), 1)
+
+        await self._base.run(job, deadline, write=False)
         await self._base.statements((f"DROP PUBLICATION IF EXISTS {name}",), deadline)
 
     async def begin(self, deadline: float) -> str:
-        """Makes the slot, in place of one that there is."""
-        name = self._base.named
+        """Makes the slot, in place of one that there is; raises `Taken` where another gateway has one."""
+        name, slot = self._base.named, self._slot
 
         def job(session: Session) -> str:
             if session.one(_PUBLISHED, (name,)) is None:
                 raise NotInstalled(f"there is no publication for {self._base.asked.name}")
-            session.rows(_DROP, (name,), 1)
-            if session.one(_STATE, (name,)) is not None:
+            for (other,) in session.rows(_ALIKE, (name, self._alike), _FEW):
+                if other != slot:
+                    raise taken(self._base.asked, other.rpartition("_")[2])
+            session.rows(_DROP, (slot,), 1)
+            if session.one(_STATE, (slot,)) is not None:
                 raise Retry("another connection still reads the capture's slot")
-            return str(session.one(_CREATE, (name,))[0])
+            return str(session.one(_CREATE, (slot,))[0])
 
         self._reading, self._waiting, self._proof = None, "", Proof()
         return str(Place(lsn_of(await self._base.run(job, deadline, write=False)), 0, ""))
@@ -188,11 +201,11 @@ class Slot(TableCapture):
         self, session: Session, after: str, limit: int, ask: Callable[..., list[Any]]
     ) -> tuple[Decoding, list[Any]]:
         """A peek, and what of it is read at once; raises `PositionLost`."""
-        place, name, asked = Place.of(after), self._base.named, time.time()
+        place, slot, asked = Place.of(after), self._slot, time.time()
         try:
-            rows = ask(name, name, limit, name)
+            rows = ask(slot, slot, limit, self._base.named)
         except DatabaseError:
-            state = session.one(_STATE, (name,))
+            state = session.one(_STATE, (slot,))
             if state is not None and state[0] == "lost":
                 raise self._lost() from None
             raise
@@ -214,25 +227,25 @@ class Slot(TableCapture):
         self._nudged = time.monotonic()
         try:
             session.bound(0.25)
-            session.rows(_NUDGE, (f"{self._base.named}_n",), 1)
+            session.rows(_NUDGE, (f"{self._slot}_n",), 1)
         except DatabaseError as error:
             if error.failure in (Failure.LOST, Failure.UNREACHABLE):
                 raise
 
     async def release(self, position: str, deadline: float) -> None:
         """Moves the slot along, now or soon."""
-        place, name, now = Place.of(position), self._base.named, time.monotonic()
+        place, slot, now = Place.of(position), self._slot, time.monotonic()
         at, before = self._advanced
         if not self._full and now - at < _ADVANCE_EVERY and place.lsn - before < _IDLE_BYTES:
             self._waiting = position
             return
         self._waiting, self._advanced = "", (now, place.lsn)
         lsn = lsn_text(place.lsn)
-        await self._base.run(lambda session: session.rows(_ADVANCE, (lsn, name, lsn), 1), deadline, write=False)
+        await self._base.run(lambda session: session.rows(_ADVANCE, (lsn, slot, lsn), 1), deadline, write=False)
 
     async def retained(self, deadline: float) -> Retained:
         """How much of the log the database keeps for the slot."""
-        found = await self._base.run(lambda session: session.one(_RETAINED, (self._base.named,)), deadline, write=False)
+        found = await self._base.run(lambda session: session.one(_RETAINED, (self._slot,)), deadline, write=False)
         return Retained() if found is None or found[0] is None else Retained(int(found[0]))
 
     async def close(self) -> None:

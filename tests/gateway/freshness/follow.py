@@ -35,7 +35,7 @@ def captured(dsn: str, tables: bytes, method: str, cache: Path) -> tuple[Any, Ca
         adapter = kind.build(
             "erp", kind.config(dsn=Reference(dsn, "env:DSN"), read_only=False), Workspace(files, cache)
         )
-    return adapter, adapter.capture(Asked("hist", "hist", method, "test_kill"))
+    return adapter, adapter.capture(Asked("hist", "hist", method, "test_kill", "0a1b2c3d"))
 
 
 async def main(dsn: str, tables: bytes, method: str, log_path: str, cache: str, until: str) -> None:

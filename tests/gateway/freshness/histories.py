@@ -73,7 +73,7 @@ class Source:
         return adapter
 
     def capture(self, adapter: Any) -> Any:
-        return adapter.capture(Asked("hist", "hist", self.method, "test_kill"))
+        return adapter.capture(Asked("hist", "hist", self.method, "test_kill", "0a1b2c3d"))
 
     async def prepared(self) -> None:
         adapter = self.adapter()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.changes import Asked, Change, NotInstalled, PositionLost, What
+from adapters.changes import Asked, Change, NotInstalled, PositionLost, Taken, What
 from adapters.odbc.capture.decoding import Proof, Seen
 from adapters.odbc.capture.slot import Slot
 
@@ -241,3 +241,29 @@ async def test_what_others_write_moves_the_slot_along(slot: Any, postgres: Any) 
     assert retained.size > 0
     postgres.sql("DROP TABLE cap_other;")
     json.dumps(capture.guarantee.document())
+
+
+async def test_two_gateways_do_not_take_each_others_changes(slot: Any, postgres: Any) -> None:
+    capture, adapter = slot
+    await capture.remove(_soon())
+    await capture.install(_soon())
+    first, second = (adapter.capture(Asked("rows", "cap_slot", "slot", "test_slot", each * 8)) for each in "ab")
+    try:
+        position = await first.begin(_soon())
+        with pytest.raises(Taken, match=r"another gateway .aaaaaaaa. captures rows"):
+            await second.begin(_soon())
+        postgres.sql("INSERT INTO cap_slot (region, id) VALUES ('n', 1);")
+        with pytest.raises(PositionLost):
+            await second.changes(position, 10, _soon())
+        assert [each.key for each in (await _all(first, position))[0]] == [("n", 1)]
+        position = await first.begin(_soon())  # its own slot it makes anew
+        await second.remove(_soon())
+        await second.install(_soon())
+        await second.begin(_soon())
+        with pytest.raises(PositionLost):
+            await first.changes(position, 10, _soon())
+        with pytest.raises(Taken, match="bbbbbbbb"):
+            await first.begin(_soon())
+    finally:
+        await first.close()
+        await second.close()
