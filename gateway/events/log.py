@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -21,7 +20,6 @@ class EventLog:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._files: dict[bool, LoadedFile] = {}
-        self._opening = threading.Lock()
         self._threads = {writing: Offload(threads=1, waiting=256) for writing in (False, True)}
 
     async def write(self, do: Callable[Concatenate[LoadedFile, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -62,9 +60,8 @@ class EventLog:
                 self._files.pop(writing).close()
 
     def _file(self, writing: bool) -> LoadedFile:
-        with self._opening:  # SQLite waits for nobody who makes the same file
-            if writing not in self._files:
-                self._files[writing] = LoadedFile(self._path)
+        if writing not in self._files:
+            self._files[writing] = LoadedFile(self._path)
         return self._files[writing]
 
 

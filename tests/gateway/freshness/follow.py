@@ -16,7 +16,7 @@ from typing import Any
 from adapters import registry
 from adapters.changes import Asked, Capture
 from adapters.contract import Workspace
-from adapters.errors import Retry
+from adapters.errors import Retry, Unavailable, UnknownOutcome
 from adapters.secret import Reference
 from gateway.events.log import EventLog
 from gateway.freshness.capturing import Capturing
@@ -45,10 +45,10 @@ async def main(dsn: str, tables: bytes, method: str, log_path: str, cache: str, 
     over = 0.0
     while True:
         over = over or (time.monotonic() if os.path.exists(until) else 0.0)  # noqa: ASYNC240 - nothing else runs here
-        looked = time.monotonic() - over > (1.5 if method == "diff" else 0.0)  # a folder isn't looked at every time
+        looked = time.monotonic() - over > (1.1 if method == "diff" else 0.0)  # a folder isn't looked at every time
         try:
             more = await capturing.step()
-        except Retry:  # the source is busy: as the gateway's worker does
+        except (Retry, Unavailable, UnknownOutcome):  # as the gateway's worker does
             await asyncio.sleep(0.05)
             continue
         if over and looked and not more and not capturing.loading:

@@ -211,5 +211,8 @@ class Deliveries:
         self.drop.deliver()
         time.sleep(0.3)
 
+    def end_late(self) -> None:
+        """A delivery is there at once."""
+
     def close(self) -> None:
         """Nothing is open."""
