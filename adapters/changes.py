@@ -56,6 +56,8 @@ class Batch(NamedTuple):
     """Seconds since 1970; None: when this was asked for. 0: what is told isn't all that there is."""
     as_of: float | None = None
     """When what is told was true, where the source has that from elsewhere, as files have it; None: then, too."""
+    settled: bool = True
+    """Else something that was committed before this was asked for, and after `until`, may come soon."""
 
 
 class Page(NamedTuple):
@@ -132,6 +134,8 @@ class Asked:
     method: str
     owner: str = "figway"
     """What is made in the database for it is called by this and the name."""
+    gateway: str = ""
+    """Who captures, 8 hexadecimal digits: what is read by one gateway isn't by another. Empty: nobody is told apart."""
 
 
 class PositionLost(AdapterError):
@@ -140,6 +144,10 @@ class PositionLost(AdapterError):
 
 class NotInstalled(AdapterError):
     """What the capture needs in the database isn't there; `figway changes install` makes it."""
+
+
+class Taken(AdapterError):
+    """Another gateway captures the table under the same name: each would take the other's changes away."""
 
 
 class Capture(Protocol):
@@ -172,6 +180,10 @@ class Capture(Protocol):
 
     async def retained(self, deadline: float) -> Retained:
         """What the source keeps for this capture."""
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """Waits so long, or less where a source that tells by itself has news: then it is worth asking again."""
         ...
 
     async def close(self) -> None: ...

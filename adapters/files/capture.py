@@ -6,6 +6,7 @@ compared, and only what differs is decoded; else the change can't be told from h
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -103,6 +104,10 @@ class FileCapture:
     async def retained(self, deadline: float) -> Retained:
         """Nothing that grows."""
         return Retained()
+
+    async def pause(self, seconds: float) -> None:
+        """Files tell nothing by themselves."""
+        await asyncio.sleep(seconds)
 
     async def close(self) -> None:
         """Lets the generation go."""

@@ -54,6 +54,7 @@ _UPGRADES = (
         "ALTER TABLE captures ADD COLUMN compared REAL NOT NULL DEFAULT 0",
         "ALTER TABLE captures ADD COLUMN differed INTEGER NOT NULL DEFAULT 0",
     ),
+    ("CREATE TABLE own (id TEXT NOT NULL) STRICT", "INSERT INTO own VALUES (lower(hex(randomblob(4))))"),
 )
 _STANDING = (
     "SELECT number, name, digest, phase, position, cursor, load, loaded, truncates, rows, current, note, alarm, "
@@ -102,6 +103,10 @@ class EventsFile:
             raise StoreError(f"the log of changes can't be written: {error}") from error
 
     # ── how far captures are ─────────────────────────────────────────────────────────────────────────────────
+
+    def own_id(self) -> str:
+        """By which sources tell this host's gateway from others: 8 hexadecimal digits."""
+        return str(self._asked("SELECT id FROM own")[0][0])
 
     def standing(self, name: str) -> Standing | None:
         """How far a capture is; None: there is none of that name."""

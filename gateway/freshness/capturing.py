@@ -6,6 +6,7 @@ until all changes are stored that were committed before the page was read: so a 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Sequence
@@ -15,7 +16,7 @@ from typing import TypeVar
 
 import orjson
 
-from adapters.changes import Capture, Page, PositionLost
+from adapters.changes import Batch, Capture, Page, PositionLost
 from adapters.contract import Json
 from gateway.events.loads import LoadedFile, keyed
 from gateway.events.log import EventLog
@@ -29,9 +30,9 @@ logger = logging.getLogger("figway")
 PATIENCE = 300.0
 """Seconds that one question to the source may take."""
 BATCH, PAGE = 2_000, 2_000
-_RELEASE_EVERY = 10
 _SAY = 1.0
 """Seconds between two notes that nothing has changed."""
+_SOON = 0.005
 _FEW = 10
 
 
@@ -68,9 +69,11 @@ class Capturing:
         self.name, self._capture, self._log, self._digest = name, capture, log, digest
         self._most_deletes, self._indexes = most_deletes, indexes
         self._standing: Standing | None = None
-        self._unreleased = 0
+        self._known = ""
+        """The position that is on the disk."""
         self._said = 0.0
         self.comparing = Comparing(name, capture, log, most_deletes)
+        self._settled = True
         self._until: float | None = None
         self._as_of: float | None = None
         self.current = 0.0
@@ -90,7 +93,8 @@ class Capturing:
                 return True
             if await self._follow(standing):
                 return True
-            await self.comparing.step(self._standing or standing)
+            if self._settled:
+                await self.comparing.step(self._standing or standing)
             return False
         except PositionLost as lost:
             logger.info("%s is loaded anew: %s", self.name, lost.message)
@@ -114,7 +118,7 @@ class Capturing:
     async def _enrolled(self) -> Standing:
         found = await self._log.write(LoadedFile.enrol, self.name, self._digest)
         await self._log.write(LoadedFile.indexed, self.name, self._indexes)
-        self._standing, self.current = found, found.current
+        self._standing, self.current, self._known = found, found.current, found.position
         self.comparing.resume(found)
         if found.position and found.phase is not Phase.NEW:
             # A process that died may have stored what it couldn't release any more.
@@ -123,7 +127,7 @@ class Capturing:
 
     async def _begin(self) -> None:
         position = await self._asked(self._capture.begin(_deadline()))
-        self._standing = await self._log.write(LoadedFile.begin, self.name, position)
+        self._standing, self._known = await self._log.write(LoadedFile.begin, self.name, position), position
         self.measured.loads += 1
 
     # ── changes ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -131,28 +135,34 @@ class Capturing:
     async def _follow(self, standing: Standing) -> bool:
         asked = time.time()
         batch = await self._asked(self._capture.changes(standing.position, BATCH, _deadline()))
-        self._until, self._as_of = batch.until, batch.as_of
+        self._until, self._as_of, self._settled = batch.until, batch.as_of, batch.settled
         current = None if batch.more else asked if batch.until is None else batch.until
         if standing.phase is Phase.LOADING:
             current = None  # changes are known up to then, and rows aren't
-        if batch.changes or batch.position != standing.position:
-            await self._log.write(LoadedFile.write, self.name, batch, current)
+        if batch.changes or standing.phase is Phase.LOADING or asked - self._said > _SAY:
+            await self._stored(standing, batch, current, asked)
+        elif batch.position != standing.position:  # what others did: it is read again, should this process die
             self._standing = standing._replace(position=batch.position)
-            self._measure(batch.changes[-1].at.timestamp() if batch.changes and batch.changes[-1].at else None)
-            self.measured.changes += len(batch.changes)
-            self._unreleased += 1
-        elif current is not None and asked - self._said > _SAY:
-            self._said = asked
-            await self._log.write(LoadedFile.current, self.name, current, batch.as_of)
         if current is not None:
             self.current = current
-        if self._unreleased and (not batch.more or self._unreleased >= _RELEASE_EVERY):
-            await self._released(batch.position)
         return batch.more
+
+    async def _stored(self, standing: Standing, batch: Batch, current: float | None, asked: float) -> None:
+        """Stores what a batch tells; only then may the source forget it."""
+        if batch.changes or batch.position != self._known:
+            await self._log.write(LoadedFile.write, self.name, batch, current)
+            self._standing, self._known = standing._replace(position=batch.position), batch.position
+            self._measure(batch.changes[-1].at.timestamp() if batch.changes and batch.changes[-1].at else None)
+            self.measured.changes += len(batch.changes)
+            await self._released(batch.position)
+        elif current is not None and asked - self._said > _SAY:
+            await self._log.write(LoadedFile.current, self.name, current, batch.as_of)
+        else:
+            return
+        self._said = asked
 
     async def _released(self, position: str) -> None:
         await self._asked(self._capture.release(position, _deadline()))
-        self._unreleased = 0
 
     def _measure(self, committed: float | None) -> None:
         if committed is not None:
@@ -174,8 +184,8 @@ class Capturing:
 
     async def _catch_up(self) -> None:
         """Stores changes until all is stored that was committed before this was called."""
-        while self._standing is not None and await self._follow(self._standing):
-            pass
+        while self._standing and (await self._follow(self._standing) or not self._settled):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0 if self._settled else _SOON)
 
     async def _end_load(self) -> None:
         """Deletes what the load didn't find; raises `Refused` where that is too much to be believed."""

@@ -7,6 +7,7 @@ committed late. What it misses, deletes among it, the comparison of everything f
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Mapping
@@ -104,6 +105,10 @@ class Polled:
     async def retained(self, deadline: float) -> Retained:
         """Nothing."""
         return Retained()
+
+    async def pause(self, seconds: float) -> None:
+        """It tells nothing by itself."""
+        await asyncio.sleep(seconds)
 
     async def close(self) -> None:
         """Nothing is open."""

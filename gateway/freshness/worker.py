@@ -1,8 +1,8 @@
 """The elected worker of a host's captures: follows each one that the served snapshot asks for.
 
-A source is asked again after a pause that is a multiple of what it took to answer, so that a capture that finds
-nothing costs the source at most a fifth of one connection's time. What can't be read or stored is tried again, ever
-more slowly.
+A source is asked again after a pause that is a multiple of what it takes to answer, so that a capture that finds
+nothing costs the source at most a fifth of one connection's time; one that finds something, a half. What can't be read
+or stored is tried again, ever more slowly.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,10 +36,13 @@ LOCK = "capture.leader"
 """The lock in the state folder that the worker holds."""
 _LEAD_POLL, _SNAPSHOT_POLL = 1.0, 0.5
 _SHARE = 4
-"""A pause is at least this multiple of what the source worked."""
+"""Where nothing is found, the pauses are this multiple of what the source worked."""
+_CREDIT = 0.3
+"""Seconds of work that may come before its pauses, so that one slow answer doesn't hold up what comes next."""
 _LEAST, _POLLED_LEAST, _LONGEST = 0.02, 1.0, 30.0
 _WANTED, _RETAINED = 1.0, 10.0
-_REFUSED = 2.0
+_REFUSED, _SILENCE = 2.0, 10.0
+_SILENT = "the source doesn't answer, neither with changes nor that there are none"
 
 
 class Served(Protocol):
@@ -117,12 +120,27 @@ class Follower:
                 self.followed.clear()
 
     async def _keep(self, name: str, model: CaptureModel, adapter: Adapter, indexes: Sequence[str]) -> None:
-        async with opened(adapter, model, name) as capture:
+        gateway = await self._log.write(LoadedFile.own_id)
+        async with opened(adapter, model, name, gateway) as capture:
             digest, share = model.digest(model.form(adapter, name.partition(".")[2])), model.most_deletes / 100
             capturing = Capturing(name, capture, self._log, digest, share, indexes)
             followed = self.followed[name] = Followed(capture.guarantee, model.keeps, capturing)
             least = _POLLED_LEAST if model.method in ("watermark", "diff") else _LEAST
             await _Following(name, capture, followed, self._log, least).go_on()
+
+
+class _Budget:
+    """What a source may work though it has nothing new: a share of the time, and some of it ahead."""
+
+    def __init__(self) -> None:
+        self._left, self._at = _CREDIT, time.monotonic()
+
+    def spent(self, took: float) -> float:
+        """How long to wait after so much work."""
+        now = time.monotonic()
+        self._left = min(_CREDIT, self._left + (now - self._at - took) / _SHARE) - took
+        self._at = now
+        return max(0.0, -self._left * _SHARE)
 
 
 class _Following:
@@ -133,15 +151,31 @@ class _Following:
         self._looked = self._measured = 0.0
         self._alarm: str | None = None
         self._failures = 0
+        self._budget = _Budget()
 
     async def go_on(self) -> None:
         """Until it's cancelled."""
-        while True:  # noqa: ASYNC110 - what it waits for is a pause
-            await asyncio.sleep(await self._step())
+        while True:
+            pause = await self._answered()
+            await (asyncio.sleep if self._followed.problem else self._capture.pause)(pause)
+
+    async def _answered(self) -> float:
+        """Reads on; says so where nothing is heard for long. The replica's age grows meanwhile, as it does without."""
+        step = asyncio.create_task(self._step())
+        try:
+            done, _ = await asyncio.wait({step}, timeout=_SILENCE)
+            if not done and not self._followed.capturing.loading:
+                self._say(_SILENT)
+                await self._noted(_SILENT)
+            return await step
+        finally:
+            step.cancel()
+            await asyncio.gather(step, return_exceptions=True)
 
     async def _step(self) -> float:
         """Reads on; how long to wait then."""
-        busy = self._followed.capturing.measured.busy
+        measured = self._followed.capturing.measured
+        busy, changes = measured.busy, measured.changes
         try:
             await self._look_around()
             more = await self._followed.capturing.step()
@@ -153,10 +187,12 @@ class _Following:
             return await self._failed(error)
         self._failures = 0
         self._say("")
-        took = self._followed.capturing.measured.busy - busy
+        took = measured.busy - busy
         if self._followed.capturing.loading:
             return took / 2
-        return 0.0 if more else min(_LONGEST, max(self._least, _SHARE * took))
+        if more:
+            return 0.0
+        return min(_LONGEST, max(self._least, took if measured.changes > changes else self._budget.spent(took)))
 
     async def _failed(self, error: AdapterError | StoreError) -> float:
         detail = f" ({error.detail})" if isinstance(error, AdapterError) and error.detail else ""
@@ -228,19 +264,19 @@ def _filtered(route: Route, binding: Binding, found: Materialized) -> list[str]:
     return [binding.fields.get(each, each) for each in names]
 
 
-def capture_of(adapter: Adapter, model: CaptureModel, name: str) -> Capture:
-    """What captures; `name` is `UPSTREAM.CAPTURE`. Raises `ConfigError`."""
+def capture_of(adapter: Adapter, model: CaptureModel, name: str, gateway: str = "") -> Capture:
+    """What captures, for the `gateway` of that id; `name` is `UPSTREAM.CAPTURE`. Raises `ConfigError`."""
     own = name.partition(".")[2]
     if model.operation is not None or model.method == "watermark":
         return polled(adapter, model, own)
     assert isinstance(adapter, SupportsChanges)
-    return adapter.capture(model.asked(adapter.name, own))
+    return adapter.capture(replace(model.asked(adapter.name, own), gateway=gateway))
 
 
 @asynccontextmanager
-async def opened(adapter: Adapter, model: CaptureModel, name: str) -> AsyncIterator[Capture]:
+async def opened(adapter: Adapter, model: CaptureModel, name: str, gateway: str = "") -> AsyncIterator[Capture]:
     """What captures, closed in the end."""
-    capture = capture_of(adapter, model, name)
+    capture = capture_of(adapter, model, name, gateway)
     try:
         yield capture
     finally:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from adapters.changes import Asked, Page, Retained
+from adapters.changes import Asked, Page, Retained, Taken
 from adapters.contract import Context, Json, Result
 from adapters.errors import ConfigError, ConfigProblem
 from adapters.odbc.session import Session
@@ -95,6 +97,10 @@ class TableCapture:
         """Nothing that grows."""
         return Retained()
 
+    async def pause(self, seconds: float) -> None:
+        """It tells nothing by itself."""
+        await asyncio.sleep(seconds)
+
     async def close(self) -> None:
         """Nothing is open."""
 
@@ -103,6 +109,19 @@ def own_name(asked: Asked) -> str:
     """Small letters, digits and `_`, at most 60."""
     text = f"{asked.owner}_{asked.name}".lower()
     return "".join(each if each.isascii() and each.isalnum() else "_" for each in text)[:60]
+
+
+def short(name: str) -> str:
+    """A name that leaves room for what is put behind it."""
+    return name if len(name) <= 50 else f"{name[:41]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def taken(asked: Asked, by: str) -> Taken:
+    """Another gateway has it."""
+    return Taken(
+        f"another gateway ({by}) captures {asked.name}, and two would take each other's changes away: give one of them "
+        "another name, or, where that gateway is gone, run 'figway changes remove' and 'figway changes install' here"
+    )
 
 
 def unfit(sentence: str) -> ConfigError:

@@ -55,6 +55,7 @@ class Binlog(TableCapture):
         self._unread: deque[Item] = deque()
         self._at = ""
         self._place: Place = ("", 0)
+        self._news = asyncio.Event()
 
     async def begin(self, deadline: float) -> str:
         """Where the log ends now; raises `NotInstalled` where it isn't written as it must be."""
@@ -65,6 +66,7 @@ class Binlog(TableCapture):
 
     async def changes(self, after: str, limit: int, deadline: float) -> Batch:
         """What the thread has read."""
+        self._news.clear()
         head = await self._head(deadline)
         if self._stream is None or self._at != after:
             await self._restart(after, deadline)
@@ -155,8 +157,14 @@ class Binlog(TableCapture):
             self._place = (file, int(position))
         except ValueError:
             raise PositionLost("what is stored isn't a position in this log") from None
-        dsn, schema = self._base.asking.dsn, self._schema
-        self._stream = await asyncio.to_thread(Stream, dsn, schema, self._named, self._place, spelt)
+        dsn, schema, loop = self._base.asking.dsn, self._schema, asyncio.get_running_loop()
+
+        def news() -> None:
+            if not self._news.is_set():
+                with contextlib.suppress(RuntimeError):  # the loop has ended
+                    loop.call_soon_threadsafe(self._news.set)
+
+        self._stream = await asyncio.to_thread(Stream, dsn, schema, self._named, self._place, spelt, news)
 
     async def _checked(self, deadline: float) -> None:
         """Learns in which database the table is; raises `NotInstalled` where its log doesn't say all."""
@@ -183,6 +191,12 @@ class Binlog(TableCapture):
 
     async def release(self, position: str, deadline: float) -> None:
         """The log is the database's to keep; it throws it away by its own rules."""
+
+    async def pause(self, seconds: float) -> None:
+        """Until the database sends a change, which it does by itself."""
+        if not self._unread:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), seconds)
 
     async def close(self) -> None:
         """Ends the thread."""

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from adapters.changes import Change, What
 from adapters.contract import Json
@@ -32,13 +32,47 @@ if TYPE_CHECKING:
 _TYPED = "SELECT format_type(CAST(CAST(? AS bigint) AS oid), CAST(? AS int))"
 
 
+_PAGE, _HEADS = 8_192, (24, 40)
+"""PostgreSQL's log is written in pages, and these are the lengths of their headers."""
+
+
+class Seen(NamedTuple):
+    """Where the log stood before a peek at it, which reads at least what is `flushed`."""
+
+    asked: float
+    """When that was asked for, in seconds since 1970."""
+    kept: int
+    """Bytes of the log that a peek has to read."""
+    flushed: int
+    inserted: int
+
+
+class Proof:
+    """Up to when all is told. What is committed without waiting for the disk is there before a peek can tell it."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._owed: tuple[float, int] | None = None
+
+    def told(self, seen: Seen) -> tuple[float, bool]:
+        """A peek was read to its end: up to when all is told (0: it isn't known yet), and whether that is all there
+        was when it was asked for."""
+        into = seen.inserted % _PAGE
+        inserted = seen.inserted - into if into in _HEADS else seen.inserted
+        if seen.flushed >= inserted:
+            self._until, self._owed = seen.asked, None
+        elif self._owed is None:
+            self._owed = (seen.asked, inserted)
+        elif seen.flushed >= self._owed[1]:
+            self._until, self._owed = self._owed[0], (seen.asked, inserted)
+        return self._until, self._owed is None
+
+
 class Decoding:
     """One peek. `place` goes along with what `changes` has answered."""
 
-    def __init__(
-        self, place: Place, session: Session, table: TableSql, limit: int, flushed: int, inserted: int
-    ) -> None:
-        self.place, self.limit, self.flushed, self.inserted = place, limit, flushed, inserted
+    def __init__(self, place: Place, session: Session, table: TableSql, limit: int, end: Seen) -> None:
+        self.place, self.limit, self.end = place, limit, end
         self.since = time.monotonic()
         self.seen = 0
         """Messages so far."""

@@ -8,6 +8,7 @@ order. A position names the numbers that are stored, and are to be deleted.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from adapters.changes import Batch, Change, Guarantee, NotInstalled, PositionLos
 from adapters.contract import Json
 from adapters.errors import BadReply
 from adapters.odbc.capture import outbox_ddl
-from adapters.odbc.capture.base import Base, TableCapture
+from adapters.odbc.capture.base import Base, TableCapture, taken
 from adapters.odbc.failures import DatabaseError, Failure
 from adapters.odbc.session import Session
 from adapters.odbc.values import ColumnType, decode
@@ -49,6 +50,10 @@ class Outbox(TableCapture):
         self._singly = self._table.dialect.name == "mariadb"
         which = "= ?" if self._singly else "BETWEEN ? AND ?"
         self._delete = f"DELETE FROM {self._place} WHERE seq {which}"  # noqa: S608 - quoted names
+        owner = outbox_ddl.owner(self._table, base.named)
+        self._owner = f"SELECT id FROM {owner} WHERE n = 1"  # noqa: S608 - quoted names
+        self._claim = f"INSERT INTO {owner} (n, id) VALUES (1, ?)"  # noqa: S608 - quoted names
+        self._claimed = False
         self._emptied = ""
 
     def script(self) -> Sequence[str]:
@@ -66,11 +71,32 @@ class Outbox(TableCapture):
     async def begin(self, deadline: float) -> str:
         """What is in the outbox already is told, too: it may come from transactions that are still open."""
         await self._base.run(lambda session: self._rows(session, 1), deadline, write=False)
+        await self._own(deadline)
         return _position([], "")
+
+    async def _own(self, deadline: float) -> None:
+        """The outbox is this gateway's from here on; raises `Taken`."""
+        job = self._owned
+        await self._base.run(lambda session: session.transaction(job), deadline, write=True)
+        self._claimed = True
+
+    def _owned(self, session: Session) -> None:
+        gateway = self._base.asked.gateway
+        if not gateway:
+            return
+        with self._installed():
+            found = session.one(self._owner, ())
+        if found is None:
+            session.execute(self._claim, (gateway,))
+        elif found[0] != gateway:
+            self._claimed = False
+            raise taken(self._base.asked, found[0])
 
     async def changes(self, after: str, limit: int, deadline: float) -> Batch:
         """What is in the outbox, once what was stored of it is deleted."""
         stored, shape = _read(after)
+        if not self._claimed:
+            await self._own(deadline)
         if stored and self._emptied != after:
             await self.release(after, deadline)
         rows = await self._base.run(lambda session: self._rows(session, limit), deadline, write=False)
@@ -89,6 +115,7 @@ class Outbox(TableCapture):
             return
 
         def job(session: Session) -> None:
+            self._owned(session)
             for first, last in ranges:
                 if self._singly:
                     for number in range(first, last + 1):
@@ -100,8 +127,14 @@ class Outbox(TableCapture):
         self._emptied = position
 
     def _rows(self, session: Session, limit: int) -> list[Any]:
-        try:
+        with self._installed():
             return session.rows(self._select, (limit,), limit)
+
+    @contextmanager
+    def _installed(self) -> Iterator[None]:
+        """Raises `NotInstalled` for a table that isn't there."""
+        try:
+            yield
         except DatabaseError as error:
             if error.failure is Failure.ABSENT or "no such table" in error.detail:
                 raise NotInstalled(f"there is no outbox for {self._base.asked.name}") from error

@@ -36,6 +36,15 @@ def place(table: TableSql, name: str) -> str:
     return f"{table.quoted(schema)}.{own}" if schema else own
 
 
+def owner(table: TableSql, name: str) -> str:
+    """The quoted name of the table that says which gateway reads the outbox."""
+    return place(table, f"{name}_o")
+
+
+def _owner(table: TableSql, name: str) -> str:
+    return f"CREATE TABLE IF NOT EXISTS {owner(table, name)} (n int PRIMARY KEY, id varchar(40) NOT NULL)"
+
+
 def _columns(table: TableSql) -> str:
     return "'" + "\n".join(each.name.replace("'", "''") for each in table.table.columns) + "'"
 
@@ -66,6 +75,7 @@ def _postgresql(table: TableSql, name: str) -> Sequence[str]:
         f"CREATE TABLE IF NOT EXISTS {own} (seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
         "at timestamptz NOT NULL DEFAULT clock_timestamp(), op text NOT NULL, columns text NOT NULL, "
         "old json, new json)",
+        _owner(table, name),
         f"CREATE OR REPLACE FUNCTION {own}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER {spelling} "
         f"AS $figway$ BEGIN {body} END $figway$",
         f"DROP TRIGGER IF EXISTS {table.quoted(name)} ON {source}",
@@ -94,6 +104,7 @@ def _no_postgresql(table: TableSql, name: str) -> Sequence[str]:
         *(f"DROP TRIGGER IF EXISTS {table.quoted(each)} ON {source}" for each in triggers),
         f"DROP FUNCTION IF EXISTS {own}()",
         f"DROP TABLE IF EXISTS {own}",
+        f"DROP TABLE IF EXISTS {owner(table, name)}",
     )
 
 
@@ -116,13 +127,14 @@ def _mariadb(table: TableSql, name: str) -> Sequence[str]:
         f"CREATE TABLE IF NOT EXISTS {own} (seq BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, "
         "at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), op CHAR(1) NOT NULL, columns LONGTEXT NOT NULL, "
         "old LONGTEXT, new LONGTEXT) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
+        f"{_owner(table, name)} ENGINE=InnoDB",
         *_triggers(table, name, text, "JSON_ARRAY", "CREATE OR REPLACE TRIGGER", at="CURRENT_TIMESTAMP(6)"),
     )
 
 
 def _no_mariadb(table: TableSql, name: str) -> Sequence[str]:
     triggers = (f"DROP TRIGGER IF EXISTS {table.quoted(name + end)}" for end in ("_i", "_u", "_d"))
-    return (*triggers, f"DROP TABLE IF EXISTS {place(table, name)}")
+    return (*triggers, *(f"DROP TABLE IF EXISTS {each}" for each in (place(table, name), owner(table, name))))
 
 
 # ── SQLite ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -141,6 +153,7 @@ def _sqlite(table: TableSql, name: str) -> Sequence[str]:
     return (
         f"CREATE TABLE IF NOT EXISTS {own} (seq INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, op TEXT NOT NULL, "
         "columns TEXT NOT NULL, old TEXT, new TEXT)",
+        _owner(table, name),
         *drops,
         *_triggers(table, name, text, "json_array", "CREATE TRIGGER", at="strftime('%Y-%m-%d %H:%M:%f', 'now')"),
     )

@@ -57,9 +57,18 @@ Item: TypeAlias = Told | Passed | Failed
 class Stream:
     """The log from a place on, which must be between two transactions."""
 
-    def __init__(self, dsn: str, schema: str, table: str, place: Place, spell: Callable[[Any], Any]) -> None:
-        """`spell` makes of a value what the column's type can read. Raises `Unavailable` where the package isn't
-        there."""
+    def __init__(
+        self,
+        dsn: str,
+        schema: str,
+        table: str,
+        place: Place,
+        spell: Callable[[Any], Any],
+        news: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`spell` makes of a value what the column's type can read; `news` is called by the thread for each change.
+        Raises `Unavailable` where the package isn't there."""
+        self._news = news
         self.queue: queue.Queue[Item] = queue.Queue(_ROOM)
         self._schema, self._table, self._spell = schema, table, spell
         self._start, self._number = place, 0
@@ -96,6 +105,8 @@ class Stream:
         while not self._over.is_set():
             with contextlib.suppress(queue.Full):
                 self.queue.put(item, timeout=_QUIET)
+                if not isinstance(item, Passed):
+                    self._news()
                 return
 
     def _event(self, event: Any) -> None:
@@ -209,7 +220,7 @@ def settings(dsn: str) -> dict[str, Any]:
         "password": given.get("pwd", given.get("password", "")),
         "charset": "utf8mb4",
         "connect_timeout": 10,
-        "read_timeout": 60,
+        "read_timeout": 20,  # the server says twice a second that it is there
     }
     if "socket" in given:
         made["unix_socket"] = given["socket"]

@@ -9,33 +9,49 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 from adapters import registry
-from adapters.changes import Asked
+from adapters.changes import Asked, Capture
 from adapters.contract import Workspace
-from adapters.errors import Retry
+from adapters.errors import Retry, Unavailable, UnknownOutcome
 from adapters.secret import Reference
 from gateway.events.log import EventLog
 from gateway.freshness.capturing import Capturing
 
 
+def captured(dsn: str, tables: bytes, method: str, cache: Path) -> tuple[Any, Capture]:
+    """The adapter, and what captures."""
+    if method == "diff":
+        kind = registry.kind("files")
+        columns = {"id": "integer", "n": "integer", "note": "text"}
+        hist = {"match": "hist.csv", "format": "csv", "key": "id", "options": {"columns": columns}}
+        adapter: Any = kind.build("erp", kind.config(root=dsn, datasets={"hist": hist}), Workspace({}, cache))
+    else:
+        kind = registry.kind("odbc")
+        files = {"openapi/sources/erp/tables.yaml": tables}
+        adapter = kind.build(
+            "erp", kind.config(dsn=Reference(dsn, "env:DSN"), read_only=False), Workspace(files, cache)
+        )
+    return adapter, adapter.capture(Asked("hist", "hist", method, "test_kill", "0a1b2c3d"))
+
+
 async def main(dsn: str, tables: bytes, method: str, log_path: str, cache: str, until: str, digest: str = "d") -> None:
-    kind = registry.kind("odbc")
-    files = {"openapi/sources/erp/tables.yaml": tables}
-    config = kind.config(dsn=Reference(dsn, "env:DSN"), read_only=False)
-    adapter = kind.build("erp", config, Workspace(files, Path(cache)))
-    capture = adapter.capture(Asked("hist", "hist", method, "test_kill"))
+    adapter, capture = captured(dsn, tables, method, Path(cache))
     log = EventLog(Path(log_path))
     capturing = Capturing("erp.hist", capture, log, digest, most_deletes=1.0)
+    over = 0.0
     while True:
-        over = os.path.exists(until)  # noqa: ASYNC240 - nothing else runs here
+        over = over or (time.monotonic() if os.path.exists(until) else 0.0)  # noqa: ASYNC240 - nothing else runs here
+        looked = time.monotonic() - over > (1.1 if method == "diff" else 0.0)  # a folder isn't looked at every time
         try:
             more = await capturing.step()
-        except Retry:  # the database is busy: as the gateway's worker does
+        except (Retry, Unavailable, UnknownOutcome):  # as the gateway's worker does
             await asyncio.sleep(0.05)
             continue
-        if over and not more and not capturing.loading:
+        if over and looked and not more and not capturing.loading:
             break
         await asyncio.sleep(0 if more else 0.01)
     await capture.close()

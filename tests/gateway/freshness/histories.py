@@ -43,6 +43,11 @@ class Source:
         """What changes it."""
         return Writer(self, seed)
 
+    def rows(self) -> dict[int, tuple[Any, Any]]:
+        """What is in the table."""
+        with closing(self.connection()) as connection:
+            return {row[0]: (row[1], row[2]) for row in connection.execute("SELECT id, n, note FROM hist").fetchall()}
+
     def run(self, text: str) -> None:
         with closing(self.connection()) as connection:
             for each in text.split(";"):
@@ -68,7 +73,7 @@ class Source:
         return adapter
 
     def capture(self, adapter: Any) -> Any:
-        return adapter.capture(Asked("hist", "hist", self.method, "test_kill"))
+        return adapter.capture(Asked("hist", "hist", self.method, "test_kill", "0a1b2c3d"))
 
     async def prepared(self) -> None:
         adapter = self.adapter()
@@ -149,3 +154,65 @@ class Writer:
                 connection.execute("UPDATE hist SET id = ?, n = ? WHERE id = ?", (other, self.count, key))
         else:
             connection.execute("UPDATE hist SET n = ? WHERE id = ?", (self.count, key))
+
+
+@dataclass
+class Drop:
+    """A folder with a file that is delivered anew again and again."""
+
+    folder: Path
+    size: int
+    kind: str = "files"
+    method: str = "diff"
+    tables: str = ""
+
+    def __post_init__(self) -> None:
+        self.dsn = str(self.folder / "drop")
+        Path(self.dsn).mkdir()
+        self._rows = dict.fromkeys(range(10 * self.size), (0, "new"))
+        self.deliver()
+
+    def writer(self, seed: int) -> Deliveries:
+        """What delivers it."""
+        return Deliveries(self, random.Random(seed))
+
+    def rows(self) -> dict[int, tuple[Any, Any]]:
+        """What was delivered last."""
+        return self._rows
+
+    def deliver(self) -> None:
+        """Puts the rows there, in one step."""
+        lines = (f"{key},{n},{note}\n" for key, (n, note) in self._rows.items())
+        aside = self.folder / "aside"
+        aside.write_text("id,n,note\n" + "".join(lines))
+        aside.replace(Path(self.dsn) / "hist.csv")
+
+
+@dataclass
+class Deliveries:
+    """Random changes of some rows, and a delivery."""
+
+    drop: Drop
+    random: random.Random
+    count: int = 0
+
+    def some(self) -> None:
+        """One delivery; a look at the folder comes twice a second."""
+        rows, rng, size = self.drop.rows(), self.random, self.drop.size
+        for _ in range(rng.randrange(size // 2, size + size // 2)):
+            self.count += 1
+            key, roll = rng.randrange(12 * size), rng.random()
+            if key not in rows or roll < 0.6:
+                rows[key] = (self.count, "x" * rng.randrange(1, 60))
+            elif roll < 0.8:
+                del rows[key]
+            else:
+                rows.setdefault(rng.randrange(12 * size), rows.pop(key))
+        self.drop.deliver()
+        time.sleep(0.3)
+
+    def end_late(self) -> None:
+        """A delivery is there at once."""
+
+    def close(self) -> None:
+        """Nothing is open."""

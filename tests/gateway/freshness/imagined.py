@@ -96,4 +96,6 @@ class Imagined:
     async def retained(self, deadline: float) -> Retained:
         return Retained()
 
+    async def pause(self, seconds: float) -> None: ...
+
     async def close(self) -> None: ...

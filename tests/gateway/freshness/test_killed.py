@@ -1,55 +1,26 @@
-"""Live databases that change while the process that captures is killed, again and again.
+"""Live databases, and files, that change while the process that captures is killed, again and again.
 
 In the end the replica is the table, row by row; every event of a key begins where the one before ended, so that none is
-missing, doubled or out of order; and how long changes took is printed.
+missing, doubled or out of order.
 """
 
 from __future__ import annotations
 
-import asyncio
+import itertools
 import random
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from gateway.events.loads import LoadedFile
-from gateway.events.log import EventLog
-from gateway.events.model import LOADED, key_text
-from gateway.freshness.capturing import Capturing
+from gateway.events.model import LOADED
 
 _NAME = "erp.hist"
-_WAYS = [
-    ("postgres", "slot"),
-    ("postgres", "outbox"),
-    ("mariadb", "binlog"),
-    ("mariadb", "outbox"),
-    ("sqlite", "outbox"),
-]
-
-
-@pytest.fixture(params=_WAYS, ids=[" ".join(each) for each in _WAYS])
-def source(request: pytest.FixtureRequest, tmp_path: Path, servers: ModuleType, histories: ModuleType) -> Iterator[Any]:
-    kind, method = request.param
-    if kind == "sqlite":
-        with closing(sqlite3.connect(tmp_path / "base.db")) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-        dsn = servers.sqlite_dsn(tmp_path / "base.db")
-    else:
-        dsn = request.getfixturevalue(kind).dsn
-    found = histories.Source(kind, method, dsn, tmp_path)
-    found.run(histories.CREATE)
-    asyncio.run(found.prepared())
-    yield found
-    asyncio.run(found.cleared())
-    found.run("DROP TABLE hist")
+_FOUR = [("postgres", "slot"), ("mariadb", "binlog"), ("sqlite", "outbox"), ("files", "diff")]
 
 
 def _start(source: Any, log: Path, until: Path, peak: Path | None = None) -> subprocess.Popen[bytes]:
@@ -72,9 +43,11 @@ def _start(source: Any, log: Path, until: Path, peak: Path | None = None) -> sub
 
 def _begun(writer: Any, log: Path) -> None:
     """Waits until the table is followed."""
-    while True:
+    for count in itertools.count():
         writer.some()
         time.sleep(0.1)
+        if count % 5 == 0:
+            writer.end_late()  # PostgreSQL makes no slot before all who write have ended
         if log.exists():
             file = LoadedFile(log)
             events = file.read(0, 1000)
@@ -115,15 +88,13 @@ def _suffer(source: Any, log: Path, changes: int, kills: int, seed: int) -> tupl
 
 def _judge(source: Any, log: Path, schemas: int) -> int:
     """Holds the replica against the table, and every key's events against each other; how many events there are."""
-    with closing(source.connection()) as connection:
-        rows = {row[0]: (row[1], row[2]) for row in connection.execute("SELECT id, n, note FROM hist").fetchall()}
     file = LoadedFile(log)
     try:
         replica = {row.row["id"]: (row.row["n"], row.row["note"]) for row in file.rows(_NAME, "", 10_000_000)}
         events = file.read(0, 10_000_000)
     finally:
         file.close()
-    assert replica == rows
+    assert replica == source.rows()
     assert len({each.id for each in events}) == len(events)
     last: dict[str, bytes | None] = {}
     loaded = next(each.sequence for each in events if each.what == LOADED)
@@ -141,42 +112,7 @@ def _judge(source: Any, log: Path, schemas: int) -> int:
     return len(events)
 
 
-async def _lags(source: Any, path: Path, count: int) -> list[float]:
-    """Seconds from a commit to its being stored, of single changes."""
-    adapter, log = source.adapter(), EventLog(path)
-    capture = source.capture(adapter)
-    capturing = Capturing(_NAME, capture, log, "d", most_deletes=1.0)
-    committed: dict[str, float] = {}
-
-    def write() -> None:
-        connection, rng = source.connection(), random.Random(1)
-        for number in range(count):
-            connection.execute("INSERT INTO hist (id, n) VALUES (?, 0)", (100_000 + number,))
-            connection.commit()
-            committed[key_text((100_000 + number,))] = time.time()
-            time.sleep(rng.random() * 0.06)
-        connection.close()
-
-    while await capturing.step() or capturing.loading:
-        pass
-    writing = asyncio.create_task(asyncio.to_thread(write))
-    while not writing.done() or await capturing.step():
-        before = capturing.measured.busy
-        await capturing.step()
-        await asyncio.sleep(max(0.02, 4 * (capturing.measured.busy - before)))
-    await capturing.step()
-    await capture.close()
-    await adapter.close()
-    first = (await log.span())[0]
-    stored = {each.key: each.captured for each in await log.read(first - 1, 10_000_000) if each.key in committed}
-    log.close()
-    assert stored.keys() == committed.keys()
-    return sorted(stored[key] - at for key, at in committed.items())
-
-
-@pytest.mark.parametrize(
-    "source", [_WAYS[0], _WAYS[2], _WAYS[4]], indirect=True, ids=[" ".join(_WAYS[each]) for each in (0, 2, 4)]
-)
+@pytest.mark.parametrize("source", _FOUR, indirect=True, ids=[" ".join(each) for each in _FOUR])
 def test_killed_again_and_again_nothing_is_lost(source: Any, capsys: Any) -> None:
     log = source.folder / "events.db"
     changes, kills = _suffer(source, log, 300, 1, seed=11)
@@ -192,12 +128,10 @@ def test_killed_fifty_times_in_a_hundred_thousand_changes(source: Any, capsys: A
     changes, kills = _suffer(source, log, 100_000, 50, seed=23)
     took = time.monotonic() - started
     events = _judge(source, log, int(source.method in ("slot", "binlog")))
-    lags = asyncio.run(_lags(source, log, 300))
-    median, most = lags[len(lags) // 2], lags[int(len(lags) * 0.99)]
     with capsys.disabled():
         print(
-            f"\n{source.kind} {source.method}: {changes} changes, {kills} kills, {events} events in {took:.0f} s "
-            f"(seed 23); lag p50 {median * 1000:.1f} ms, p99 {most * 1000:.1f} ms"
+            f"\n{source.kind} {source.method}: {changes} changes, {kills} kills, {events} events in "
+            f"{took:.0f} s (seed 23)"
         )
 
 

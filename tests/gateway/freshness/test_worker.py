@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import pytest
+
 from adapters.changes import Retained
 from adapters.errors import Unavailable
 from gateway.events.log import EventLog
+from gateway.freshness import worker
 from gateway.freshness.capturing import Capturing
 from gateway.freshness.documents import troubles
 from gateway.freshness.gauges import CaptureGauges
@@ -74,6 +78,21 @@ async def test_what_fails_is_said_and_tried_ever_more_slowly(tmp_path: Path, ima
         log.close()
 
 
+def test_a_source_that_has_nothing_new_works_a_fifth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(worker.time, "monotonic", lambda: clock[0])
+    budget, rng, worked = worker._Budget(), random.Random(4), 0.0
+    for _ in range(2_000):
+        took = rng.choice([0.002, 0.005, 0.03, 0.4])
+        clock[0] += took
+        worked += took
+        clock[0] += max(0.02, budget.spent(took))
+        assert worked <= 0.21 * (clock[0] - 100.0) + worker._CREDIT + 0.4
+    clock[0] += 10.0
+    assert budget.spent(0.25) == 0.0, "one slow answer doesn't hold up what comes next"
+    assert budget.spent(0.25) > 0.5
+
+
 async def test_what_is_measured_is_put_and_taken_back(tmp_path: Path, imagined: ModuleType) -> None:
     table = imagined.Table(1)
     log = EventLog(tmp_path / "events.db")
@@ -95,12 +114,12 @@ async def test_what_is_measured_is_put_and_taken_back(tmp_path: Path, imagined: 
         def add(self, family: Any, value: float, *labels: str) -> None:
             put[family.name] = put.get(family.name, 0) + value
 
-    worker = SimpleNamespace(followed={_NAME: following._followed})
-    gauges = CaptureGauges(worker)  # type: ignore[arg-type]
+    leading = SimpleNamespace(followed={_NAME: following._followed})
+    gauges = CaptureGauges(leading)  # type: ignore[arg-type]
     gauges(Meters())  # type: ignore[arg-type]
     assert put["figway_capture_changes_total"] == len(table.history)
     assert put["figway_capture_stalled"] == 0
     assert put["figway_capture_age_seconds"] >= 0
-    worker.followed = {}
+    leading.followed = {}
     gauges(Meters())  # type: ignore[arg-type]
     assert put["figway_capture_age_seconds"] == 0

@@ -126,6 +126,19 @@ async def test_late_commits_rollbacks_and_a_log_that_is_rotated(binlog: Any, mar
     assert (await drained(capture, position))[0] == []
 
 
+async def test_a_change_ends_the_pause(binlog: Any, mariadb: Any, drained: Any) -> None:
+    capture, _ = binlog
+    _, position = await drained(capture, await capture.begin(_soon()))
+    started = time.monotonic()
+    await capture.pause(0.2)
+    assert time.monotonic() - started >= 0.19, "nothing has changed"
+    mariadb.sql("INSERT INTO cap_log (region, id) VALUES ('n', 1);")
+    await capture.pause(30.0)
+    assert time.monotonic() - started < 10
+    found, _ = await drained(capture, position)
+    assert [each.key for each in found] == [("n", 1)]
+
+
 async def test_a_log_that_is_gone_and_one_that_says_too_little(binlog: Any, mariadb: Any, drained: Any) -> None:
     capture, _ = binlog
     with pytest.raises(PositionLost):

@@ -9,7 +9,7 @@ from typing import Any
 import pyodbc
 import pytest
 
-from adapters.changes import Asked, Batch, Change, NotInstalled, What
+from adapters.changes import Asked, Batch, Change, NotInstalled, Taken, What
 from adapters.odbc.capture.outbox import Outbox
 
 _TABLES = """
@@ -187,3 +187,28 @@ async def test_triggers_made_anew_for_a_new_column_are_an_event(outbox: Any, mak
     assert found[1].after["columns"]["extra"] == "integer"
     assert found[2].after["extra"] == 7
     assert "extra" not in found[0].after
+
+
+async def test_two_gateways_do_not_take_each_others_changes(outbox: Any) -> None:
+    _, adapter, database = outbox
+    first, second = (adapter.capture(Asked("rows", "cap_out", "outbox", "test_out", each * 8)) for each in "ab")
+    position = await first.begin(_soon())
+    with pytest.raises(Taken, match=r"another gateway .aaaaaaaa. captures rows"):
+        await second.begin(_soon())
+    database.run("INSERT INTO cap_out (region, id) VALUES ('n', 1);")
+    batch = await first.changes(position, 10, _soon())
+    for refused in (second.changes(position, 10, _soon()), second.release(batch.position, _soon())):
+        with pytest.raises(Taken):
+            await refused
+    again = adapter.capture(Asked("rows", "cap_out", "outbox", "test_out", "a" * 8))
+    found, position = await _all(again, position)
+    assert [each.key for each in found] == [("n", 1)], "it is still there"
+    await second.remove(_soon())
+    await second.install(_soon())
+    taken = await second.begin(_soon())
+    assert (await _all(second, taken))[0] == []
+    database.run("INSERT INTO cap_out (region, id) VALUES ('n', 2);")
+    batch = await second.changes(taken, 10, _soon())
+    with pytest.raises(Taken):
+        await again.release(batch.position, _soon())
+    assert len((await second.changes(taken, 10, _soon())).changes) == 1

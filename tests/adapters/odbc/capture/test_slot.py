@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from adapters.changes import Asked, Change, NotInstalled, PositionLost, What
+from adapters.changes import Asked, Change, NotInstalled, PositionLost, Taken, What
+from adapters.odbc.capture.decoding import Proof, Seen
 from adapters.odbc.capture.slot import Slot
 
 _TABLES = """
@@ -142,6 +143,37 @@ async def test_a_transaction_of_any_length_is_resumed_within(slot: Any, postgres
     assert len({each.id for each in seen}) == 9000
 
 
+async def test_many_short_transactions_are_read_on_though_the_slot_moves_seldom(
+    slot: Any, postgres: Any, drained: Any
+) -> None:
+    capture, _ = slot
+    position = await capture.begin(_soon())
+    postgres.sql("".join(f"INSERT INTO cap_slot (region, id) VALUES ('n', {each});" for each in range(300)))
+    seen: list[int] = []
+    for _ in range(60):
+        batch = await capture.changes(position, 50, _soon())
+        seen += [each.key[1] for each in batch.changes]
+        position = batch.position
+        await capture.release(position, _soon())
+        if not batch.more:
+            break
+    assert seen == list(range(300))
+    again = capture.__class__(capture._base)
+    try:
+        assert (await drained(again, position))[0] == []
+    finally:
+        await again.close()
+
+
+@pytest.mark.parametrize(("inserted", "told"), [(100, 7.0), (101, 5.0), (8192 + 24, 7.0)])
+def test_what_is_not_on_the_disk_yet_is_not_proven(inserted: int, told: float) -> None:
+    proof, flushed = Proof(), inserted if inserted == 100 else inserted // 8192 * 8192 or 100
+    assert proof.told(Seen(5.0, 0, 100, 100)) == (5.0, True)
+    assert proof.told(Seen(7.0, 0, flushed, inserted)) == (told, told == 7.0)
+    assert proof.told(Seen(8.0, 0, inserted, inserted + 50)) == (7.0, False)
+    assert proof.told(Seen(9.0, 0, inserted + 50, inserted + 50)) == (9.0, True)
+
+
 async def test_a_commit_that_comes_late_is_told_when_it_comes(
     slot: Any, postgres: Any, servers: Any, drained: Any
 ) -> None:
@@ -205,3 +237,29 @@ async def test_what_others_write_moves_the_slot_along(slot: Any, postgres: Any, 
     assert retained.size > 0
     postgres.sql("DROP TABLE cap_other;")
     json.dumps(capture.guarantee.document())
+
+
+async def test_two_gateways_do_not_take_each_others_changes(slot: Any, postgres: Any, drained: Any) -> None:
+    capture, adapter = slot
+    await capture.remove(_soon())
+    await capture.install(_soon())
+    first, second = (adapter.capture(Asked("rows", "cap_slot", "slot", "test_slot", each * 8)) for each in "ab")
+    try:
+        position = await first.begin(_soon())
+        with pytest.raises(Taken, match=r"another gateway .aaaaaaaa. captures rows"):
+            await second.begin(_soon())
+        postgres.sql("INSERT INTO cap_slot (region, id) VALUES ('n', 1);")
+        with pytest.raises(PositionLost):
+            await second.changes(position, 10, _soon())
+        assert [each.key for each in (await drained(first, position))[0]] == [("n", 1)]
+        position = await first.begin(_soon())  # its own slot it makes anew
+        await second.remove(_soon())
+        await second.install(_soon())
+        await second.begin(_soon())
+        with pytest.raises(PositionLost):
+            await first.changes(position, 10, _soon())
+        with pytest.raises(Taken, match="bbbbbbbb"):
+            await first.begin(_soon())
+    finally:
+        await first.close()
+        await second.close()
