@@ -64,8 +64,8 @@ def compose(
 
 def parts_as_of(times: Mapping[str, datetime]) -> bytes:
     """As of when each part of a reply is: a dictionary of strings (RFC 8941 §3.2), in RFC 3339, UTC."""
-    spelt = {name: spelt(at, "milliseconds") for name, at in times.items()}
-    return ", ".join(f'{name}="{at}"' for name, at in sorted(spelt.items())).encode()
+    told = {name: spelt(at, "milliseconds") for name, at in times.items()}
+    return ", ".join(f'{name}="{at}"' for name, at in sorted(told.items())).encode()
 
 
 def names_read(composite: Composite) -> frozenset[str]:
