@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from adapters.changes import Form
 from adapters.contract import Json
 from gateway.events.answers import Page, chosen, page, row_key, rows_in_time
 from gateway.events.bindable import Unanswerable
@@ -18,7 +17,7 @@ from gateway.events.file import EventsFile
 from gateway.events.model import Phase, Standing
 from gateway.routing.captures import Materialized
 from gateway.store.contract import StoreError
-from gateway.store.offload import Offload
+from gateway.store.in_turn import InTurn
 
 _LONGEST = 0.25
 """Seconds that a replica is looked through for one answer."""
@@ -36,18 +35,10 @@ class ReplicaFile(EventsFile):
 
     def answer(self, asked: Materialized, input: Mapping[str, Json]) -> Answer:
         """Raises `Unanswerable` or `StoreError`. How far the replica is was told before its rows were read."""
-        standing = self.standing(asked.capture)
-        if (
-            standing is None
-            or standing.phase is not Phase.LIVE
-            or not standing.current
-            or standing.digest != asked.digest
-        ):
-            # While a load goes on, changes are known up to now, and rows aren't.
-            raise Unanswerable("the replica isn't whole yet")
         if asked.verb == "get":
-            return Answer(standing, self._one(standing, asked.form, input))
+            return self._one(asked, input)
         wanted = page(asked.form, input)
+        standing = _whole(self.standing(asked.capture), asked)
         try:
             return Answer(standing, wanted.answer(self._rows(wanted, standing.number)))
         except sqlite3.Error as error:
@@ -60,14 +51,22 @@ class ReplicaFile(EventsFile):
         except sqlite3.OperationalError:  # the index isn't there yet, or can't be walked for what shows nothing
             return rows_in_time(self._db, wanted.sql(number, walked=False), wanted.clause.parameters, until)
 
-    def _one(self, standing: Standing, form: Form, input: Mapping[str, Json]) -> Json:
-        key = row_key(form, input)
-        found = self._asked("SELECT row FROM rows WHERE capture = ? AND key = ?", standing.number, key)
-        if found:
-            return chosen(form, orjson.loads(found[0][0]), input.get("fields") or ())
+    def _one(self, asked: Materialized, input: Mapping[str, Json]) -> Answer:
+        form = asked.form
+        standing, row = self.standing_and_row(asked.capture, row_key(form, input))
+        standing = _whole(standing, asked)
+        if row is not None:
+            return Answer(standing, chosen(form, orjson.loads(row), input.get("fields") or ()))
         if not form.misses:
             raise Unanswerable("the upstream alone knows that there is none")
-        return None
+        return Answer(standing, None)
+
+
+def _whole(standing: Standing | None, asked: Materialized) -> Standing:
+    """The standing of a replica that has all; while a load goes on, changes are known up to now, and rows aren't."""
+    if standing is None or standing.phase is not Phase.LIVE or not standing.current or standing.digest != asked.digest:
+        raise Unanswerable("the replica isn't whole yet")
+    return standing
 
 
 class Replicas:
@@ -77,7 +76,7 @@ class Replicas:
         """`path` is the log's; it is opened when it is first asked."""
         self._path = path
         self._file: ReplicaFile | None = None
-        self._thread = Offload(threads=1, waiting=256)
+        self._thread = InTurn()
 
     async def answer(self, asked: Materialized, input: Mapping[str, Json]) -> Answer:
         """What a replica answers; raises `Unanswerable`, and `StoreError` where the file can't be read."""
