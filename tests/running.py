@@ -135,6 +135,10 @@ class _Zygote:
                     )  # fmt: skip
             return self._control
 
+    def offered(self) -> int:
+        """The descriptor of the socket on which it is asked, for other programs."""
+        return self._asked().fileno()
+
     def end(self) -> None:
         if self._control is not None and self._process is not None:
             self._control.close()
@@ -145,14 +149,38 @@ _zygote = _Zygote()
 end = _zygote.end
 """Ends what the processes are forked from."""
 
+_SHIM = f"""#!{sys.executable} -IS
+import json, os, socket, sys
+told, report = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+request = {{"arguments": sys.argv[1:], "environment": dict(os.environ), "folder": os.getcwd()}}
+with socket.socket(fileno=int(os.environ["ZYGOTE"])) as asked:
+    socket.send_fds(asked, [json.dumps(request).encode()], [0, 1, 2, report.fileno()])
+report.close()
+told.recv(32)
+raise SystemExit(int(told.recv(32)))
+"""
+
+
+def shim(folder: Path) -> tuple[Mapping[str, str], int]:
+    """Puts a program `figway` into `folder` that runs as a fork: the environment that it needs, and the descriptor."""
+    program = folder / "figway"
+    program.write_text(_SHIM)
+    program.chmod(0o755)
+    descriptor = _zygote.offered()
+    return {"PATH": f"{folder}:{os.environ['PATH']}", "ZYGOTE": str(descriptor)}, descriptor
+
 
 def start(
-    *arguments: str, output: IO[bytes], error: IO[bytes] | None = None, extra: Mapping[str, str] | None = None
+    *arguments: str,
+    output: IO[bytes],
+    error: IO[bytes] | None = None,
+    extra: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> Forked:
-    """Starts a verb; standard error goes where the output goes, unless another file is given."""
+    """Starts a verb, in `folder` or this one; standard error goes where the output goes, unless a file is given."""
     with open(os.devnull, "rb") as nothing:
         streams = nothing.fileno(), output.fileno(), (error or output).fileno()
-        return _zygote.fork(arguments, environment(extra), Path.cwd(), *streams)
+        return _zygote.fork(arguments, environment(extra), folder or Path.cwd(), *streams)
 
 
 def figway(
@@ -201,6 +229,12 @@ class Running:
         self.process.send_signal(number)
         return self.process.wait(timeout)
 
+    def workers(self) -> list[int]:
+        """Its workers' process ids, where it has several."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        commands = {int(each): Path(f"/proc/{each}/cmdline").read_bytes() for each in children}
+        return [pid for pid, command in commands.items() if b"resource_tracker" not in command]
+
     def logged(self) -> str:
         return self.log.read_text()
 
@@ -241,7 +275,7 @@ def serving(
 
 
 def _until_ready(running: Running) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         if running.process.poll() is not None:
             raise RuntimeError(f"the gateway ended with {running.process.returncode}:\n{running.logged()}")

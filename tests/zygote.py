@@ -15,6 +15,8 @@ import contextlib
 import gc
 import importlib
 import json
+import multiprocessing.context
+import multiprocessing.util
 import os
 import pkgutil
 import select
@@ -108,8 +110,15 @@ def _become(request: dict[str, Any]) -> None:
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module("sitecustomize")
     sys.argv = ["figway", *request["arguments"]]
-    # Whose name workers that are spawned import.
-    sys.modules["__main__"] = sys.modules["gateway.__main__"]
+    # Workers that are spawned would import all of it again, each: they are forks as well.
+    multiprocessing.get_context = lambda _: multiprocessing.context.ForkContext()  # type: ignore[method-assign,assignment]
+    multiprocessing.util.register_after_fork(_become, _unheard)
+
+
+def _unheard(_: object) -> None:
+    """A worker doesn't begin with what its supervisor does on a signal."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -56,11 +56,12 @@ _UPGRADES = (
     ),
     ("CREATE TABLE own (id TEXT NOT NULL) STRICT", "INSERT INTO own VALUES (lower(hex(randomblob(4))))"),
 )
-_STANDING = (
-    "SELECT number, name, digest, phase, position, cursor, load, loaded, truncates, rows, current, note, alarm, "
-    "wanted, as_of, replica, coalesce((SELECT f.current FROM former f WHERE f.capture = number), 0), compared, "
-    "differed FROM captures "
+_FACTS = (
+    "number, name, digest, phase, position, cursor, load, loaded, truncates, rows, current, note, alarm, wanted, as_of, "
+    "replica, coalesce((SELECT f.current FROM former f WHERE f.capture = number), 0), compared, differed"
 )
+_STANDING = f"SELECT {_FACTS} FROM captures "  # noqa: S608 - constant names
+_WITH_ROW = f"SELECT (SELECT row FROM rows WHERE capture = replica AND key = ?), {_FACTS} FROM captures WHERE name = ?"  # noqa: S608 - constant names
 EVENT = "INSERT INTO events (capture, id, what, key, before, after, at, captured) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 PUT = "INSERT OR REPLACE INTO rows (capture, key, row, load, sequence) VALUES (?, ?, ?, ?, ?)"
 _READ = (
@@ -117,7 +118,12 @@ class EventsFile:
         """How far each capture is, by name."""
         where = "WHERE ? IS NULL OR name = ? ORDER BY name"
         found = self._asked(_STANDING + where, name, name)
-        return [Standing._make(row)._replace(phase=Phase(row[3])) for row in found]
+        return [_standing_of(row) for row in found]
+
+    def standing_and_row(self, name: str, key: str) -> tuple[Standing | None, bytes | None]:
+        """How far a capture is, and the row of a key as text, both of one moment."""
+        found = self._asked(_WITH_ROW, key, name)
+        return (_standing_of(found[0][1:]), found[0][0]) if found else (None, None)
 
     def want(self, name: str, what: str) -> bool:
         """Notes what somebody asks for; False: there is no such capture."""
@@ -255,3 +261,7 @@ class EventsFile:
             return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise StoreError(f"the log of changes can't be read: {error}") from error
+
+
+def _standing_of(row: tuple[Any, ...]) -> Standing:
+    return Standing._make(row)._replace(phase=Phase(row[3]))

@@ -20,8 +20,9 @@ from gateway.events.spelt import one_asked, page_asked, told
 from gateway.routing.captured_operations import Spelling
 from gateway.routing.captures import Materialized
 from gateway.store.contract import StoreError
-from gateway.store.offload import Offload
+from gateway.store.in_turn import InTurn
 
+_ROW = "SELECT row FROM rows WHERE capture = ? AND key = ?"
 _LONGEST = 0.25
 """Seconds that a replica is looked through for one answer."""
 
@@ -38,34 +39,45 @@ class ReplicaFile(EnrolledFile):
 
     def answer(self, asked: Materialized, input: Mapping[str, Json]) -> Answer:
         """Raises `Unanswerable` or `StoreError`. How far the replica is, and its rows, are of one moment."""
+        own = input if asked.spelling is None else _own(asked, asked.spelling, input)
         try:
-            self._db.execute("BEGIN")
-            standing = self._whole(asked)
-            if asked.spelling is None:
-                return Answer(standing, self._found(standing, asked, input))
-            own = _own(asked, asked.spelling, input)
-            return Answer(standing, told(asked.spelling, self._found(standing, asked, own)))
+            found = self._one(asked, own) if asked.verb == "get" else None
+            found = found or self._together(asked, own)
         except sqlite3.Error as error:
             raise StoreError(f"the replica of {asked.capture} can't be read: {error}") from error
+        return found if asked.spelling is None else found._replace(value=told(asked.spelling, found.value))
+
+    def _one(self, asked: Materialized, input: Mapping[str, Json]) -> Answer | None:
+        """A row, and how far the replica is, in one statement; None: another shape than the replica's is asked for."""
+        standing, row = self.standing_and_row(asked.capture, row_key(asked.form, input))
+        if standing is None or standing.digest != asked.digest:
+            return None
+        return Answer(_whole(standing), _entity(asked.form, row, input))
+
+    def _together(self, asked: Materialized, input: Mapping[str, Json]) -> Answer:
+        """The same in one transaction, also of a page, and of a former shape."""
+        try:
+            self._db.execute("BEGIN")
+            standing = self._standing_of(asked)
+            return Answer(standing, self._found(standing, asked, input))
         finally:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
 
-    def _whole(self, asked: Materialized) -> Standing:
+    def _standing_of(self, asked: Materialized) -> Standing:
         """The standing of the replica that has what is asked for in its shape."""
         found = self.standing(asked.capture)
-        if found is not None and found.digest != asked.digest:
-            former = self.former(found.number)
-            if former is not None and former.digest == asked.digest:
-                return found._replace(**former._asdict())
+        if found is None or found.digest == asked.digest:
+            return _whole(found)
+        former = self.former(found.number)
+        if former is None or former.digest != asked.digest:
             raise Unanswerable("the replica has another shape")
-        if found is None or not found.current:  # its first load isn't over
-            raise Unanswerable("the replica isn't whole yet")
-        return found
+        return found._replace(**former._asdict())
 
     def _found(self, standing: Standing, asked: Materialized, input: Mapping[str, Json]) -> Json:
         if asked.verb == "get":
-            return self._one(standing, asked.form, input)
+            row = self._asked(_ROW, standing.replica, row_key(asked.form, input))
+            return _entity(asked.form, row[0][0] if row else None, input)
         wanted = page(asked.form, input)
         return wanted.answer(self._rows(wanted, standing.replica))
 
@@ -76,14 +88,19 @@ class ReplicaFile(EnrolledFile):
         except sqlite3.OperationalError:  # the index isn't there yet, or can't be walked for what shows nothing
             return rows_in_time(self._db, wanted.sql(number, walked=False), wanted.clause.parameters, until)
 
-    def _one(self, standing: Standing, form: Form, input: Mapping[str, Json]) -> Json:
-        key = row_key(form, input)
-        found = self._asked("SELECT row FROM rows WHERE capture = ? AND key = ?", standing.replica, key)
-        if found:
-            return chosen(form, orjson.loads(found[0][0]), input.get("fields") or ())
-        if not form.misses:
-            raise Unanswerable("the upstream alone knows that there is none")
-        return None
+
+def _whole(standing: Standing | None) -> Standing:
+    if standing is None or not standing.current:  # its first load isn't over
+        raise Unanswerable("the replica isn't whole yet")
+    return standing
+
+
+def _entity(form: Form, row: bytes | None, input: Mapping[str, Json]) -> Json:
+    if row is not None:
+        return chosen(form, orjson.loads(row), input.get("fields") or ())
+    if not form.misses:
+        raise Unanswerable("the upstream alone knows that there is none")
+    return None
 
 
 def _own(asked: Materialized, spelling: Spelling, input: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -98,7 +115,7 @@ class Replicas:
         """`path` is the log's; it is opened when it is first asked."""
         self._path = path
         self._file: ReplicaFile | None = None
-        self._thread = Offload(threads=1, waiting=256)
+        self._thread = InTurn()
 
     async def answer(self, asked: Materialized, input: Mapping[str, Json]) -> Answer:
         """What a replica answers; raises `Unanswerable`, and `StoreError` where the file can't be read."""

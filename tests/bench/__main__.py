@@ -1,6 +1,7 @@
 """`make bench`: every figure as a ratio against what a user would pick instead, measured in one interleaved run.
 
-Each module of this folder that has `measure()` is run in a process of its own, so that none warms or burdens another.
+Each module of this folder that has `measure()` is run in a process of its own, so that none warms or burdens another;
+those whose names begin with `_` are for the others.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def show(figures: list[dict[str, object]]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
-        sys.path.insert(0, str(HERE.parents[1]))
+        sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
         print(json.dumps(runpy.run_path(sys.argv[2])["measure"]()))
     else:
         raise SystemExit(main(sys.argv[1:]))

@@ -1,67 +1,23 @@
-"""What keeping answers brings and costs: a slow system asked each time, its answers kept by figway, and by nginx.
+"""What keeping answers brings and costs: a slow system asked each time, its answers kept by figway, nginx and Varnish.
 
-The system answers after 310 ms, a tenth of what legacy systems take, so that a round has calls enough. Behind figway
-the route is governed as in `governed.py`; nginx only keeps: it knows no callers, rows or writes. "Stale" is an answer
-past its time, told while the next is fetched. One worker each, 64 connections of wrk, rounds interleaved.
+The system answers after 310 ms, a tenth of what legacy systems take, so that a round has calls enough, and after 3.1 s
+where that alone is looked at. Behind figway the route is governed as in `governed.py`; what the others do for theirs
+stands in `_beside.py`. "Stale" is an answer past its time, told while the next is fetched. One worker each, 64
+connections of wrk, rounds interleaved.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import re
-import shutil
-import socket
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-HERE = Path(__file__).parent
-ROUNDS = 3
-ORIGIN = """
-import asyncio
-BODY = b'{"sku":"BRG-6204","name":"Deep groove ball bearing","on_hand":42}'
-HEAD = b"HTTP/1.1 200 OK\\r\\ncontent-type: application/json\\r\\ncontent-length: %d\\r\\n\\r\\n" % len(BODY)
+import governed
+from _beside import figway, nginx, rounds, row, slow_system, varnish
+from governed import Server
 
-async def serve(reader, writer):
-    try:
-        while await reader.readuntil(b"\\r\\n\\r\\n"):
-            await asyncio.sleep(0.31)
-            writer.write(HEAD + BODY)
-            await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionError):
-        writer.close()
-
-async def main():
-    server = await asyncio.start_server(serve, "127.0.0.1", PORT)
-    await server.serve_forever()
-
-asyncio.run(main())
-"""
-NGINX = """
-daemon off; master_process off; error_log stderr crit; pid {folder}/nginx.pid;
-events {{ worker_connections 1024; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-  proxy_cache_path {folder}/cache keys_zone=kept:1m;
-  server {{
-    listen 127.0.0.1:{port};
-    location / {{
-      proxy_pass http://127.0.0.1:{origin}; proxy_cache kept; proxy_cache_valid 200 {fresh}; proxy_cache_lock on;
-      proxy_cache_use_stale updating error; proxy_cache_background_update on;
-    }}
-  }}
-}}
-"""
+TITLE = "answers kept"
 FRESHNESS = {
     "live": "",
     "kept": "freshness: {mode: cached, fresh: 1h}",
@@ -69,36 +25,8 @@ FRESHNESS = {
 }
 
 
-def _governed() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("governed", HERE / "governed.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["governed"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-governed: Any = _governed()
-
-
 @contextmanager
-def _running(command: list[str], port: int, **options: object) -> Iterator[int]:
-    process = subprocess.Popen(command, **options)  # type: ignore[call-overload]
-    try:
-        until = time.monotonic() + 20
-        while socket.socket().connect_ex(("127.0.0.1", port)):
-            if time.monotonic() > until or process.poll() is not None:
-                raise RuntimeError(f"{command[0]} didn't start")
-            time.sleep(0.05)
-        yield process.pid
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-@contextmanager
-def _figway(folder: Path, name: str, how: str, origin: int | None) -> Iterator[Any]:
+def _figway(folder: Path, name: str, how: str, origin: int | None) -> Iterator[Server]:
     """figway with the route of `governed.py`, over the slow system or, without one, from memory."""
     gateway, contract = governed.GATEWAY, governed.CONTRACT
     if origin is not None:
@@ -106,63 +34,48 @@ def _figway(folder: Path, name: str, how: str, origin: int | None) -> Iterator[A
         gateway = gateway.replace("shelf: {kind: lab}", upstream)
         contract = contract.replace("operation: item.get", "operation: GET /items/{sku}")
     contract = contract.replace("        group: items\n", f"        group: items\n        {FRESHNESS[how]}\n")
-    files = {"gateway.yaml": gateway, "openapi/shelf.yaml": contract, "policies/access.cedar": governed.POLICY}
-    for file, text in {**files, "policies/limits.yaml": governed.LIMITS}.items():
-        path = folder / file
-        path.parent.mkdir(exist_ok=True, parents=True)
-        path.write_text(text)
-    environment = {**os.environ, "PYTHONPATH": str(HERE.parent / "plugin"), "FIGWAY_LOG": "error"}
-    figway, at = [sys.executable, "-m", "gateway"], ["--workspace", str(folder)]
-    create = [*figway, "key", "create", "--principal", "bench", "--role", "reader", "--json", *at]
-    key = re.search(r"figway_[A-Za-z0-9_-]+", subprocess.check_output(create, env=environment, text=True))
-    assert key is not None
-    port = governed._free_port()
-    with governed._process([*figway, "serve", "--port", str(port), *at], port, env=environment) as pid:
-        yield governed.Server(name, pid, port, f"Authorization: Bearer {key[0]}")
+    with figway(folder, name, {"gateway.yaml": gateway, "openapi/shelf.yaml": contract}) as server:
+        yield server
 
 
-@contextmanager
-def _nginx(folder: Path, name: str, fresh: str, origin: int) -> Iterator[Any]:
-    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None:
-        raise RuntimeError("nginx is missing: apt-get install nginx-light")
-    folder.mkdir()
-    port = governed._free_port()
-    configuration = folder / "nginx.conf"
-    configuration.write_text(NGINX.format(folder=folder, port=port, origin=origin, fresh=fresh))
-    with _running([program, "-c", str(configuration), "-p", str(folder)], port) as pid:
-        yield governed.Server(name, pid, port)
+def _usual(folder: Path) -> list[dict[str, object]]:
+    """A system that takes 310 ms."""
+    with ExitStack() as stack:
+        enter = stack.enter_context
+        origin = enter(slow_system(0.31))
+        memory = enter(_figway(folder / "memory", "from memory", "live", None))
+        hit = enter(_figway(folder / "hit", "from memory, kept", "kept", None))
+        live = enter(_figway(folder / "live", "system of 310 ms", "live", origin))
+        kept = enter(_figway(folder / "kept", "system of 310 ms, kept", "kept", origin))
+        stale = enter(_figway(folder / "stale", "system of 310 ms, stale", "stale", origin))
+        caches = [enter(nginx(folder / "nginx", "nginx, kept", "1h", origin))]
+        caches.append(enter(varnish(folder / "varnish", "Varnish, kept", "1h", origin)))
+        updating = [enter(nginx(folder / "updating", "nginx, stale", "1s", origin))]
+        updating.append(enter(varnish(folder / "grace", "Varnish, stale", "500ms", origin)))
+        rounds([memory, hit, live, kept, stale, *caches, *updating], 3)
+    pairs = [*((kept, each) for each in caches), *((stale, each) for each in updating)]
+    return [
+        row(TITLE, hit, "cpu", memory),
+        *(row(TITLE, each, what, live) for each in (kept, stale) for what in ("p50", "p99", "cpu")),
+        *(row(TITLE, own, what, other) for what in ("cpu", "p99") for own, other in pairs),
+    ]
+
+
+def _slowest(folder: Path) -> list[dict[str, object]]:
+    """A system that takes 3.1 s."""
+    with ExitStack() as stack:
+        origin = stack.enter_context(slow_system(3.1))
+        live = stack.enter_context(_figway(folder / "live", "system of 3.1 s", "live", origin))
+        kept = stack.enter_context(_figway(folder / "kept", "system of 3.1 s, kept", "kept", origin))
+        stale = stack.enter_context(_figway(folder / "stale", "system of 3.1 s, stale", "stale", origin))
+        for server in (live, kept, stale):
+            server.seconds = 7
+        rounds([live, kept, stale], 1)
+    return [row(TITLE, each, what, live) for each in (kept, stale) for what in ("p50", "p99")]
 
 
 def measure() -> list[dict[str, object]]:
     """The figures: CPU time per request in µs, p50 and p99 in ms."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        origin = governed._free_port()
-        stack.enter_context(_running([sys.executable, "-c", ORIGIN.replace("PORT", str(origin))], origin))
-        memory = stack.enter_context(_figway(folder / "memory", "from memory", "live", None))
-        hit = stack.enter_context(_figway(folder / "hit", "from memory, kept", "kept", None))
-        live = stack.enter_context(_figway(folder / "live", "slow system", "live", origin))
-        kept = stack.enter_context(_figway(folder / "kept", "slow system, kept", "kept", origin))
-        stale = stack.enter_context(_figway(folder / "stale", "slow system, stale", "stale", origin))
-        nginx = stack.enter_context(_nginx(folder / "nginx", "nginx, kept", "1h", origin))
-        updating = stack.enter_context(_nginx(folder / "updating", "nginx, stale", "1s", origin))
-        servers = [memory, hit, live, kept, stale, nginx, updating]
-        for server in servers:
-            server.load(1)
-        for _ in range(ROUNDS):
-            for server in servers:
-                server.round()
-    return [
-        _row(hit, "CPU per request", "cpu", "µs", memory),
-        *(_row(each, what, at, "ms", live) for each in (kept, stale) for what, at in (("p50", "p50"), ("p99", "p99"))),
-        *(_row(each, "CPU per request", "cpu", "µs", other) for each, other in ((kept, nginx), (stale, updating))),
-        *(_row(each, "p99", "p99", "ms", other) for each, other in ((kept, nginx), (stale, updating))),
-    ]
-
-
-def _row(server: Any, what: str, attribute: str, unit: str, versus: Any) -> dict[str, object]:
-    own, other = getattr(server, attribute), getattr(versus, attribute)
-    ratio = statistics.median(a / b for a, b in zip(own, other, strict=True))
-    name = f"answers kept: {server.name}, {what}"
-    return {"name": name, "value": statistics.median(own), "unit": unit, "versus": versus.name, "ratio": ratio}
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "slowest").mkdir()
+        return [*_usual(Path(folder)), *_slowest(Path(folder) / "slowest")]

@@ -104,14 +104,21 @@ class Server:
     pid: int
     port: int
     header: str = "x-none: 1"
+    path: str = "/items/BRG-6204"
+    connections: int = CONNECTIONS
+    seconds: int = SECONDS
+    script: Path | None = None
+    """A script of wrk, where not all requests are the same."""
     cpu: list[float] = field(default_factory=list)
     p50: list[float] = field(default_factory=list)
     p99: list[float] = field(default_factory=list)
 
-    def load(self, seconds: int = SECONDS) -> tuple[int, float, float]:
-        """Requests answered, p50 and p99 in ms."""
-        url = f"http://127.0.0.1:{self.port}/items/BRG-6204"
-        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-H", self.header, url]
+    def load(self, seconds: int = 0) -> tuple[int, float, float]:
+        """Requests answered, p50 and p99 in ms; for so many seconds, 0: as long as a round."""
+        command = ["wrk", "-t1", f"-c{self.connections}", f"-d{seconds or self.seconds}s", "--timeout", "20s"]
+        command += ["--latency", "-H", self.header, f"http://127.0.0.1:{self.port}{self.path}"]
+        if self.script is not None:
+            command += ["--script", str(self.script)]
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         if "Non-2xx" in text:
             raise RuntimeError(f"{self.name} answered errors:\n{text}")
@@ -133,18 +140,20 @@ def _milliseconds(text: str, percentile: str) -> float:
 
 
 def _cpu_seconds(pid: int) -> float:
+    """User and system time of a process and those that it has started."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return (int(fields[11]) + int(fields[12])) / _TICK + sum(_cpu_seconds(int(each)) for each in children)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 @contextmanager
-def _process(command: list[str], port: int, **options: object) -> Iterator[int]:
+def process(command: list[str], port: int, **options: object) -> Iterator[int]:
     process = subprocess.Popen(command, **options)  # type: ignore[call-overload]
     try:
         _wait(process, port)
@@ -174,9 +183,9 @@ def _wait(process: subprocess.Popen[bytes], port: int) -> None:
 @contextmanager
 def _asgi(name: str, source: str, folder: Path) -> Iterator[Server]:
     (folder / f"{name}.py").write_text(source)
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "uvicorn", f"{name}:app", "--port", str(port), "--no-access-log"]
-    with _process([*command, "--log-level", "warning"], port, cwd=folder) as pid:
+    with process([*command, "--log-level", "warning"], port, cwd=folder) as pid:
         yield Server(name, pid, port)
 
 
@@ -218,8 +227,8 @@ def _governed(folder: Path, name: str, collector: str, ratio: float) -> Iterator
     create = [*figway, "key", "create", "--principal", "bench", "--role", "reader", "--json", "--workspace", folder]
     key = re.search(r"figway_[A-Za-z0-9_-]+", subprocess.check_output(create, env=environment, text=True))
     assert key is not None
-    port = _free_port()
-    with _process([*figway, "serve", "--port", str(port), "--workspace", str(folder)], port, env=environment) as pid:
+    port = free_port()
+    with process([*figway, "serve", "--port", str(port), "--workspace", str(folder)], port, env=environment) as pid:
         yield Server(name, pid, port, f"Authorization: Bearer {key[0]}")
 
 

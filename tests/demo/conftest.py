@@ -14,8 +14,9 @@ _contract, _demos, _records = beside(__file__, "contract"), beside(__file__, "de
 
 
 @pytest.fixture(scope="session")
-def demos() -> ModuleType:
+def demos(running: ModuleType) -> ModuleType:
     """demos.py beside this file: `launched()`, `started()`, `Demo`, `alive()`."""
+    _demos.start = running.start  # type: ignore[attr-defined]
     return _demos
 
 
@@ -26,12 +27,12 @@ def records() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def demo(demos: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """`figway demo`, running; at its end it must go with exit code 0 and leave nothing running."""
-    with _demos.started(tmp_path_factory.mktemp("demo")) as running:
+    with demos.started(tmp_path_factory.mktemp("demo")) as running:
         yield running
         assert running.stop() == 0, running.said()
-        assert _demos.alive(running.family) == []
+        assert demos.alive(running.family) == []
 
 
 @pytest.fixture(scope="session")

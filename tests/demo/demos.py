@@ -6,10 +6,9 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,7 +29,7 @@ class Demo:
 
     folder: Path
     port: int
-    process: subprocess.Popen[bytes]
+    process: Any
     family: Sequence[Process] = field(default=())
 
     @cached_property
@@ -85,15 +84,18 @@ class Demo:
         return (self.folder / "demo.log").read_text()
 
 
+start: Callable[..., Any] | None = None
+"""`running.start`, once a fixture has put it here."""
+
+
 @contextmanager
 def launched(folder: Path, *arguments: str, path: str | None = None, port: int | None = None) -> Iterator[Demo]:
     """`figway demo` just launched; killed at the end if it still runs. `path`: its PATH."""
     port = port or free_port()
-    environment = {**os.environ, "PATH": path or os.environ["PATH"], "FIGWAY_LOG": "info"}
+    assert start is not None
+    environment = {"PATH": path or os.environ["PATH"]}
     with (folder / "demo.log").open("ab") as sink:
-        process = subprocess.Popen(
-            [FIGWAY, "demo", "--port", str(port), *arguments], cwd=folder, env=environment, stdout=sink, stderr=sink
-        )
+        process = start("demo", "--port", str(port), *arguments, output=sink, extra=environment, folder=folder)
     demo = Demo(folder, port, process)
     try:
         yield demo

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -66,21 +65,13 @@ def test_a_write_in_flight_when_the_gateway_stops_is_finished(running: ModuleTyp
     assert '"kept"' in (workspace / "journal.txt").read_text()
 
 
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def worker_pids(pid: int) -> list[int]:
-    return [child for child in children(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
-
-
 def test_a_worker_that_dies_is_started_again(running: ModuleType, workspace: Path) -> None:
     with running.serving(workspace, "--workers", "2", forked=False) as gateway, gateway.client() as client:
-        first = worker_pids(gateway.process.pid)
+        first = gateway.workers()
         assert len(first) == 2
         os.kill(first[0], signal.SIGKILL)
         until = time.monotonic() + 20
-        while len(set(worker_pids(gateway.process.pid)) - {first[0]}) < 2:
+        while len(set(gateway.workers()) - {first[0]}) < 2:
             assert time.monotonic() < until
             time.sleep(0.1)
         assert client.get("/items/A").status_code == 200
@@ -88,7 +79,7 @@ def test_a_worker_that_dies_is_started_again(running: ModuleType, workspace: Pat
 
 def test_a_worker_that_can_not_start_does_not_end_those_that_serve(running: ModuleType, workspace: Path) -> None:
     with running.serving(workspace, "--workers", "2", forked=False) as gateway, gateway.client() as client:
-        pids = worker_pids(gateway.process.pid)
+        pids = gateway.workers()
         assert len(pids) == 2
         keys = sorted(path for path in (workspace / ".figway" / "keys").rglob("*") if path.is_file())[0]
         content = keys.read_bytes()
@@ -98,7 +89,7 @@ def test_a_worker_that_can_not_start_does_not_end_those_that_serve(running: Modu
         assert client.get("/items/A").status_code == 200
         keys.write_bytes(content)
         until = time.monotonic() + 40
-        while client.get("/items/A").status_code != 200 or len(worker_pids(gateway.process.pid)) < 2:
+        while client.get("/items/A").status_code != 200 or len(gateway.workers()) < 2:
             assert time.monotonic() < until
             time.sleep(0.1)
         assert gateway.process.poll() is None
@@ -106,7 +97,7 @@ def test_a_worker_that_can_not_start_does_not_end_those_that_serve(running: Modu
 
 def test_workers_end_with_a_supervisor_that_is_killed(running: ModuleType, workspace: Path) -> None:
     with running.serving(workspace, "--workers", "2", forked=False) as gateway:
-        workers = worker_pids(gateway.process.pid)
+        workers = gateway.workers()
         gateway.process.kill()
         gateway.process.wait()
         until = time.monotonic() + 15
@@ -117,8 +108,7 @@ def test_workers_end_with_a_supervisor_that_is_killed(running: ModuleType, works
 
 def test_a_port_that_is_taken_is_told_in_a_sentence(running: ModuleType, workspace: Path) -> None:
     with running.serving(workspace) as gateway:
-        command = [*running.FIGWAY, "serve", "--workspace", str(workspace), "--port", str(gateway.port)]
-        ended = subprocess.run(command, env=running.environment(), capture_output=True, text=True, timeout=30)
+        ended = running.figway("serve", "--workspace", str(workspace), "--port", str(gateway.port), timeout=30)
     assert ended.returncode == 1
     assert "can't listen on 127.0.0.1" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -42,6 +42,8 @@ DISTRIBUTIONS = {
     "starlette": "fastapi",
     "yaml": "pyyaml",
 }
+# The parts of a statement that hold statements.
+_BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")
 
 
 def misplaced(tree: Path) -> list[str]:
@@ -82,7 +84,10 @@ def undeclared_imports(tree: Path) -> list[str]:
 
 
 def _imported(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    found: list[ast.AST] = [ast.parse(path.read_text())]
+    for node in found:
+        # Imports are statements: not to look into expressions saves most of the time.
+        found += (each for name in _BLOCKS for each in getattr(node, name, ()))
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

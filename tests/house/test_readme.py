@@ -27,6 +27,9 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import yaml
+from click.testing import CliRunner
+
+from gateway.cli import app
 
 Tree = Callable[[Mapping[str, str]], Path]
 
@@ -79,7 +82,9 @@ def matches(expected: str, printed: str) -> bool:
     return re.fullmatch("".join(parts) + r"\s*", printed.rstrip() + "\n" if printed.strip() else "") is not None
 
 
-def wrong_steps(page: Path, folder: Path, environment: Mapping[str, str], port: int) -> list[str]:
+def wrong_steps(
+    page: Path, folder: Path, environment: Mapping[str, str], port: int, descriptors: tuple[int, ...] = ()
+) -> list[str]:
     """The commands that fail or print something else. They run in one shell, in order, so that variables last."""
     todo = steps(page)
     mark = "figway_readme_step"
@@ -88,7 +93,7 @@ def wrong_steps(page: Path, folder: Path, environment: Mapping[str, str], port: 
     )
     run = subprocess.run(
         ["bash", "-o", "pipefail"], input=script, cwd=folder, env=environment, text=True, timeout=180, check=False,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=descriptors,
     )  # fmt: skip
     outputs = re.split(rf"\n{mark} (\d+)\n", run.stdout.replace(f":{port}", PORT))
     ran = list(zip(outputs[::2], outputs[1::2], strict=False))
@@ -185,11 +190,12 @@ def _ready(port: int) -> bool:
         return False
 
 
-def test_the_readme_shows_what_happens(root: Path, demo: tuple[Path, int]) -> None:
+def test_the_readme_shows_what_happens(root: Path, demo: tuple[Path, int], running: ModuleType, tmp_path: Path) -> None:
     folder, port = demo
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    extra, descriptor = running.shim(tmp_path)
     assert steps(root / "README.md")
-    assert "\n".join(wrong_steps(root / "README.md", folder, environment, port)) == ""
+    wrong = wrong_steps(root / "README.md", folder, {**os.environ, **extra}, port, (descriptor,))
+    assert "\n".join(wrong) == ""
 
 
 @pytest.fixture(scope="module")
@@ -202,9 +208,7 @@ def pages(root: Path) -> list[Path]:
 @pytest.fixture(scope="module")
 def schemas() -> dict[str, Any]:
     """The JSON Schemas that `figway schema` prints."""
-    command = [Path(sys.executable).with_name("figway"), "schema"]
-    printed = subprocess.run(command, check=True, capture_output=True).stdout
-    parsed: dict[str, Any] = json.loads(printed)
+    parsed: dict[str, Any] = json.loads(CliRunner().invoke(app, ["schema"]).stdout)
     return parsed
 
 

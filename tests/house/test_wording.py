@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,34 +18,27 @@ FORBIDDEN = {
     r"\b(TOD[O]|FIXM[E]|XX[X])\b": "work left undone",
     r"(?i)\bissue [#]?\d+\b": "a ticket's number",
 }
+NEWLINE = "\n"
 PLACES = ("gateway", "adapters", "openapi", "policies", "docker", "tests", ".ci")
 
 
 def forbidden_words(tree: Path) -> list[str]:
     """Every line of a text file that says what it may not."""
     return [
-        f"{path.relative_to(tree)}:{number}: {reason}"
-        for path in _texts(tree)
-        for number, line in enumerate(path.read_text().splitlines(), 1)
+        f"{path.relative_to(tree)}:{text.count(NEWLINE, 0, found.start()) + 1}: {reason}"
+        for path, text in _texts(tree)
         for pattern, reason in FORBIDDEN.items()
-        if re.search(pattern, line)
+        for found in re.finditer(pattern, text)
     ]
 
 
-def _texts(tree: Path) -> Iterator[Path]:
-    yield from (path for path in sorted(tree.iterdir()) if path.is_file() and path.name != ".git" and _is_text(path))
-    for place in PLACES:
-        for path in sorted((tree / place).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts and _is_text(path):
-                yield path
-
-
-def _is_text(path: Path) -> bool:
-    try:
-        path.read_text()
-    except UnicodeDecodeError:
-        return False
-    return True
+def _texts(tree: Path) -> Iterator[tuple[Path, str]]:
+    top = [path for path in tree.iterdir() if path.name != ".git"]
+    below = (path for place in PLACES for path in (tree / place).rglob("*") if "__pycache__" not in path.parts)
+    for path in sorted([*top, *below]):
+        if path.is_file():
+            with suppress(UnicodeDecodeError):
+                yield path, path.read_text()
 
 
 def test_texts_speak_of_the_project_alone(root: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -251,6 +250,5 @@ def test_what_cannot_be_is_told(old: str, new: str, sentence: str, tmp_path: Pat
 
 
 def test_figway_call_writes_it_out(gateway: Any, running: ModuleType) -> None:
-    command = [*running.FIGWAY, "call", "--workspace", str(gateway.folder), "get_file", "name=within"]
-    done = subprocess.run(command, env=running.environment(), capture_output=True, timeout=60)
-    assert (done.returncode, done.stdout) == (0, b"hello"), done.stderr
+    done = running.figway("call", "--workspace", str(gateway.folder), "get_file", "name=within")
+    assert (done.returncode, done.stdout) == (0, "hello"), done.stderr

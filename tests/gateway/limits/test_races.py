@@ -89,7 +89,7 @@ async def test_what_a_killed_worker_held_comes_back(
             async with asyncio.timeout(10):
                 while await call(0) != 429:  # noqa: ASYNC110 - a gateway has no event
                     await asyncio.sleep(0.02)
-            for pid in _workers(gateway.process.pid):
+            for pid in gateway.workers():
                 os.kill(pid, signal.SIGKILL)
             for task in held:
                 task.cancel()
@@ -103,8 +103,3 @@ async def test_what_a_killed_worker_held_comes_back(
                         await asyncio.sleep(0.1)
                     else:
                         break
-
-
-def _workers(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]

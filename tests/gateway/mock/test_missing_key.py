@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,8 +51,7 @@ def checked(running: ModuleType, folder: Path, contract: str) -> tuple[int, str]
     gateway = GATEWAY.replace("ROOT", str(folder / "drop"))
     (folder / "drop").mkdir(exist_ok=True)
     running.write_workspace(folder, {"gateway.yaml": gateway, "openapi/m.yaml": contract})
-    command = [*running.FIGWAY, "check", "--workspace", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = running.figway("check", "--workspace", str(folder))
     return done.returncode, done.stdout + done.stderr
 
 
@@ -103,8 +101,7 @@ def test_they_are_counted_and_named(served: Any, running: ModuleType) -> None:
         ready = wendy.get("/-/ready").json()
     assert (ready["mocked_routes"], ready["upstreams"].keys()) == (3, {"files"})
     assert "MOCK: no system is behind 3 routes, which examples answer: get_far, get_new, put_made" in served.logged()
-    listing = [*running.FIGWAY, "route", "list", "--workspace", str(served.folder)]
-    told = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+    told = running.figway("route", "list", "--workspace", str(served.folder), check=True).stdout
     assert told.count("1 (1 mocked)") == 3
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -228,12 +226,10 @@ def test_it_is_told_loudly(mocked: Any, running: ModuleType) -> None:
     ready = httpx.get(f"{mocked.url}/-/ready").json()
     assert (ready["mocked_routes"], ready["upstreams"]) == (5, {"shop": "mocked"})
     assert "MOCK: examples answer all 5 routes, no upstream is asked (shop)" in mocked.logged()
-    listing = [*running.FIGWAY, "route", "list", "--server", mocked.url]
-    env = {**os.environ, "FIGWAY_TOKEN": mocked.writer}
-    told = subprocess.run(listing, capture_output=True, text=True, check=True, env=env).stdout
+    listing, token = ("route", "list", "--server", mocked.url), {"FIGWAY_TOKEN": mocked.writer}
+    told = running.figway(*listing, extra=token, check=True).stdout
     assert "4 (4 mocked)" in told
-    asked = [*listing, "--json"]
-    groups = json.loads(subprocess.run(asked, capture_output=True, check=True, env=env).stdout)
+    groups = json.loads(running.figway(*listing, "--json", extra=token, check=True).stdout)
     assert groups[0]["mocked"] == groups[0]["routes"]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,8 +14,7 @@ import pytest
 
 def imported(running: ModuleType, folder: Path, wsdl: Path) -> None:
     running.write_workspace(folder, {"gateway.yaml": "upstreams: {}\n"})
-    command = [*running.FIGWAY, "import", "wsdl", str(wsdl), "--upstream", "vendor", "--workspace", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = running.figway("import", "wsdl", str(wsdl), "--upstream", "vendor", "--workspace", str(folder))
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -51,8 +50,7 @@ def workspace(running: ModuleType, tmp_path: Path) -> Path:
 
 
 def readiness(running: ModuleType, folder: Path, *arguments: str) -> tuple[int, Any]:
-    command = [*running.FIGWAY, "readiness", "--json", "--workspace", str(folder), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = running.figway("readiness", "--json", "--workspace", str(folder), *arguments)
     return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
 
 

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -89,8 +88,7 @@ def _waits_for_writes(control: Any) -> None:
 
 def _let_go_when_the_process_died(control: Any) -> None:
     """Who froze the writes is killed before it could let go: another process does, and nothing else has changed."""
-    children = Path(f"/proc/{control.gateway.process.pid}/task/{control.gateway.process.pid}/children")
-    workers = {int(each) for each in children.read_text().split() if b"spawn_main" in _command(int(each))}
+    workers = control.gateway.workers()
     with control.gateway.client() as client:
         writer = threading.Thread(target=_perhaps, args=(lambda: client.put("/items/A"),))
         writer.start()
@@ -127,10 +125,6 @@ def _perhaps(call: Callable[[], Any]) -> None:
     """A call whose process may be killed on purpose."""
     with suppress(httpx.TransportError):
         call()
-
-
-def _command(pid: int) -> bytes:
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def _frozen_by(control: Any) -> int | None:
