@@ -57,8 +57,8 @@ _UPGRADES = (
     ("CREATE TABLE own (id TEXT NOT NULL) STRICT", "INSERT INTO own VALUES (lower(hex(randomblob(4))))"),
 )
 _FACTS = (
-    "number, name, digest, phase, position, cursor, load, loaded, truncates, rows, current, note, alarm, wanted, as_of, "
-    "replica, coalesce((SELECT f.current FROM former f WHERE f.capture = number), 0), compared, differed"
+    "number, name, digest, phase, position, cursor, load, loaded, truncates, rows, current, note, alarm, wanted, "
+    "as_of, replica, coalesce((SELECT f.current FROM former f WHERE f.capture = number), 0), compared, differed"
 )
 _STANDING = f"SELECT {_FACTS} FROM captures "  # noqa: S608 - constant names
 _WITH_ROW = f"SELECT (SELECT row FROM rows WHERE capture = replica AND key = ?), {_FACTS} FROM captures WHERE name = ?"  # noqa: S608 - constant names
