@@ -280,15 +280,17 @@ async def _done(what: str, call: Callable[[], Awaitable[_T]]) -> _T:
 
 async def _raising(call: Callable[[], Awaitable[_T]]) -> _T:
     """What a call gives, or an `AdapterError`; whatever else it raises breaks the rule, as does one that never ends."""
-    try:
-        async with asyncio.timeout(2 * SECONDS):
-            return await call()
-    except AdapterError:
-        raise
-    except TimeoutError:
-        return broken("a call of the capture doesn't end by its deadline")
-    except Exception as error:  # broad: what else it may raise is what is asked
-        return broken(f"a call of the capture raises {told(error)}, which adapters.errors doesn't define")
+    task = asyncio.ensure_future(call())
+    done, _ = await asyncio.wait({task}, timeout=2 * SECONDS)
+    if not done:
+        task.cancel()
+        broken("a call of the capture doesn't end by its deadline")
+    error = task.exception()
+    if isinstance(error, AdapterError):
+        raise error
+    if error is not None:
+        broken(f"a call of the capture raises {told(error)}, which adapters.errors doesn't define")
+    return task.result()
 
 
 def _soon() -> float:
