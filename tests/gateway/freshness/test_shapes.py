@@ -28,6 +28,7 @@ from gateway.freshness.capturing import Capturing, Refused
 from gateway.routing.captures import Materialized
 
 NAME = "erp.things"
+_INDEXES = ["json_extract(CAST(row AS TEXT), '$.\"id\"')"]
 _FORM = Form(("id",), {"id": "integer"}, False, True, True, True)
 
 
@@ -56,7 +57,9 @@ def _told(path: Path, digest: str, form: Form = _FORM, name: str = NAME) -> list
     file = ReplicaFile(path)
     try:
         answer = file.answer(Materialized(name, digest, form, "list"), {"limit": 1000})
-    except Unanswerable:
+    except Unanswerable as error:
+        if str(error) not in ("the replica has another shape", "the replica isn't whole yet"):
+            raise
         return None
     finally:
         file.close()
@@ -65,9 +68,7 @@ def _told(path: Path, digest: str, form: Form = _FORM, name: str = NAME) -> list
 
 async def _lived(path: Path, capture: Any, digest: str, steps: int, cut: type[Exception]) -> None:
     log = EventLog(path)
-    capturing = Capturing(
-        NAME, capture, log, digest, most_deletes=1.0, indexes=["json_extract(CAST(row AS TEXT), '$.\"id\"')"]
-    )
+    capturing = Capturing(NAME, capture, log, digest, most_deletes=1.0, indexes=_INDEXES)
     try:
         for _ in range(steps):
             await capturing.step()
@@ -82,7 +83,7 @@ async def _steps(capturing: Capturing, count: int) -> None:
         await capturing.step()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(each, marks=pytest.mark.slow) for each in range(1, 10))])
 async def test_each_shape_is_told_alone_whatever_happens(tmp_path: Path, imagined: ModuleType, seed: int) -> None:
     table, path = imagined.Table(seed), tmp_path / "events.db"
     table.happen(60)
@@ -187,7 +188,7 @@ async def _followed(source: Any, tables: str, digest: str) -> None:
     config = kind.config(dsn=Reference(source.dsn, "env:DSN"), read_only=False)
     adapter: Any = kind.build("erp", config, Workspace(files, source.folder))
     capture, log = source.capture(adapter), EventLog(source.folder / "events.db")
-    capturing = Capturing("erp.hist", capture, log, digest, most_deletes=1.0)
+    capturing = Capturing("erp.hist", capture, log, digest, most_deletes=1.0, indexes=_INDEXES)
     while await capturing.step() or capturing.loading:
         pass
     await capture.close()
