@@ -85,10 +85,10 @@ class Capturing:
         if standing.phase is Phase.NEW:
             await self._begin()
             return True
-        if standing.phase is Phase.LOADING:
-            await self._load(standing)
-            return True
         try:
+            if standing.phase is Phase.LOADING:
+                await self._load(standing)
+                return True
             return await self._follow(standing)
         except PositionLost as lost:
             logger.info("%s is loaded anew: %s", self.name, lost.message)

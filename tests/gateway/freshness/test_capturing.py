@@ -129,6 +129,18 @@ async def test_a_second_load_tells_what_differs_and_nothing_else(tmp_path: Path,
     assert [each.what for each in events].count(LOADED) == 1
 
 
+async def test_a_load_begins_anew_where_the_source_forgot_what_came_beside_it(
+    tmp_path: Path, imagined: ModuleType
+) -> None:
+    table, path = imagined.Table(5), tmp_path / "events.db"
+    table.happen(80)
+    assert await _lived(path, table, imagined, 2, 0.0, 0)
+    table.happen(5)
+    table.forgotten = len(table.history)
+    assert await _lived(path, table, imagined, 100, 0.0, 0)
+    _check(path, table)
+
+
 async def test_a_load_that_finds_most_rows_gone_waits_for_a_word(tmp_path: Path, imagined: ModuleType) -> None:
     table, path = imagined.Table(3), tmp_path / "events.db"
     table.rows = {key: {"id": key, "value": key} for key in range(100)}
