@@ -186,7 +186,14 @@ class EventsFile:
                 self._db.execute("UPDATE rows SET load = ? WHERE capture = ? AND key = ?", (to.load, to.replica, key))
                 return 0
             change = change._replace(what=What.INSERT if before is None else What.UPDATE)
-        sequence = self._record(to, change, key, before, after)
+        if to.load > 1 and to.phase is Phase.LOADING and not to.former:
+            # The source speaks of what it had when the load began, and the replica may have older rows. One that is
+            # built beside another has few: what the source says is of the other's.
+            change = change._replace(what=_differing(before, after))
+            known = before is not None or after is not None
+            sequence = self._record(to, change, key, before, after) if known else 0
+        else:
+            sequence = self._record(to, change, key, before, after)
         if after is not None:
             self._db.execute(PUT, (to.replica, key, after, to.load, sequence))
         else:
@@ -261,6 +268,10 @@ class EventsFile:
             return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise StoreError(f"the log of changes can't be read: {error}") from error
+
+
+def _differing(before: bytes | None, after: bytes | None) -> What:
+    return What.DELETE if after is None else What.INSERT if before is None else What.UPDATE
 
 
 def _standing_of(row: tuple[Any, ...]) -> Standing:

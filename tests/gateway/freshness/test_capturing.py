@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from adapters.changes import Batch, Change, What
 from gateway.events.file import EventsFile
 from gateway.events.loads import LoadedFile
 from gateway.events.log import EventLog
@@ -127,6 +128,43 @@ async def test_a_second_load_tells_what_differs_and_nothing_else(tmp_path: Path,
     differing = {key for key in before.keys() | table.rows.keys() if before.get(key) != table.rows.get(key)}
     assert {each.key for each in events if each.what != LOADED} == {f"[{key}]" for key in differing}
     assert [each.what for each in events].count(LOADED) == 1
+
+
+def test_while_it_is_loaded_anew_events_tell_what_the_replica_lacks(tmp_path: Path) -> None:
+    file = LoadedFile(tmp_path / "events.db")
+    try:
+        file.enrol(NAME, "d")
+        file.begin(NAME, "1")
+        file.loaded(NAME, [("[1]", b'{"id":1}')], None, 0)
+        file.whole(NAME, 1.0)
+        file.begin(NAME, "5")
+        told = [
+            Change("c6", What.INSERT, (1,), {"id": 1, "new": True}),
+            Change("c7", What.UPDATE, (2,), {"id": 2}),
+            Change("c8", What.DELETE, (3,)),
+        ]
+        file.write(NAME, Batch(told, "8", False))
+        events = [each for each in file.read(0, 100) if each.what != LOADED]
+        assert [(each.id, each.what, each.before) for each in events] == [
+            ("c6", "update", b'{"id":1}'),
+            ("c7", "insert", None),
+        ]
+        file.loaded(NAME, [("[3]", b'{"id":3}')], None, 0)
+        assert [row.key for row in file.rows(NAME, "", 9)] == ["[1]", "[2]"], "the page was older than the delete"
+    finally:
+        file.close()
+
+
+async def test_a_load_begins_anew_where_the_source_forgot_what_came_beside_it(
+    tmp_path: Path, imagined: ModuleType
+) -> None:
+    table, path = imagined.Table(5), tmp_path / "events.db"
+    table.happen(80)
+    assert await _lived(path, table, imagined, 2, 0.0, 0)
+    table.happen(5)
+    table.forgotten = len(table.history)
+    assert await _lived(path, table, imagined, 100, 0.0, 0)
+    _check(path, table)
 
 
 async def test_a_load_that_finds_most_rows_gone_waits_for_a_word(tmp_path: Path, imagined: ModuleType) -> None:

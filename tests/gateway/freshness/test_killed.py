@@ -50,7 +50,7 @@ def _begun(writer: Any, log: Path) -> None:
             writer.end_late()  # PostgreSQL makes no slot before all who write have ended
         if log.exists():
             file = LoadedFile(log)
-            events = file.read(0, 1000)
+            events = file.read(0, 1_000_000)  # any number may come before the load's end
             file.close()
             if events and events[-1].what != LOADED and any(each.what == LOADED for each in events):
                 return
