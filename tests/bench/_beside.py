@@ -76,7 +76,7 @@ def listening(command: list[str], port: int) -> Iterator[int]:
     """A process, from when it listens until the block ends; its id."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while socket.socket().connect_ex(("127.0.0.1", port)):
             if time.monotonic() > until or process.poll() is not None:
                 raise RuntimeError(f"{command[0]} didn't start")
