@@ -42,6 +42,7 @@ from gateway.admin.routes import control_routes, no_such_place
 from gateway.audit.file import AuditError
 from gateway.compose.recovering import recover
 from gateway.feeds.delivery import Deliverer
+from gateway.feeds.gauges import FeedGauges
 from gateway.feeds.positions import Positions
 from gateway.freshness.gauges import CaptureGauges
 from gateway.freshness.worker import LOCK as CAPTURE_LOCK
@@ -144,7 +145,8 @@ class Application:
         if self._watch:
             runtime.supervise(runtime.watch)
         follower = Follower(means.events, runtime.current, means.folder.path / CAPTURE_LOCK)
-        gauges = (metrics.Gauges(runtime, means.audit), CaptureGauges(follower))
+        deliverer = deliverer_of(runtime)
+        gauges = (metrics.Gauges(runtime, means.audit), CaptureGauges(follower), FeedGauges(deliverer))
         means.telemetry.watch(metrics.kinds(runtime), metrics.all_of(gauges))
         runtime.supervise(means.telemetry.pulse)
         runtime.supervise(partial(means.governance.keyrings.follow, means.shared))
@@ -159,8 +161,7 @@ class Application:
         if not means.mocking:
             _migrate(runtime)
             runtime.supervise(follower.work)
-            positions = Positions(means.governance.keyrings["cursor"])
-            runtime.supervise(Deliverer(means.events, runtime.current, means.folder.path, positions).work)
+            runtime.supervise(deliverer.work)
         self._ingress = HttpIngress(runtime.current, means.audit, (means.telemetry.observe, recorder.observe))
         self._mcp = McpIngress(self._ingress, runtime.current, means.audit, means.governance.verifier)
         self._mcp.rest = sdk = Sdk(self._mcp, Resources(self._recorded))
@@ -177,6 +178,12 @@ def _migrate(runtime: Runtime) -> None:
     runtime.supervise(partial(recover, lambda: runtime.current().undone(), runtime.means.audit))
     pilot = partial(autopilot_of(runtime).lead, Leader(runtime.means.folder.path / "autopilot.leader"))
     runtime.supervise(pilot)
+
+
+def deliverer_of(runtime: Runtime) -> Deliverer:
+    """What tells subscribers of events, if this process leads."""
+    means, positions = runtime.means, Positions(runtime.means.governance.keyrings["cursor"])
+    return Deliverer(means.events, runtime.current, means.folder.path, positions, means.deliveries)
 
 
 def applier(runtime: Runtime, reconciler: Reconciler) -> Applier:

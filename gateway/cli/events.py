@@ -17,7 +17,7 @@ import orjson
 from gateway.cli.common import FINDING, USAGE, fail, json_option, print_json, workspace_option
 from gateway.events.file import EventsFile
 from gateway.events.model import Trimmed
-from gateway.feeds.deliveries import FILE, Deliveries
+from gateway.feeds.deliveries import Deliveries
 from gateway.settings import Settings
 from gateway.store.contract import StoreError
 from gateway.store.place import StateFolder
@@ -84,7 +84,7 @@ def dead(workspace: Path, as_json: bool) -> None:
         click.echo("no webhook has dead letters")
     for each in () if as_json else found:
         again = ", is sent again" if each.wanted else ""
-        click.echo(f"{each.webhook}: event {each.sequence} of the log: {each.why}{again}")
+        click.echo(f"{each.subscriber}: event {each.sequence} of the log: {each.why}{again}")
     if found:
         raise SystemExit(FINDING)
 
@@ -103,7 +103,7 @@ def replay(workspace: Path, name: str) -> None:
 
 
 def _in_file(workspace: Path, do: Callable[[Deliveries], _T]) -> _T:
-    path = StateFolder.of(workspace, Settings.from_environment(os.environ).state).path / FILE
+    path = StateFolder.of(workspace, Settings.from_environment(os.environ).state).deliveries
     if not path.exists():
         fail("no webhook has been told of events here yet: does a gateway serve this workspace?")
     try:
