@@ -24,6 +24,7 @@ from gateway.admin import (
     decommission,
     documents,
     events,
+    feeds,
     health,
     lineage,
     metrics,
@@ -87,7 +88,7 @@ class Application:
         self.control = Control()
         self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self._own.add_exception_handler(HTTPException, no_such_place)
-        ours = (health, cache, changes, events, documents, lineage, metrics, operations, audit, policy)
+        ours = (health, cache, changes, events, feeds, documents, lineage, metrics, operations, audit, policy)
         subjects = (*ours, oauth, snapshots, parity, writes, approvals, decommission, reconciliation, readiness, agents)
         self._own.include_router(control_routes(self.control, tuple(each for room in subjects for each in room.PLACES)))
         self._recorded = Recorded(self._own, lambda: self.control.audit)

@@ -16,6 +16,8 @@ from gateway.store.sqlite import connect
 
 MOST_DEAD = 10_000
 """Dead letters of one subscriber: with so many, it waits until some are replayed."""
+MOST_SHOWN = 1000
+"""Dead letters that are listed at a time."""
 _UPGRADES = (
     (
         "CREATE TABLE places (webhook TEXT PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID",

@@ -40,6 +40,11 @@ class _Client(Client):
             raise errors.Error("it doesn't encrypt")
         await super()._process_info(info, initial_connection)
 
+    def drop(self) -> None:
+        """Lets go of the socket, which nats-py keeps where it can't send its last words."""
+        if self._transport is not None:
+            self._transport.close()  # type: ignore[no-untyped-call]
+
 
 class Connection:
     """One that was made; it doesn't come back when it's lost."""
@@ -85,8 +90,11 @@ class Connection:
 
     async def close(self) -> None:
         """Ends it."""
-        with suppress(errors.Error, OSError, TimeoutError):
-            await asyncio.wait_for(self._client.close(), _CLOSE)
+        try:
+            with suppress(errors.Error, OSError, TimeoutError):
+                await asyncio.wait_for(self._client.close(), _CLOSE)
+        finally:
+            self._client.drop()
 
     def _refused(self, error: Exception) -> Refused:
         if isinstance(error, errors.MaxPayloadError):
@@ -104,12 +112,12 @@ async def connected(model: Stream) -> Connection | Refused:
     except ConfigError as error:
         return Refused(str(error))
     client = _Client(encrypted=encrypted)
-    made = Connection(client, model.stream)
+    opened = Connection(client, model.stream)
     try:
         await client.connect(
             model.url,
-            error_cb=made.said,
-            closed_cb=made.lost,
+            error_cb=opened.said,
+            closed_cb=opened.lost,
             name="figway",
             allow_reconnect=False,
             max_reconnect_attempts=1,
@@ -120,9 +128,12 @@ async def connected(model: Stream) -> Connection | Refused:
             **_credential(model),
         )
     except (errors.Error, OSError, TimeoutError, ValueError, ImportError) as error:
-        await made.close()
+        await opened.close()
         return Refused(_why(error))
-    return made
+    except asyncio.CancelledError:
+        await opened.close()
+        raise
+    return opened
 
 
 def _context(tls: StreamTls) -> ssl.SSLContext:

@@ -210,5 +210,5 @@ def test_a_gateway_tells_its_webhooks(world: Any, running: ModuleType, receiver:
         number += 1
         time.sleep(0.2)
     assert set(receiver.taken[0]["data"]["after"]) == {"code", "region"}
-    assert running.figway("events", "dead", *here, check=True).stdout == "no webhook has dead letters\n"
+    assert running.figway("events", "dead", *here, check=True).stdout == "no subscriber has dead letters\n"
     assert "has no dead letters" in running.figway("events", "replay", "billing", *here, check=True).stdout
