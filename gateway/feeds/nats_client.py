@@ -19,7 +19,7 @@ from adapters.tls import Texts
 from gateway.feeds.telling import Refused
 from gateway.routing.events_schema import Stream, StreamTls
 
-_CONNECT, _ACKNOWLEDGE, _CLOSE = 5, 5.0, 2.0
+_CONNECT, _ACKNOWLEDGE, _CLOSE = 5, 5.0, 1.0
 _TOO_LARGE = 10054
 """JetStream's code for a message that is larger than its stream takes."""
 _MOST_SAID = 200

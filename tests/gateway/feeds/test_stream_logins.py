@@ -128,7 +128,15 @@ async def _noted(place: Any, fragment: str) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize("kind", ["user", "token", "nkey", "credentials"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("user", marks=pytest.mark.slow),
+        pytest.param("token", marks=pytest.mark.slow),
+        "nkey",
+        "credentials",
+    ],
+)
 async def test_a_server_knows_the_gateway_by(
     kind: str, started: Callable[[str], Any], make_place: Callable[..., Any], tmp_path: Path
 ) -> None:
