@@ -24,6 +24,7 @@ from gateway.admin import (
     decommission,
     documents,
     events,
+    feeds,
     health,
     lineage,
     metrics,
@@ -43,6 +44,7 @@ from gateway.admin.routes import control_routes, no_such_place
 from gateway.audit.file import AuditError
 from gateway.compose.recovering import recover
 from gateway.feeds.delivery import Deliverer
+from gateway.feeds.gauges import FeedGauges
 from gateway.feeds.positions import Positions
 from gateway.following.entities import Entities
 from gateway.following.listening import Listening
@@ -89,7 +91,7 @@ class Application:
         self.control = Control()
         self._own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self._own.add_exception_handler(HTTPException, no_such_place)
-        ours = (health, cache, changes, events, recent, documents, lineage, metrics, operations, audit, policy)
+        ours = (health, cache, changes, events, recent, feeds, documents, lineage, metrics, operations, audit, policy)
         subjects = (*ours, oauth, snapshots, parity, writes, approvals, decommission, reconciliation, readiness, agents)
         self._own.include_router(control_routes(self.control, tuple(each for room in subjects for each in room.PLACES)))
         self._recorded = Recorded(self._own, lambda: self.control.audit)
@@ -147,7 +149,8 @@ class Application:
         if self._watch:
             runtime.supervise(runtime.watch)
         follower = Follower(means.events, runtime.current, means.folder.path / CAPTURE_LOCK)
-        gauges = (metrics.Gauges(runtime, means.audit), CaptureGauges(follower))
+        deliverer = deliverer_of(runtime)
+        gauges = (metrics.Gauges(runtime, means.audit), CaptureGauges(follower), FeedGauges(deliverer))
         means.telemetry.watch(metrics.kinds(runtime), metrics.all_of(gauges))
         runtime.supervise(means.telemetry.pulse)
         runtime.supervise(partial(means.governance.keyrings.follow, means.shared))
@@ -162,8 +165,7 @@ class Application:
         if not means.mocking:
             _migrate(runtime)
             runtime.supervise(follower.work)
-            positions = Positions(means.governance.keyrings["cursor"])
-            runtime.supervise(Deliverer(means.events, runtime.current, means.folder.path, positions).work)
+            runtime.supervise(deliverer.work)
         self._ingress = HttpIngress(runtime.current, means.audit, (means.telemetry.observe, recorder.observe))
         self._mcp = McpIngress(self._ingress, runtime.current, means.audit, means.governance.verifier)
         self._mcp.rest = sdk = self._sdk(self._mcp)
@@ -187,6 +189,12 @@ def _migrate(runtime: Runtime) -> None:
     runtime.supervise(partial(recover, lambda: runtime.current().undone(), runtime.means.audit))
     pilot = partial(autopilot_of(runtime).lead, Leader(runtime.means.folder.path / "autopilot.leader"))
     runtime.supervise(pilot)
+
+
+def deliverer_of(runtime: Runtime) -> Deliverer:
+    """What tells subscribers of events, if this process leads."""
+    means, positions = runtime.means, Positions(runtime.means.governance.keyrings["cursor"])
+    return Deliverer(means.events, runtime.current, means.folder.path, positions, means.deliveries)
 
 
 def applier(runtime: Runtime, reconciler: Reconciler) -> Applier:

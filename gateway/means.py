@@ -11,6 +11,7 @@ from gateway.approvals.webhook import Webhooks
 from gateway.audit.log import AuditLog
 from gateway.audit.reader import Reader
 from gateway.events.log import EventLog
+from gateway.feeds.kept import Kept
 from gateway.lineage.snapshots import Snapshots
 from gateway.migration.reconcile.service import Reconciling
 from gateway.serving import Governance
@@ -48,6 +49,8 @@ class Means:
     webhooks: Webhooks
     reconciling: Reconciling
     events: EventLog
+    deliveries: Kept
+    """How far subscribers have been told of events."""
     lent: tuple[Lent, ...] = ()
     """What is read besides, and closed in the end: where API keys are kept, while examples answer."""
 

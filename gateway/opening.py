@@ -13,6 +13,7 @@ from gateway.cache.cache import Cache, far_of
 from gateway.cache.marks import Marks
 from gateway.events.log import EventLog
 from gateway.events.replicas import Replicas
+from gateway.feeds.kept import Kept
 from gateway.filters.approve import Desk
 from gateway.identity.audit_keys import audit_keys
 from gateway.identity.bearer import CallerVerifier
@@ -78,6 +79,7 @@ def make_means(workspace: Path, settings: Settings) -> Means:
         approvals=desk.approvals,
         webhooks=desk.webhooks,
         events=EventLog(folder.events),
+        deliveries=Kept(folder.deliveries),
         reconciling=Reconciling(Reconciliations.open(folder.reconciliations), outbox),
         lent=(known, changed) if settings.mock else (),
     )
@@ -97,6 +99,6 @@ def close_means(means: Means) -> None:
         kept, migrating, marks = means.governance.operations, means.governance.migrating, means.governance.cache.marks
         # The last is closed first: what writes by a worker's slot, before the slot is given back.
         places = (kept, means.governance.outbox, means.shared, migrating, means.state, means.offload, means.searching)
-        read = (*means.lent, marks, means.governance.replicas, means.events, means.reconciling.kept)
+        read = (*means.lent, marks, means.governance.replicas, means.events, means.deliveries, means.reconciling.kept)
         for each in (*read, means.governance.desk, *places, means.telemetry, means.audit):
             closing.callback(each.close)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 
 from fastapi import Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from gateway.admin.control import Control
 from gateway.admin.routes import Place
 from gateway.call import Principal
 from gateway.errors import BadRequest, Forbidden, InvalidRequest, Overloaded
-from gateway.feeds.feed import Feed
+from gateway.feeds.asyncapi import document, listeners, subscriber
+from gateway.feeds.delivery import events_of, principal_of
+from gateway.feeds.feed import Feed, sights_of
 from gateway.feeds.positions import BadPosition, Positions
 from gateway.feeds.stream import stream, too_late
 from gateway.filters.stopped import check
@@ -119,4 +122,23 @@ async def start(control: Control, request: Request, positions: Positions, recent
     return after
 
 
-PLACES = (Place("/-/events", _events, PERMISSION, ("GET",)),)
+async def _asyncapi(control: Control, request: Request) -> Response:
+    """What the caller may follow, with its own subscribers of `gateway.yaml`."""
+    principal: Principal = request.state.principal
+    serving = control.serving()
+    adapters = {name: upstream.adapter for name, upstream in serving.upstreams.items()}
+    sources = control.subscribers.sources(serving.version, serving.compiled, adapters)
+    sights = partial(sights_of, sources, serving.policies)
+    audiences = [listeners(sights(principal), str(request.base_url))]
+    for name, model in events_of(serving.compiled).subscribers.items():
+        own = principal_of(model)
+        if (own.id, own.agent, own.tenant) == (principal.id, principal.agent, principal.tenant):
+            audiences.append(subscriber(name, model, sights(own)))
+    info = serving.compiled.document["info"]
+    return JSONResponse(document(info["title"], str(info["version"]), audiences), headers={"cache-control": "no-store"})
+
+
+PLACES = (
+    Place("/-/events", _events, PERMISSION, ("GET",)),
+    Place("/-/asyncapi.json", _asyncapi, PERMISSION, ("GET",)),
+)

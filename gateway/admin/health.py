@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fastapi import Request, Response
@@ -10,6 +10,9 @@ from fastapi.responses import JSONResponse
 
 from gateway.admin.control import Control
 from gateway.admin.routes import Place
+from gateway.feeds.deliveries import Deliveries
+from gateway.feeds.delivery import events_of
+from gateway.feeds.documents import warnings
 from gateway.freshness.documents import troubles
 from gateway.store.contract import StoreError
 
@@ -35,6 +38,9 @@ async def _ready(control: Control, _: Request) -> Response:
         body["upstreams"] = {name: _health(upstream.state()) for name, upstream in serving.upstreams.items()}
         if any(spec.changes for spec in serving.compiled.upstreams.values()):
             body["captures"] = await _captures(control)
+        subscribers = events_of(serving.compiled).subscribers
+        if subscribers:
+            body["subscribers"] = await _subscribers(control, subscribers)
     return JSONResponse(body, 200 if ready else 503)
 
 
@@ -44,6 +50,14 @@ async def _captures(control: Control) -> dict[str, str]:
         return troubles(await control.means().events.standings())
     except StoreError:
         return {"": "the log of changes can't be read"}
+
+
+async def _subscribers(control: Control, names: Collection[str]) -> dict[str, str]:
+    """Webhooks and streams that wait or have dead letters. They don't make the gateway unready either."""
+    try:
+        return warnings(names, await control.means().deliveries(Deliveries.waiting))
+    except StoreError:
+        return {"": "the file of deliveries can't be read"}
 
 
 def _health(state: Mapping[str, Any]) -> str:

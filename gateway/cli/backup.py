@@ -18,7 +18,7 @@ from gateway.store.place import StateFolder, state_path
 
 @click.command(
     name="backup",
-    help="Copy the gateway's state (store, operations, audit, keys) into FILE, while it runs.\n\n"
+    help="Copy the gateway's state (store, operations, audit, events, keys) into FILE, while it runs.\n\n"
     "FILE is a tar file that only its owner may read; it holds the keys, so keep it as safe as them. To restore it, "
     "unpack it into an empty state folder: mkdir -m 700 .figway && tar -xf FILE -C .figway\n\n"
     "Example: figway backup figway-2026-11-21.tar",

@@ -20,6 +20,7 @@ from gateway.cache.marks import Marks
 from gateway.cli.cache_host import let_go
 from gateway.cli.decommission_host import brown_out, evidence_of
 from gateway.cli.desk import DeskError, Document, usage
+from gateway.cli.desk_feeds import dead_of, replayed
 from gateway.cli.desk_reconcile import HostReconciling
 from gateway.cli.recording import note_change, operator
 from gateway.identity.signing import KeyFileError
@@ -199,6 +200,13 @@ class HostDesk:
         if not told:
             raise DeskError("the store of kept answers doesn't answer: other hosts may tell them still")
         return {"purged": group or "everything", "entity": None if entity is None else dict([entity])}
+
+    def dead(self) -> list[Document]:
+        return dead_of(self._folder)
+
+    def replay(self, subscriber: str) -> Document:
+        self._note("events_replay", f"subscriber:{subscriber}")
+        return replayed(self._folder, subscriber)
 
     def history(self, limit: int) -> list[Document]:
         return [snapshot_document(each) for each in self._state.history(limit)]

@@ -93,6 +93,13 @@ class ServerDesk:
         body = {"group": group, "entity": None if entity is None else dict([entity])}
         return self._ask("POST", "/-/admin/cache/purge", {name: each for name, each in body.items() if each})
 
+    def dead(self) -> list[Document]:
+        items: list[Document] = self._ask("GET", "/-/events/dead")["items"]
+        return items
+
+    def replay(self, subscriber: str) -> Document:
+        return self._ask("POST", "/-/events/replay", {"subscriber": subscriber})
+
     def readiness(self, calls: int) -> Document:
         return self._ask("POST", f"/-/admin/readiness?calls={calls}")
 

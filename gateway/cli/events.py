@@ -1,30 +1,27 @@
-"""`figway events`: following what changes in the systems, and what webhooks didn't take of it."""
+"""`figway events`: following what changes in the systems, and what webhooks and streams didn't take of it."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import click
 import httpx
 import orjson
 
 from gateway.cli.common import FINDING, USAGE, fail, json_option, print_json, workspace_option
+from gateway.cli.desk import desk, server_option
 from gateway.events.file import EventsFile
 from gateway.events.model import Trimmed
-from gateway.feeds.deliveries import FILE, Deliveries
 from gateway.settings import Settings
 from gateway.store.contract import StoreError
 from gateway.store.place import StateFolder
 
 _LOOK, _AGAIN = 0.2, 2.0
-_BATCH, _MOST_SHOWN = 500, 1000
-_T = TypeVar("_T")
+_BATCH = 500
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 """A stream says every 15 s at least that it goes on."""
 
@@ -34,7 +31,8 @@ class _Ended(Exception):
 
 
 @click.group(
-    "events", help="What changes in the systems: tail; dead, replay of webhooks.\n\nExample: figway events tail"
+    "events",
+    help="What changes in the systems: tail; dead, replay of webhooks and streams.\n\nExample: figway events tail",
 )
 def command() -> None:
     """`figway events`."""
@@ -71,46 +69,40 @@ def tail(workspace: Path, server: str | None, source: str | None, after: str | N
 
 @command.command(
     "dead",
-    help="List what webhooks didn't take, oldest first; exit 1 when there is any.\n\nExample: figway events dead",
+    help="List what webhooks and streams didn't take, oldest first; exit 1 when there is any.\n\n"
+    "Example: figway events dead",
 )
 @workspace_option
 @json_option
-def dead(workspace: Path, as_json: bool) -> None:
+@server_option
+def dead(workspace: Path, as_json: bool, server: str | None) -> None:
     """`figway events dead`."""
-    found = _in_file(workspace, lambda file: file.dead(_MOST_SHOWN))
+    with desk(workspace, server) as at:
+        found = at.dead()
     if as_json:
-        print_json({"dead": [each._asdict() for each in found]})
+        print_json({"dead": found})
     elif not found:
-        click.echo("no webhook has dead letters")
+        click.echo("no subscriber has dead letters")
     for each in () if as_json else found:
-        again = ", is sent again" if each.wanted else ""
-        click.echo(f"{each.webhook}: event {each.sequence} of the log: {each.why}{again}")
+        again = ", is sent again" if each["wanted"] else ""
+        click.echo(f"{each['subscriber']}: event {each['sequence']} of the log: {each['why']}{again}")
     if found:
         raise SystemExit(FINDING)
 
 
 @command.command(
     "replay",
-    help="Have a running gateway send a webhook's dead letters again, each as policies are by then.\n\n"
+    help="Have a running gateway send a webhook's or stream's dead letters again, each as policies are by then.\n\n"
     "Example: figway events replay billing",
 )
 @workspace_option
+@server_option
 @click.argument("name")
-def replay(workspace: Path, name: str) -> None:
+def replay(workspace: Path, server: str | None, name: str) -> None:
     """`figway events replay NAME`."""
-    count = _in_file(workspace, lambda file: file.replay(name))
+    with desk(workspace, server) as at:
+        count = at.replay(name)["dead"]
     click.echo(f"{name}: {count} dead letters are sent again" if count else f"{name} has no dead letters")
-
-
-def _in_file(workspace: Path, do: Callable[[Deliveries], _T]) -> _T:
-    path = StateFolder.of(workspace, Settings.from_environment(os.environ).state).path / FILE
-    if not path.exists():
-        fail("no webhook has been told of events here yet: does a gateway serve this workspace?")
-    try:
-        with closing(Deliveries(path)) as file:
-            return do(file)
-    except StoreError as error:
-        fail(str(error))
 
 
 # ── this host's log ──────────────────────────────────────────────────────────────────────────────────────────────

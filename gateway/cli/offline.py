@@ -8,19 +8,23 @@ from pathlib import Path
 
 from gateway.call import Principal
 from gateway.cli.common import fail
-from gateway.routing.load import compile_workspace, read_workspace
+from gateway.routing.load import Loaded, compile_workspace, read_workspace
 from gateway.routing.model import Compiled, InvalidWorkspace
 
 
 def compiled_of(workspace: Path) -> Compiled:
     """The workspace, compiled; ends the program with a sentence where that can't be done."""
+    return loaded_of(workspace).compiled
+
+
+def loaded_of(workspace: Path) -> Loaded:
+    """The same, with its adapters, which touch no network."""
     with tempfile.TemporaryDirectory(prefix="figway-offline-") as cache:
         try:
             files = read_workspace(workspace)
-            loaded = compile_workspace(files, cache=Path(cache), environment=os.environ, strict_secrets=False)
+            return compile_workspace(files, cache=Path(cache), environment=os.environ, strict_secrets=False)
         except InvalidWorkspace as error:
             fail(f"{error}: 'figway check' lists them")
-    return loaded.compiled
 
 
 def principal_of(

@@ -1,10 +1,11 @@
-"""How far each webhook has been told of events, and what it couldn't be told: one SQLite file of the host."""
+"""How far each subscriber has been told of events, and what it couldn't be told: one SQLite file of the host."""
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,10 +14,10 @@ from gateway.store.contract import StoreError
 from gateway.store.schema import upgrade
 from gateway.store.sqlite import connect
 
-FILE = "deliveries.db"
-"""In the state folder."""
 MOST_DEAD = 10_000
-"""Dead letters of one webhook: with so many, it waits until some are replayed."""
+"""Dead letters of one subscriber: with so many, it waits until some are replayed."""
+MOST_SHOWN = 1000
+"""Dead letters that are listed at a time."""
 _UPGRADES = (
     (
         "CREATE TABLE places (webhook TEXT PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID",
@@ -24,19 +25,35 @@ _UPGRADES = (
             webhook TEXT NOT NULL, sequence INTEGER NOT NULL, at REAL NOT NULL, why TEXT NOT NULL,
             wanted INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (webhook, sequence)) STRICT, WITHOUT ROWID""",
     ),
+    (
+        "ALTER TABLE places RENAME COLUMN webhook TO subscriber",
+        "ALTER TABLE dead RENAME COLUMN webhook TO subscriber",
+        "ALTER TABLE places ADD COLUMN origin TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE places ADD COLUMN note TEXT NOT NULL DEFAULT ''",
+    ),
 )
 
 
 class Dead(NamedTuple):
-    """One event that a webhook didn't take. What it says stays in the log: it is told as policies are by then."""
+    """One event that a subscriber didn't take. What it says stays in the log: it is told as policies are by then."""
 
-    webhook: str
+    subscriber: str
     sequence: int
     at: float
     """When it was given up, seconds since 1970."""
     why: str
     wanted: bool
     """Somebody asked for it to be sent again."""
+
+
+class Waiting(NamedTuple):
+    """A subscriber that isn't simply told."""
+
+    subscriber: str
+    note: str
+    """What keeps it from going on, in a sentence; empty: nothing does."""
+    dead: int
+    """How many dead letters it has."""
 
 
 class Deliveries:
@@ -55,60 +72,93 @@ class Deliveries:
         """Closes the file."""
         self._db.close()
 
-    def place(self, webhook: str, start: int) -> int:
-        """The event behind which a webhook goes on; one that is new begins at `start`."""
+    def place(self, subscriber: str, start: int) -> int:
+        """The event behind which a subscriber goes on; one that is new begins at `start`."""
         with _told():
-            self._db.execute("INSERT OR IGNORE INTO places VALUES (?, ?)", (webhook, start))
-            found = self._db.execute("SELECT sequence FROM places WHERE webhook = ?", (webhook,)).fetchone()
+            insert = "INSERT OR IGNORE INTO places (subscriber, sequence, origin) VALUES (?, ?, ?)"
+            self._db.execute(insert, (subscriber, start, _origin()))
+            found = self._db.execute("SELECT sequence FROM places WHERE subscriber = ?", (subscriber,)).fetchone()
             return int(found[0])
 
-    def taken(self, webhook: str, sequence: int) -> None:
+    def origin(self, subscriber: str) -> str:
+        """A text of chance that the subscriber has got in its first place, and none on another host or of another log
+        has: with an event's id it says which message is which."""
+        with _told():
+            found = self._db.execute("SELECT origin FROM places WHERE subscriber = ?", (subscriber,)).fetchone()
+            return "" if found is None else str(found[0])
+
+    def taken(self, subscriber: str, sequence: int) -> None:
         """It is done with all events as far as this one."""
         with _told():
-            self._db.execute("UPDATE places SET sequence = ? WHERE webhook = ?", (sequence, webhook))
+            self._db.execute("UPDATE places SET sequence = ? WHERE subscriber = ?", (sequence, subscriber))
 
-    def gave_up(self, webhook: str, sequence: int, why: str) -> None:
-        """Keeps an event as a dead letter, and goes on behind it: one transaction."""
+    def anew(self, subscriber: str, sequence: int) -> None:
+        """It begins behind this event of another log than it was told of."""
+        with _told():
+            update = "UPDATE places SET sequence = ?, origin = ? WHERE subscriber = ?"
+            self._db.execute(update, (sequence, _origin(), subscriber))
+
+    def passed(self, subscriber: str, sequence: int, dead: Sequence[tuple[int, str]]) -> None:
+        """It is done with all events as far as this one, and some of them, each with its reason, are dead letters: one
+        transaction. A place never goes back."""
+        values = [(subscriber, number, time.time(), why) for number, why in dead]
         with _told():
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                values = (webhook, sequence, time.time(), why)
-                self._db.execute("INSERT OR REPLACE INTO dead VALUES (?, ?, ?, ?, 0)", values)
-                update = "UPDATE places SET sequence = max(sequence, ?) WHERE webhook = ?"
-                self._db.execute(update, (sequence, webhook))
+                self._db.executemany("INSERT OR REPLACE INTO dead VALUES (?, ?, ?, ?, 0)", values)
+                update = "UPDATE places SET sequence = max(sequence, ?) WHERE subscriber = ?"
+                self._db.execute(update, (sequence, subscriber))
                 self._db.execute("COMMIT")
             finally:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
 
-    def settled(self, webhook: str, sequence: int) -> None:
+    def noted(self, subscriber: str, note: str) -> None:
+        """What keeps it from going on; empty: nothing."""
+        with _told():
+            self._db.execute("UPDATE places SET note = ? WHERE subscriber = ?", (note, subscriber))
+
+    def settled(self, subscriber: str, sequence: int) -> None:
         """A dead letter was taken in the end."""
         with _told():
-            self._db.execute("DELETE FROM dead WHERE webhook = ? AND sequence = ?", (webhook, sequence))
+            self._db.execute("DELETE FROM dead WHERE subscriber = ? AND sequence = ?", (subscriber, sequence))
 
-    def replay(self, webhook: str) -> int:
-        """Asks for a webhook's dead letters to be sent again; how many there are."""
+    def replay(self, subscriber: str) -> int:
+        """Asks for a subscriber's dead letters to be sent again; how many there are."""
         with _told():
-            return self._db.execute("UPDATE dead SET wanted = 1 WHERE webhook = ?", (webhook,)).rowcount
+            return self._db.execute("UPDATE dead SET wanted = 1 WHERE subscriber = ?", (subscriber,)).rowcount
 
-    def wanted(self, webhook: str, limit: int) -> list[Dead]:
+    def wanted(self, subscriber: str, limit: int) -> list[Dead]:
         """Dead letters that are asked for, the oldest first."""
-        return self._dead("WHERE webhook = ? AND wanted = 1 ORDER BY sequence LIMIT ?", webhook, limit)
+        return self._dead("WHERE subscriber = ? AND wanted = 1 ORDER BY sequence LIMIT ?", subscriber, limit)
 
     def dead(self, limit: int) -> list[Dead]:
-        """Dead letters of all webhooks, at most so many."""
-        return self._dead("ORDER BY webhook, sequence LIMIT ?", limit)
+        """Dead letters of all subscribers, at most so many."""
+        return self._dead("ORDER BY subscriber, sequence LIMIT ?", limit)
 
-    def full(self, webhook: str) -> bool:
-        """Whether a webhook has as many dead letters as are kept."""
+    def full(self, subscriber: str) -> bool:
+        """Whether a subscriber has as many dead letters as are kept."""
         with _told():
-            count = self._db.execute("SELECT count(*) FROM dead WHERE webhook = ?", (webhook,)).fetchone()[0]
-            return int(count) >= MOST_DEAD
+            found = self._db.execute("SELECT count(*) FROM dead WHERE subscriber = ?", (subscriber,)).fetchone()
+            return int(found[0]) >= MOST_DEAD
+
+    def waiting(self) -> list[Waiting]:
+        """Subscribers that something keeps from going on, or that have dead letters."""
+        with _told():
+            found = self._db.execute(
+                "SELECT subscriber, note, (SELECT count(*) FROM dead WHERE dead.subscriber = places.subscriber) AS many"
+                " FROM places WHERE note <> '' OR many > 0 ORDER BY subscriber"
+            )
+            return [Waiting._make(row) for row in found.fetchall()]
 
     def _dead(self, which: str, *values: Any) -> list[Dead]:
         with _told():
-            found = self._db.execute(f"SELECT webhook, sequence, at, why, wanted FROM dead {which}", values)  # noqa: S608 - constant texts
+            found = self._db.execute(f"SELECT subscriber, sequence, at, why, wanted FROM dead {which}", values)  # noqa: S608 - constant texts
             return [Dead._make(row)._replace(wanted=bool(row[4])) for row in found.fetchall()]
+
+
+def _origin() -> str:
+    return secrets.token_hex(8)
 
 
 @contextmanager

@@ -1,47 +1,32 @@
-"""The elected worker of a host's webhooks: each is told of events one after the other, signed as Standard Webhooks
-1.0 has it, and goes on where it stood. What it doesn't take becomes a dead letter, which can be replayed.
-
-Nothing waits in memory but the few events that were read last: a slow receiver is simply further behind in the log.
-"""
+"""The elected worker of a host that tells the subscribers of `gateway.yaml`: one follows the log for each of them."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import httpx
-import orjson
 
-from adapters.contract import Json
-from gateway.approvals.webhook import signature
 from gateway.call import Principal
 from gateway.events.log import EventLog
-from gateway.events.model import Event, Trimmed
-from gateway.feeds.deliveries import FILE, Deliveries
-from gateway.feeds.feed import Feed, tell
+from gateway.feeds.feed import Feed
+from gateway.feeds.jetstream import PAUSES as STREAM_PAUSES
+from gateway.feeds.jetstream import JetStreamOutlet
+from gateway.feeds.kept import Kept
 from gateway.feeds.positions import Positions
 from gateway.feeds.sources import sources_of
+from gateway.feeds.telling import Measured, Outlet, Telling
+from gateway.feeds.webhooks import PAUSES, TIMEOUT, WebhookOutlet
 from gateway.policy.decide import Policies
-from gateway.routing.events_schema import Webhook
+from gateway.routing.events_schema import Events, Stream, Webhook
 from gateway.routing.model import Compiled
-from gateway.store.contract import StoreError
 from gateway.store.leader import Leader
-from gateway.store.offload import Offload
-
-_T = TypeVar("_T")
-
-logger = logging.getLogger("figway")
 
 LOCK = "webhooks.leader"
-PAUSES = (1.0, 5.0, 30.0, 120.0)
-"""Seconds between two tries of one event; after the last it is a dead letter."""
-_TIMEOUT, _LONGEST = httpx.Timeout(10.0, connect=5.0), 30.0
-_BATCH, _LEAD_POLL, _LOOK, _AGAIN = 50, 1.0, 0.25, 5.0
+_LEAD_POLL, _LOOK = 1.0, 0.25
 
 
 class Served(Protocol):
@@ -69,42 +54,37 @@ class Deliverer:
         current: Callable[[], Served],
         folder: Path,
         positions: Positions,
-        pauses: Sequence[float] = PAUSES,
+        kept: Kept,
+        pauses: tuple[Sequence[float], Sequence[float]] = (PAUSES, STREAM_PAUSES),
     ) -> None:
-        self._log, self._current, self._positions, self._pauses = log, current, positions, tuple(pauses)
-        self._leader, self._file = Leader(folder / LOCK), folder / FILE
+        """`pauses`: of webhooks, and of streams."""
+        self._log, self._current, self._positions, self._kept = log, current, positions, kept
+        self._leader, self._pauses = Leader(folder / LOCK), pauses
+        self.measured: dict[str, Measured] = {}
+        """What is known of the subscribers that this process tells, by name."""
 
     async def work(self) -> None:
-        """Tells webhooks until it's cancelled."""
-        while not (_webhooks(self._current()) and self._leader.try_lead()):  # noqa: ASYNC110 - nothing here tells
+        """Tells subscribers until it's cancelled."""
+        while not (events_of(self._current().compiled).subscribers and self._leader.try_lead()):  # noqa: ASYNC110 - nothing here tells
             await asyncio.sleep(_LEAD_POLL)
-        thread = Offload(threads=1, waiting=256)
         try:
-            file = await thread(Deliveries, self._file)
-            try:
-                # Nothing of the environment: a proxy named there would see what is signed for somebody else.
-                client = await asyncio.to_thread(
-                    partial(httpx.AsyncClient, timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
-                )
-                async with client:
-                    while True:
-                        await self._snapshot(partial(_on, thread, file), client)
-            finally:
-                await thread(file.close)
+            # Nothing of the environment: a proxy named there would see what is signed for somebody else.
+            client = await asyncio.to_thread(
+                partial(httpx.AsyncClient, timeout=TIMEOUT, follow_redirects=False, trust_env=False)
+            )
+            async with client:
+                while True:
+                    await self._snapshot(client)
         finally:
-            thread.close()
+            self.measured.clear()
             self._leader.resign()
 
-    async def _snapshot(self, kept: _Kept, client: httpx.AsyncClient) -> None:
-        """Tells the webhooks of one snapshot, until another one is served."""
+    async def _snapshot(self, client: httpx.AsyncClient) -> None:
+        """Tells the subscribers of one snapshot, until another one is served."""
         served = self._current()
-        adapters = {name: upstream.adapter for name, upstream in served.upstreams.items()}
-        sources = sources_of(served.compiled, adapters)
-        tasks = []
-        for name, model in _webhooks(served).items():
-            feed = Feed(sources, served.policies, principal_of(model), self._positions, model.sources)
-            telling = _Telling(name, model, feed, self._log, kept, client, self._pauses)
-            tasks.append(asyncio.create_task(telling.go_on()))
+        subscribers = events_of(served.compiled).subscribers
+        self.measured = {name: self.measured.get(name, Measured()) for name in subscribers}
+        tasks = [asyncio.create_task(each.go_on()) for each in self._tellings(served, client)]
         try:
             while self._current().version == served.version:
                 await asyncio.sleep(_LOOK)
@@ -116,131 +96,29 @@ class Deliverer:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _tellings(self, served: Served, client: httpx.AsyncClient) -> list[Telling]:
+        adapters = {name: upstream.adapter for name, upstream in served.upstreams.items()}
+        sources = sources_of(served.compiled, adapters)
+        made = []
+        for name, model in events_of(served.compiled).subscribers.items():
+            feed = Feed(sources, served.policies, principal_of(model), self._positions, model.sources)
+            outlet, measured = self._outlet(model, client), self.measured[name]
+            made.append(Telling(name, model.sources, feed, self._log, self._kept, outlet, measured))
+        return made
 
-class _Kept(Protocol):
-    """A method of the file, on its thread."""
-
-    def __call__(self, do: Callable[..., _T], *values: Any) -> Awaitable[_T]: ...
-
-
-def _on(thread: Offload, file: Deliveries, do: Callable[..., _T], *values: Any) -> Awaitable[_T]:
-    return thread(partial(do, file, *values))
-
-
-class _Telling:
-    """One webhook, on one snapshot."""
-
-    def __init__(
-        self,
-        name: str,
-        model: Webhook,
-        feed: Feed,
-        log: EventLog,
-        kept: _Kept,
-        client: httpx.AsyncClient,
-        pauses: tuple[float, ...],
-    ) -> None:
-        self._name, self._model, self._feed, self._log = name, model, feed, log
-        self._kept, self._client, self._pauses = kept, client, pauses
-
-    async def go_on(self) -> None:
-        """Until it's cancelled."""
-        hidden = sorted(set(self._model.sources) - set(self._feed.sources))
-        if hidden:
-            logger.error("webhook %s waits: no route and policy show its principal %s", self._name, ", ".join(hidden))
-            await asyncio.Event().wait()
-        while True:
-            try:
-                first, last = await self._log.span()
-                place = await self._kept(Deliveries.place, self._name, last)
-                if place > last:
-                    logger.error("webhook %s begins anew: the log isn't the one that it was told of", self._name)
-                    place = first - 1
-                await self._from(place)
-            except StoreError as error:
-                logger.error("webhook %s can't go on, which is tried again: %s", self._name, error)
-                await asyncio.sleep(_AGAIN)
-
-    async def _from(self, after: int) -> None:
-        while True:
-            await self._replay()
-            try:
-                events = await self._log.read(after, _BATCH)
-            except Trimmed:
-                first, _ = await self._log.span()
-                logger.error("webhook %s has missed events: it was too slow, and the log begins later now", self._name)
-                after = first - 1
-                await self._kept(Deliveries.taken, self._name, after)
-                continue
-            for sequence, document in await asyncio.to_thread(tell, self._feed, events):
-                await self._tell(sequence, document)
-            if not events:
-                await asyncio.sleep(_LOOK)
-            elif events[-1].sequence > after:
-                after = events[-1].sequence
-                await self._kept(Deliveries.taken, self._name, after)
-
-    async def _tell(self, sequence: int, document: Mapping[str, Json]) -> None:
-        """Tells one event, now or in the end as a dead letter."""
-        why = await self._sent(document)
-        for pause in self._pauses:
-            if not why:
-                break
-            await asyncio.sleep(pause)
-            why = await self._sent(document)
-        while why:
-            full = await self._kept(Deliveries.full, self._name)
-            if not full:
-                break
-            await asyncio.sleep(self._pauses[-1])
-            why = await self._sent(document)
-        if why:
-            logger.error("webhook %s doesn't take event %s (%s): a dead letter", self._name, document["id"], why)
-            await self._kept(Deliveries.gave_up, self._name, sequence, why)
-        else:
-            await self._kept(Deliveries.taken, self._name, sequence)
-
-    async def _replay(self) -> None:
-        """Sends dead letters that somebody asked for, as policies are now."""
-        for dead in await self._kept(Deliveries.wanted, self._name, _BATCH):
-            try:
-                events: list[Event] = await self._log.read(dead.sequence - 1, 1)
-            except Trimmed:
-                events = []
-            told = tell(self._feed, [each for each in events if each.sequence == dead.sequence])
-            why = await self._sent(told[0][1]) if told else ""
-            if not told:
-                logger.error("a dead letter of webhook %s isn't kept or isn't its to see any more", self._name)
-            if why:
-                await self._kept(Deliveries.gave_up, self._name, dead.sequence, why)
-            else:
-                await self._kept(Deliveries.settled, self._name, dead.sequence)
-
-    async def _sent(self, document: Mapping[str, Json]) -> str:
-        """Why it wasn't taken; empty: it was."""
-        body, id, now = orjson.dumps(document), str(document["id"]), int(time.time())
-        headers = {
-            "content-type": "application/cloudevents+json",
-            "webhook-id": id,
-            "webhook-timestamp": str(now),
-            "webhook-signature": signature(self._model.secret.get_secret_value(), id, now, body),
-        }
-        try:
-            async with (
-                asyncio.timeout(_LONGEST),
-                self._client.stream("POST", self._model.url, content=body, headers=headers) as response,
-            ):
-                return "" if response.is_success else f"it answered {response.status_code}"
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            return f"it can't be reached: {type(error).__name__}"
+    def _outlet(self, model: Webhook | Stream, client: httpx.AsyncClient) -> Outlet:
+        if isinstance(model, Webhook):
+            return WebhookOutlet(model, client, self._pauses[0])
+        return JetStreamOutlet(model, self._pauses[1])
 
 
-def principal_of(model: Webhook) -> Principal:
-    """As whom a webhook sees events."""
-    who = model.as_
-    return Principal(who.principal, who.agent, who.roles, who.tenant, f"webhook:{who.principal}", who.teams)
+def principal_of(model: Webhook | Stream) -> Principal:
+    """As whom a subscriber sees events."""
+    who, kind = model.as_, "webhook" if isinstance(model, Webhook) else "stream"
+    return Principal(who.principal, who.agent, who.roles, who.tenant, f"{kind}:{who.principal}", who.teams)
 
 
-def _webhooks(served: Served) -> Mapping[str, Webhook]:
-    found: Mapping[str, Webhook] = served.compiled.settings["events"].webhooks
+def events_of(compiled: Compiled) -> Events:
+    """`events` of `gateway.yaml`."""
+    found: Events = compiled.settings["events"]
     return found

@@ -59,12 +59,8 @@ class Feed:
         """`only`: of these sources; none: of all that the caller may see."""
         wanted = frozenset(only)
         self._positions = positions
-        self._sights: dict[str, _Sight] = {}
-        for name, source in sources.items():
-            decision = policies.decide(principal, source.route)
-            # What depends on a call's arguments can't be decided without a call.
-            if decision.allowed and not decision.waits and (not wanted or name in wanted):
-                self._sights[name] = _Sight(source, decision.grant)
+        found = {name: each for name, each in sources.items() if not wanted or name in wanted}
+        self._sights = {name: _Sight(*each) for name, each in sights_of(found, policies, principal).items()}
 
     @property
     def sources(self) -> list[str]:
@@ -95,6 +91,21 @@ class Feed:
             made["subject"] = subject
         made["data"] = {"before": before, "after": after}
         return made
+
+
+def sights_of(
+    sources: Mapping[str, Source], policies: Policies, principal: Principal | None
+) -> dict[str, tuple[Source, Grant | None]]:
+    """The sources that a caller may follow, and what of their rows; for nobody in particular (None): all of them."""
+    if principal is None:
+        return {name: (source, None) for name, source in sources.items()}
+    found = {}
+    for name, source in sources.items():
+        decision = policies.decide(principal, source.route)
+        # What depends on a call's arguments can't be decided without a call.
+        if decision.allowed and not decision.waits:
+            found[name] = source, decision.grant
+    return found
 
 
 def _subject(key: tuple[str, ...], row: Json) -> str | None:

@@ -11,6 +11,7 @@ PERMISSIONS: Mapping[str, str] = {
     "gateway:read_audit": "search and export the audit",
     "gateway:read_changes": "see what is captured, how current it is and what it promises",
     "gateway:read_events": "follow what changes in the systems, as far as routes show it",
+    "gateway:replay_events": "see what webhooks and streams didn't take, and have it sent again",
     "gateway:read_lineage": "see where any call's reply came from",
     "gateway:read_metrics": "scrape /-/metrics",
     "gateway:read_operations": "see what became of other callers' operations",

@@ -124,9 +124,9 @@ class Gateway(_Model):
     @model_validator(mode="after")
     def _captured(self) -> Gateway:
         there = {f"{name}.{own}" for name, each in self.upstreams.items() for own in each.changes}
-        for name, webhook in self.events.webhooks.items():
-            for source in sorted(set(webhook.sources) - there):
-                raise ValueError(f"webhook '{name}' is told of '{source}', which no upstream's changes capture")
+        for name, subscriber in self.events.subscribers.items():
+            for source in sorted(set(subscriber.sources) - there):
+                raise ValueError(f"'{name}' is told of '{source}', which no upstream's changes capture")
         return self
 
 

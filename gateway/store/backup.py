@@ -2,7 +2,8 @@
 
 Each database is copied as it is at one moment (SQLite's online backup). The order makes the whole fit together: first
 the audit's plain files, which speak of records that its databases hold by then; then the databases, the audit's after
-the store's; and at last the keys, so that none is missing that something copied before was signed with.
+the store's; and at last the keys, so that none is missing that something copied before was signed with. How far
+subscribers are is copied before the events, so that nobody is further than the log.
 """
 
 from __future__ import annotations

@@ -69,6 +69,11 @@ class StateFolder:
         return self.path / "events.db"
 
     @property
+    def deliveries(self) -> Path:
+        """The file of how far subscribers have been told of what was captured (`gateway.feeds`)."""
+        return self.path / "deliveries.db"
+
+    @property
     def parity(self) -> Path:
         """The folder of what came of comparisons, by group (`gateway.migration.samples`)."""
         return self.path / "parity"

@@ -101,3 +101,11 @@ CAPTURE_RETAINED = family(
     "figway_capture_retained_bytes", "gauge", "What a source keeps of its log for a capture.", ("capture",)
 )
 CAPTURE_STALLED = family("figway_capture_stalled", "gauge", "Captures that can't go on, or need a look.", ("capture",))
+FEED_LAG = family(
+    "figway_feed_lag_seconds", "gauge", "For how long the oldest event has waited for a subscriber.", ("subscriber",)
+)
+FEED_EVENTS = family("figway_feed_events_total", "counter", "Events that a subscriber took.", ("subscriber",))
+FEED_DEAD = family("figway_feed_dead_total", "counter", "Events that became dead letters.", ("subscriber",))
+FEED_WAITING = family(
+    "figway_feed_waiting", "gauge", "Subscribers that something keeps from going on.", ("subscriber",)
+)

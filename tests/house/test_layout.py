@@ -34,6 +34,7 @@ KIND = {"__init__.py", "adapter.py", "config.py", "README.md"}
 # The distribution that an import name comes from, where the two differ or one is a part of the other.
 DISTRIBUTIONS = {
     "jsonschema_rs": "jsonschema-rs",
+    "nats": "nats-py",
     "opentelemetry": "opentelemetry-sdk",
     "pydantic_core": "pydantic",
     "pymysqlreplication": "mysql-replication",

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib.util
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
+from adapters.changes import Batch, Change, What
 from gateway.cli.key import Desk
+from gateway.events.loads import LoadedFile
+from gateway.events.log import EventLog
+from gateway.feeds.deliveries import Deliveries
+from gateway.feeds.delivery import Deliverer
+from gateway.feeds.kept import Kept
+from gateway.feeds.positions import Positions
+from gateway.identity.signing import Keyring
+from gateway.policy.decide import Policies
+from gateway.routing.load import compile_workspace
+
+FILE = "deliveries.db"
 
 POLICY = """
 permit (principal in Role::"all", action, resource);
@@ -147,6 +162,76 @@ class Reader:
         raise AssertionError("the stream ended")
 
 
+class Place:
+    """A log and a worker that tells subscribers of it, without a gateway."""
+
+    def __init__(self, folder: Path, files: dict[str, str], events: str, environment: dict[str, str]) -> None:
+        self.folder, self.log = folder, EventLog(folder / "events.db")
+        files = {**files, "gateway.yaml": files["gateway.yaml"] + events}
+        encoded = {name: text.encode() for name, text in files.items()}
+        environment = {"ERP_DSN": "Driver=SQLite3", **environment}
+        loaded = compile_workspace(encoded, cache=folder / "cache", environment=environment, strict_secrets=False)
+        upstreams = {name: SimpleNamespace(adapter=adapter) for name, adapter in loaded.adapters.items()}
+        policies = Policies(loaded.compiled.rules)
+        self.served: Any = SimpleNamespace(version=1, compiled=loaded.compiled, policies=policies, upstreams=upstreams)
+        self.positions = Positions(Keyring.open(folder / "keys", "cursor"))
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """A worker that is cut off in the end, wherever it is."""
+        kept, pauses = Kept(self.folder / FILE), ((0.01, 0.01), (0.01, 0.05))
+        made = Deliverer(self.log, lambda: self.served, self.folder, self.positions, kept, pauses)
+        task, self.deliverer = asyncio.create_task(made.work()), made
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            kept.close()
+
+    async def write(self, *changes: tuple[str, str]) -> None:
+        """Rows that come: (code, region) each."""
+        rows = [{"sku": sku, "region": region, "secret": "s", "internal": None} for sku, region in changes]
+        await self.change(*(Change(f"w/{row['sku']}", What.INSERT, (row["sku"],), row) for row in rows))
+
+    async def change(self, *changes: Change) -> None:
+        """Changes of the table `stock`, as its capture tells them."""
+        await self.log.write(LoadedFile.enrol, "erp.stock", "d")
+        await self.log.write(LoadedFile.write, "erp.stock", Batch(list(changes), "", False))
+
+    async def reached(self, subscriber: str, sequence: int) -> None:
+        """Waits until a subscriber is done with so many events."""
+        async with asyncio.timeout(60):
+            while self.kept(lambda file: file.place(subscriber, 0)) < sequence:  # noqa: ASYNC110 - a test waits
+                await asyncio.sleep(0.02)
+
+    def begin(self, subscriber: str) -> None:
+        """A subscriber begins with the first event."""
+        self.kept(lambda file: file.place(subscriber, 0))
+
+    def kept(self, do: Callable[[Deliveries], Any]) -> Any:
+        file = Deliveries(self.folder / FILE)
+        try:
+            return do(file)
+        finally:
+            file.close()
+
+
+@pytest.fixture
+def make_place(tmp_path: Path) -> Iterator[Callable[..., Place]]:
+    """`make_place(events, environment, files, name)`: a place whose gateway.yaml ends with this `events`."""
+    made: list[Place] = []
+
+    def make(events: str, environment: dict[str, str] | None = None, files: Any = None, name: str = "") -> Place:
+        made.append(Place(tmp_path / name, files or FILES, events, environment or {}))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.log.close()
+
+
 @pytest.fixture
 def world(tmp_path: Path, running: ModuleType, servers: ModuleType) -> Iterator[World]:
     made = World(tmp_path, running, servers)
@@ -159,3 +244,35 @@ def world(tmp_path: Path, running: ModuleType, servers: ModuleType) -> Iterator[
 def workspace_files() -> dict[str, str]:
     """The workspace's files, by name."""
     return FILES
+
+
+def _beside(name: str) -> ModuleType:
+    """A plain module of this folder, which is no package."""
+    spec = importlib.util.spec_from_file_location(f"figway_feeds_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def nats_servers() -> ModuleType:
+    """nats_servers.py: `Hub`."""
+    return _beside("nats_servers")
+
+
+@pytest.fixture(scope="session")
+def judged() -> ModuleType:
+    """judged.py: policies by chance, and an oracle of what they show."""
+    return _beside("judged")
+
+
+@pytest.fixture(scope="module")
+def hub(nats_servers: ModuleType, servers: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A server of NATS that knows nobody, shared by a file's tests: each makes streams of its own."""
+    made = nats_servers.Hub(tmp_path_factory.mktemp("hub"), servers.free_port())
+    made.start()
+    yield made
+    made.kill()

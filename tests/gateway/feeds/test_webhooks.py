@@ -6,26 +6,15 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from adapters.changes import Batch, Change, What
 from gateway.approvals.webhook import signature
-from gateway.events.loads import LoadedFile
-from gateway.events.log import EventLog
-from gateway.feeds.deliveries import FILE, Deliveries
-from gateway.feeds.delivery import Deliverer
-from gateway.feeds.positions import Positions
-from gateway.identity.signing import Keyring
-from gateway.policy.decide import Policies
-from gateway.routing.load import compile_workspace
 
 SECRET = "a secret of the tests"
 
@@ -87,51 +76,6 @@ events:
 """
 
 
-class Place:
-    """A log and a worker that tells webhooks of it, without a gateway."""
-
-    def __init__(self, folder: Path, files: dict[str, str], port: int, role: str) -> None:
-        self.folder, self.log = folder, EventLog(folder / "events.db")
-        files = {**files, "gateway.yaml": files["gateway.yaml"] + _EVENTS.format(port=port, role=role)}
-        encoded = {name: text.encode() for name, text in files.items()}
-        environment = {"ERP_DSN": "Driver=SQLite3", "HOOK_SECRET": SECRET}
-        loaded = compile_workspace(encoded, cache=folder / "cache", environment=environment, strict_secrets=False)
-        upstreams = {name: SimpleNamespace(adapter=adapter) for name, adapter in loaded.adapters.items()}
-        policies = Policies(loaded.compiled.rules)
-        self.served: Any = SimpleNamespace(version=1, compiled=loaded.compiled, policies=policies, upstreams=upstreams)
-        self.positions = Positions(Keyring.open(folder / "keys", "cursor"))
-
-    @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        """A worker that is cut off in the end, wherever it is."""
-        deliverer = Deliverer(self.log, lambda: self.served, self.folder, self.positions, pauses=(0.01, 0.01))
-        task = asyncio.create_task(deliverer.work())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def write(self, *changes: tuple[str, str]) -> None:
-        """Rows that come: (code, region) each."""
-        await self.log.write(LoadedFile.enrol, "erp.stock", "d")
-        rows = [{"sku": sku, "region": region, "secret": "s", "internal": None} for sku, region in changes]
-        made = [Change(f"w/{row['sku']}", What.INSERT, (row["sku"],), row) for row in rows]
-        await self.log.write(LoadedFile.write, "erp.stock", Batch(made, "", False))
-
-    def begin(self) -> None:
-        """The webhook begins with the first event."""
-        self.kept(lambda file: file.place("billing", 0))
-
-    def kept(self, do: Callable[[Deliveries], Any]) -> Any:
-        file = Deliveries(self.folder / FILE)
-        try:
-            return do(file)
-        finally:
-            file.close()
-
-
 def _has(receiver: Receiver, count: int) -> bool:
     return len(receiver.taken) >= count
 
@@ -143,21 +87,19 @@ async def _until(what: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def place_of(tmp_path: Path, workspace_files: dict[str, str]) -> Iterator[Callable[[int, str], Place]]:
-    made: list[Place] = []
+def place_of(make_place: Callable[..., Any]) -> Callable[[int, str], Any]:
+    """A place whose webhook is at a port, and whose principal has a role."""
 
-    def make(port: int, role: str) -> Place:
-        made.append(Place(tmp_path, workspace_files, port, role))
-        made[-1].begin()
-        return made[-1]
+    def make(port: int, role: str) -> Any:
+        made = make_place(_EVENTS.format(port=port, role=role), {"HOOK_SECRET": SECRET})
+        made.begin("billing")
+        return made
 
-    yield make
-    for each in made:
-        each.log.close()
+    return make
 
 
 async def test_a_webhook_is_told_in_order_what_its_principal_may_see(
-    receiver: Receiver, place_of: Callable[[int, str], Place]
+    receiver: Receiver, place_of: Callable[[int, str], Any]
 ) -> None:
     place = place_of(receiver.port, "narrow")
     await place.write(("A", "north"), ("B", "south"), ("C", "north"))
@@ -171,7 +113,7 @@ async def test_a_webhook_is_told_in_order_what_its_principal_may_see(
 
 
 async def test_what_isnt_taken_is_a_dead_letter_and_can_be_replayed(
-    receiver: Receiver, place_of: Callable[[int, str], Place]
+    receiver: Receiver, place_of: Callable[[int, str], Any]
 ) -> None:
     place = place_of(receiver.port, "all")
     receiver.status = 503
@@ -188,7 +130,7 @@ async def test_what_isnt_taken_is_a_dead_letter_and_can_be_replayed(
 
 
 async def test_a_dead_letter_is_replayed_as_policies_are_by_then(
-    receiver: Receiver, place_of: Callable[[int, str], Place]
+    receiver: Receiver, place_of: Callable[[int, str], Any]
 ) -> None:
     place = place_of(receiver.port, "all")
     receiver.status = 500
@@ -203,7 +145,7 @@ async def test_a_dead_letter_is_replayed_as_policies_are_by_then(
     assert [each["data"]["after"] for each in receiver.taken] == [{"code": "A", "region": "north"}]
 
 
-async def test_workers_and_receivers_that_end_lose_nothing(place_of: Callable[[int, str], Place]) -> None:
+async def test_workers_and_receivers_that_end_lose_nothing(place_of: Callable[[int, str], Any]) -> None:
     receiver = Receiver()
     place, taken = place_of(receiver.port, "all"), set[str]()
     for turn in range(6):
@@ -225,7 +167,7 @@ async def test_workers_and_receivers_that_end_lose_nothing(place_of: Callable[[i
 
 
 async def test_a_log_that_is_another_one_is_told_from_its_beginning(
-    receiver: Receiver, place_of: Callable[[int, str], Place]
+    receiver: Receiver, place_of: Callable[[int, str], Any]
 ) -> None:
     place = place_of(receiver.port, "all")
     place.kept(lambda file: file.taken("billing", 5_000))
@@ -236,7 +178,7 @@ async def test_a_log_that_is_another_one_is_told_from_its_beginning(
 
 
 async def test_who_may_see_nothing_is_told_nothing_and_waits(
-    receiver: Receiver, place_of: Callable[[int, str], Place]
+    receiver: Receiver, place_of: Callable[[int, str], Any]
 ) -> None:
     place = place_of(receiver.port, "nobody")
     await place.write(("A", "north"))
@@ -268,5 +210,5 @@ def test_a_gateway_tells_its_webhooks(world: Any, running: ModuleType, receiver:
         number += 1
         time.sleep(0.2)
     assert set(receiver.taken[0]["data"]["after"]) == {"code", "region"}
-    assert running.figway("events", "dead", *here, check=True).stdout == "no webhook has dead letters\n"
+    assert running.figway("events", "dead", *here, check=True).stdout == "no subscriber has dead letters\n"
     assert "has no dead letters" in running.figway("events", "replay", "billing", *here, check=True).stdout

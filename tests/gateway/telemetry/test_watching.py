@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.telemetry.families import families
+
 DOCKER = Path(__file__).parents[3] / "docker"
+CAPTURING = ("figway_capture_", "figway_feed_")
+"""Metrics of a gateway that captures something and tells of it, as this one doesn't."""
 SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 MONTH = 30 * 86_400
 
@@ -74,6 +78,7 @@ def printed(gateway: Any, scraper: str, running: Any) -> str:
 
 def test_every_metric_asked_for_is_printed(printed: str) -> None:
     known = {re.split(r"[{ ]", line)[0] for line in printed.splitlines() if not line.startswith("#")}
+    known |= {name for name in families if name.startswith(CAPTURING)}
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     wanted = set().union(*(names(each) for each in expressions())) - recorded - {"http_route"}
     assert wanted - known == set()
@@ -82,6 +87,7 @@ def test_every_metric_asked_for_is_printed(printed: str) -> None:
 
 def test_every_label_asked_for_is_printed(printed: str) -> None:
     known = set(re.findall(r'[{,](\w+)="', printed)) | {"instance"}
+    known |= {label for name, each in families.items() if name.startswith(CAPTURING) for label in each.labels}
     assert set().union(*(labels(each) for each in expressions())) - known == set()
 
 
