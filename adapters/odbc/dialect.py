@@ -71,6 +71,9 @@ class Dialect:
     first, in which the list is read page by page."""
     bulk_session: tuple[str, ...] = ()
     """Statements on a connection that reads so: its reader may be slow, and the deadline ends it."""
+    cancels_beside: bool = False
+    """Cancelling a statement frees its rows while their reader reads them, and so is done to another statement of the
+    connection, which ends all that run."""
     rolls_back: bool = False
     """A connection that breaks before COMMIT is certain to leave nothing behind."""
     undoes: str = ""

@@ -86,6 +86,7 @@ class Session:
                 self.close()
                 self._connection = _connect(dsn, dialect, bulk)
         self.dialect = dialect
+        self._beside = self._connection.cursor() if dialect.cancels_beside else None
         self._telling = _Told(dialect.codes)
         self._set_up(bulk)
 
@@ -289,10 +290,9 @@ class Session:
 
     def cancel(self) -> None:
         """Asks the server to end the running statement; from another thread, may hang as long as the server does."""
-        cursor = self.running
-        if cursor is not None:
+        if self.running is not None:
             with contextlib.suppress(pyodbc.Error):
-                cursor.cancel()
+                (self._beside or self.running).cancel()
 
     def close(self) -> None:
         """Ends the connection; what was open is rolled back."""

@@ -43,6 +43,7 @@ SQLITE = Dialect(
     lock=("", ""),
     last_id="SELECT last_insert_rowid()",
     digits=15,
+    cancels_beside=True,
     rolls_back=True,
     # A virtual table is its module's own affair.
     undoes="SELECT 1 FROM sqlite_master WHERE COALESCE(?, '') IS NOT NULL AND name = ? COLLATE NOCASE "

@@ -119,7 +119,7 @@ async def test_a_locked_sqlite_file_is_a_retry_and_a_page_leaves_no_lock(sqlite,
         other.execute("UPDATE t SET v = 4 WHERE id = 1")
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Retry):
-            await adapter.invoke("t.update", {"id": 1, "v": 6}, soon(0.6))
+            await adapter.invoke("t.update", {"id": 1, "v": 6}, soon(1.5))
         other.execute("ROLLBACK")
         assert (await adapter.invoke("t.get", {"id": 1}, soon())).value["v"] == 4
 
