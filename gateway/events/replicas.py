@@ -55,10 +55,12 @@ class ReplicaFile(EventsFile):
 
     def _rows(self, wanted: Page, number: int) -> list[tuple[Any, ...]]:
         until = time.monotonic() + _LONGEST
-        try:
-            return rows_in_time(self._db, wanted.sql(number), wanted.clause.parameters, until)
-        except sqlite3.OperationalError:  # the index isn't there yet, or can't be walked for what shows nothing
-            return rows_in_time(self._db, wanted.sql(number, walked=False), wanted.clause.parameters, until)
+        for found_by in wanted.ways:
+            try:
+                return rows_in_time(self._db, wanted.sql(number, found_by), wanted.clause.parameters, until)
+            except sqlite3.OperationalError:  # it isn't there yet, or no route filters by it, or it can't be walked
+                continue
+        return rows_in_time(self._db, wanted.sql(number), wanted.clause.parameters, until)
 
     def _one(self, standing: Standing, form: Form, input: Mapping[str, Json]) -> Json:
         key = row_key(form, input)
