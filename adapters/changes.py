@@ -107,9 +107,12 @@ class Form:
     like: Literal["", "plain", "escaped"] = ""
     """Patterns compare as they are written, a backslash being itself or before a literal character; empty: not so."""
 
+    shape: str = ""
+    """Another one where rows have other members, or spell them otherwise, as far as that is known offline."""
+
     def digest(self) -> str:
-        """Another one where rows are spelt otherwise, as far as that is known offline."""
-        return repr((self.key, sorted(self.fields.items()), self.nested))
+        """Another one where rows, or what they are asked for, are otherwise."""
+        return repr((self.key, sorted(self.fields.items()), self.nested, self.shape))
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ def form_of(description: Description) -> Form:
     kinds: Mapping[FieldType, Kind] = {"text": "text", "integer": "integer", "number": "number", "boolean": "boolean"}
     known = {**(description.format.fields or {}), description.config.key: description.key_type}
     fields = {path: kinds[kind] for path, kind in known.items() if kind in kinds}
-    return Form((description.config.key,), fields, True, False, True, False, "plain")
+    return Form((description.config.key,), fields, True, False, True, False, "plain", description.digest)
 
 
 def identity(generation: Generation) -> str:

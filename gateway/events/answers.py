@@ -21,7 +21,9 @@ from adapters.contract import Condition, Json, ListRequest
 from gateway.events.bindable import BOUND, Unanswerable, text_of
 from gateway.events.model import key_text
 
-_TERMS, _VALUES, _MOST = 20, 50, 1000
+_TERMS, _VALUES = 20, 50
+MOST = 1000
+"""How many rows a page has at most."""
 _SIGNS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _LISTS = {"in": "IN", "out": "NOT IN"}
 _PAGED = frozenset({"limit", "after", "sort", "where", "rows", "fields"})
@@ -154,7 +156,7 @@ def page(form: Form, input: Mapping[str, Json]) -> Page:
     except (TypeError, ValueError):
         raise Unanswerable from None
     limit = request.limit
-    if not input.keys() <= _PAGED or isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= _MOST:
+    if not input.keys() <= _PAGED or isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MOST:
         raise Unanswerable
     order, clause = _order(form, request.sort), Clause()
     if len(request.where) > _TERMS:
@@ -210,7 +212,7 @@ def _condition(form: Form, condition: Condition, *, asked: bool) -> tuple[str, l
 
 def _glob(form: Form, pattern: Json) -> str:
     """A LIKE pattern as GLOB has it, which tells capitals from small letters."""
-    if not isinstance(pattern, str) or not form.like or len(pattern) > _MOST:
+    if not isinstance(pattern, str) or not form.like or len(pattern) > MOST:
         raise Unanswerable
     made, characters = [], iter(text_of(pattern))
     for each in characters:

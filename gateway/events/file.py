@@ -1,14 +1,14 @@
 """The log and the replicas in one SQLite file, so that a change, what it does to the replica and how far the source
 was read are one transaction.
 
-What loads do to it stands in `gateway.events.loads`.
+How captures begin stands in `gateway.events.enrolled`, what loads do to it in `gateway.events.loads`.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import orjson
 
 from adapters.changes import Batch, Change, What
-from gateway.events.answers import index_name
 from gateway.events.model import Event, Phase, Row, Standing, Trimmed, key_text, row_bytes
 from gateway.store.contract import StoreError
 from gateway.store.schema import upgrade
@@ -43,10 +42,17 @@ _UPGRADES = (
             capture INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (capture, key)) STRICT, WITHOUT ROWID""",
     ),
     ("ALTER TABLE captures ADD COLUMN as_of REAL NOT NULL DEFAULT 0",),
+    (
+        "ALTER TABLE captures ADD COLUMN replica INTEGER NOT NULL DEFAULT 0",
+        "UPDATE captures SET replica = number",
+        """CREATE TABLE former (
+            capture INTEGER PRIMARY KEY, replica INTEGER NOT NULL, digest TEXT NOT NULL, rows INTEGER NOT NULL,
+            current REAL NOT NULL, as_of REAL NOT NULL) STRICT""",
+    ),
 )
 _STANDING = (
     "SELECT number, name, digest, phase, position, cursor, load, loaded, truncates, rows, current, note, alarm, "
-    "wanted, as_of FROM captures "
+    "wanted, as_of, replica, coalesce((SELECT f.current FROM former f WHERE f.capture = number), 0) FROM captures "
 )
 EVENT = "INSERT INTO events (capture, id, what, key, before, after, at, captured) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 PUT = "INSERT OR REPLACE INTO rows (capture, key, row, load, sequence) VALUES (?, ?, ?, ?, ?)"
@@ -91,32 +97,6 @@ class EventsFile:
 
     # ── how far captures are ─────────────────────────────────────────────────────────────────────────────────
 
-    def enrol(self, name: str, digest: str) -> Standing:
-        """The capture's standing. One that is asked for otherwise than before begins anew, over the rows it has."""
-        with self.transaction():
-            insert = "INSERT OR IGNORE INTO captures (name, digest, phase) VALUES (?, ?, ?)"
-            self._db.execute(insert, (name, digest, Phase.NEW))
-            anew = (
-                "UPDATE captures SET digest = ?, phase = ?, position = '', note = '', current = 0 "
-                "WHERE name = ? AND digest <> ?"
-            )
-            self._db.execute(anew, (digest, Phase.NEW, name, digest))
-            return self._standing(name)
-
-    def indexed(self, name: str, wanted: Sequence[str]) -> None:
-        """Has a replica's rows found by these expressions, in these orders, and by no others."""
-        with self.transaction():
-            number = self._standing(name).number
-            made = {index_name(number, each): each for each in wanted}
-            known = self._asked(
-                "SELECT name FROM sqlite_master WHERE type = 'index' AND name GLOB ?", f"rows_{number}_*"
-            )
-            for (other,) in known:
-                if other not in made:
-                    self._db.execute(f"DROP INDEX {other}")
-            for index, sql in made.items():
-                self._db.execute(f"CREATE INDEX IF NOT EXISTS {index} ON rows ({sql}) WHERE capture = {number:d}")
-
     def standing(self, name: str) -> Standing | None:
         """How far a capture is; None: there is none of that name."""
         found = self.standings(name)
@@ -144,27 +124,30 @@ class EventsFile:
             self._db.execute("UPDATE captures SET alarm = ? WHERE name = ?", (alarm, name))
 
     def current(self, name: str, at: float, as_of: float | None = None) -> None:
-        """The replica has all that was committed by then; what it has was true at `as_of`, if not then."""
+        """The replica has all that was committed by then; what it has was true at `as_of`, if not then. While it is
+        loaded it hasn't, whatever changes are known."""
         with self.transaction():
-            update = "UPDATE captures SET current = ?, as_of = ?, note = '' WHERE name = ?"
-            self._db.execute(update, (at, as_of or 0.0, name))
+            update = "UPDATE captures SET current = ?, as_of = ?, note = '' WHERE name = ? AND phase = ?"
+            self._db.execute(update, (at, as_of or 0.0, name, Phase.LIVE))
 
     # ── changes ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def write(self, name: str, batch: Batch, current: float | None = None) -> int:
         """Stores a batch, what it does to the replica, and its position; the number of events. `current`: the replica
-        has all that was committed by then."""
+        has all that was committed by then, unless it is being loaded."""
         with self.transaction():
             found = self._standing(name)
+            if found.phase is not Phase.LIVE:
+                current = None
             rows = found.rows + sum(self._apply(found, change) for change in batch.changes)
             emptied = any(change.what is What.TRUNCATE for change in batch.changes)
             update = (
                 "UPDATE captures SET position = ?, rows = ?, truncates = truncates + ?, note = '', "
-                "current = coalesce(?, current), as_of = ? WHERE number = ?"
+                "current = coalesce(?, current), as_of = iif(? IS NULL, as_of, ?) WHERE number = ?"
             )
             if emptied:
-                rows = self._count(found.number)
-            values = (batch.position, rows, int(emptied), current, batch.as_of or 0.0, found.number)
+                rows = self._count(found.replica)
+            values = (batch.position, rows, int(emptied), current, current, batch.as_of or 0.0, found.number)
             self._db.execute(update, values)
             self._trim(len(batch.changes))
         return len(batch.changes)
@@ -172,7 +155,7 @@ class EventsFile:
     def _apply(self, to: Standing, change: Change) -> int:
         """One change; by how many rows the replica grew."""
         if change.what is What.TRUNCATE:
-            self._db.execute("DELETE FROM rows WHERE capture = ?", (to.number,))
+            self._db.execute("DELETE FROM rows WHERE capture = ?", (to.replica,))
             self._record(to, change, "", None, None)
             return 0
         after = None if change.after is None else row_bytes(change.after)
@@ -180,33 +163,25 @@ class EventsFile:
             self._record(to, change, "", None, after)
             return 0
         key = key_text(change.key)
-        before = self._row(to.number, key)
+        before = self._row(to.replica, key)
         if change.what is What.STATE:
             if before == after:
-                self._db.execute("UPDATE rows SET load = ? WHERE capture = ? AND key = ?", (to.load, to.number, key))
+                self._db.execute("UPDATE rows SET load = ? WHERE capture = ? AND key = ?", (to.load, to.replica, key))
                 return 0
             change = change._replace(what=What.INSERT if before is None else What.UPDATE)
         sequence = self._record(to, change, key, before, after)
         if after is not None:
-            self._db.execute(PUT, (to.number, key, after, to.load, sequence))
+            self._db.execute(PUT, (to.replica, key, after, to.load, sequence))
         else:
-            self._db.execute("DELETE FROM rows WHERE capture = ? AND key = ?", (to.number, key))
+            self._db.execute("DELETE FROM rows WHERE capture = ? AND key = ?", (to.replica, key))
             if to.phase is Phase.LOADING:
-                self._db.execute("INSERT OR IGNORE INTO gone VALUES (?, ?)", (to.number, key))
+                self._db.execute("INSERT OR IGNORE INTO gone VALUES (?, ?)", (to.replica, key))
         return (after is not None) - (before is not None)
 
     def _record(self, to: Standing, change: Change, key: str, before: bytes | None, after: bytes | None) -> int:
         at = None if change.at is None else change.at.timestamp()
         values = (to.number, change.id, change.what.value, key, before, after, at, time.time())
         return int(self._db.execute(EVENT, values).lastrowid or 0)
-
-    def forget(self, name: str) -> bool:
-        """Deletes a capture with its replica and events; False: there is none of that name."""
-        with self.transaction():
-            for table in ("events", "rows", "gone"):
-                delete = f"DELETE FROM {table} WHERE capture = (SELECT number FROM captures WHERE name = ?)"  # noqa: S608 - constant names
-                self._db.execute(delete, (name,))
-            return self._db.execute("DELETE FROM captures WHERE name = ?", (name,)).rowcount == 1
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -228,7 +203,7 @@ class EventsFile:
     def rows(self, name: str, after: str, limit: int) -> list[Row]:
         """At most `limit` rows of a replica behind a key as text ("": from the start), in order of that text."""
         query = (
-            "SELECT key, row, sequence FROM rows WHERE capture = (SELECT number FROM captures WHERE name = ?) "
+            "SELECT key, row, sequence FROM rows WHERE capture = (SELECT replica FROM captures WHERE name = ?) "
             "AND key > ? ORDER BY key LIMIT ?"
         )
         return [Row(key, orjson.loads(row), seen) for key, row, seen in self._asked(query, name, after, limit)]
@@ -236,7 +211,7 @@ class EventsFile:
     def row(self, name: str, key: str) -> Row | None:
         """The row of a key as text; None: there is none."""
         query = (
-            "SELECT key, row, sequence FROM rows WHERE capture = (SELECT number FROM captures WHERE name = ?) "
+            "SELECT key, row, sequence FROM rows WHERE capture = (SELECT replica FROM captures WHERE name = ?) "
             "AND key = ?"
         )
         found = self._asked(query, name, key)
@@ -250,12 +225,12 @@ class EventsFile:
             raise StoreError(f"nothing is captured under the name {name}")
         return found
 
-    def _row(self, number: int, key: str) -> bytes | None:
-        found = self._db.execute("SELECT row FROM rows WHERE capture = ? AND key = ?", (number, key)).fetchone()
+    def _row(self, replica: int, key: str) -> bytes | None:
+        found = self._db.execute("SELECT row FROM rows WHERE capture = ? AND key = ?", (replica, key)).fetchone()
         return None if found is None else found[0]
 
-    def _count(self, number: int) -> int:
-        return int(self._asked("SELECT count(*) FROM rows WHERE capture = ?", number)[0][0])
+    def _count(self, replica: int) -> int:
+        return int(self._asked("SELECT count(*) FROM rows WHERE capture = ?", replica)[0][0])
 
     def _trim(self, added: int) -> None:
         self._untrimmed += added

@@ -1,6 +1,7 @@
 """A load: all rows of a source, page by page, held against the replica while changes go on.
 
-Of a first load nothing but its end is an event; of another one each difference is. Rows that changed since it began
+Of a first load nothing but its end is an event; of another one each difference is, and of one that is built beside a
+replica of another shape each difference to that. Rows that changed since it began
 are newer than what its pages say: they have the load's number already, and `gone` keeps the keys of those that were
 deleted.
 """
@@ -14,20 +15,21 @@ import orjson
 
 from adapters.changes import Change, Page, What
 from adapters.contract import Json
-from gateway.events.file import EVENT, PUT, EventsFile
+from gateway.events.enrolled import EnrolledFile
+from gateway.events.file import EVENT, PUT
 from gateway.events.model import LOADED, Phase, Standing, key_text, row_bytes
 
 _SWEPT = 2_000
 
 
-class LoadedFile(EventsFile):
+class LoadedFile(EnrolledFile):
     """The open file, with what loads do to it."""
 
     def begin(self, name: str, position: str) -> Standing:
         """Begins a load; changes are read from the position on."""
         with self.transaction():
             found = self._standing(name)
-            self._db.execute("DELETE FROM gone WHERE capture = ?", (found.number,))
+            self._db.execute("DELETE FROM gone WHERE capture = ?", (found.replica,))
             begin = (
                 "UPDATE captures SET phase = ?, position = ?, cursor = ?, load = load + 1, loaded = 0, note = '', "
                 "wanted = '' WHERE number = ?"
@@ -44,44 +46,46 @@ class LoadedFile(EventsFile):
                 grown = sum(self._load(found, key, row) for key, row in rows)
             update = "UPDATE captures SET cursor = ?, loaded = loaded + ?, rows = rows + ? WHERE number = ?"
             self._db.execute(update, (orjson.dumps(cursor), len(rows), grown, found.number))
-            self._trim(len(rows) if found.load > 1 else 0)
+            self._trim(len(rows) if found.current else 0)
             return self._standing(name)
 
     def _load(self, to: Standing, key: str, row: bytes) -> int:
         known = self._db.execute(
-            "SELECT row, load FROM rows WHERE capture = ? AND key = ?", (to.number, key)
+            "SELECT row, load FROM rows WHERE capture = ? AND key = ?", (to.replica, key)
         ).fetchone()
         if known is not None and known[1] == to.load:
             return 0  # it changed since the load began
-        if known is None and self._asked("SELECT 1 FROM gone WHERE capture = ? AND key = ?", to.number, key):
+        if known is None and self._asked("SELECT 1 FROM gone WHERE capture = ? AND key = ?", to.replica, key):
             return 0
         before = None if known is None else known[0]
         sequence = 0
-        if to.load > 1 and before != row:
+        if before != row and (to.current or known is not None):
             sequence = self._differs(to, key, before, row)
-        self._db.execute(PUT, (to.number, key, row, to.load, sequence))
+        self._db.execute(PUT, (to.replica, key, row, to.load, sequence))
         return int(known is None)
 
     def _differs(self, to: Standing, key: str, before: bytes | None, after: bytes | None) -> int:
         what = What.DELETE if after is None else What.INSERT if before is None else What.UPDATE
         return self._record(to, Change(f"load-{to.load}/{key}", what), key, before, after)
 
-    def stale(self, name: str) -> int:
-        """How many rows the load that ends didn't find."""
+    def stale(self, name: str) -> tuple[int, int]:
+        """How many rows the load that ends didn't find, and of how many."""
         found = self._standing(name)
         query = "SELECT count(*) FROM rows WHERE capture = ? AND load < ?"
-        return int(self._asked(query, found.number, found.load)[0][0])
+        stale = int(self._asked(query, found.replica, found.load)[0][0])
+        former = self.former(found.number)
+        return (stale, found.rows) if former is None else (max(stale, former.rows - found.rows), former.rows)
 
     def sweep(self, name: str) -> bool:
         """Deletes some of the rows that the load that ends didn't find; whether there may be more of them."""
         with self.transaction():
             found = self._standing(name)
             select = "SELECT key, row FROM rows WHERE capture = ? AND load < ? LIMIT ?"
-            stale = self._asked(select, found.number, found.load, _SWEPT)
+            stale = self._asked(select, found.replica, found.load, _SWEPT)
             for key, row in stale:
                 self._differs(found, key, row, None)
             delete = "DELETE FROM rows WHERE capture = ? AND key = ?"
-            self._db.executemany(delete, [(found.number, key) for key, _ in stale])
+            self._db.executemany(delete, [(found.replica, key) for key, _ in stale])
             self._db.execute("UPDATE captures SET rows = rows - ? WHERE number = ?", (len(stale), found.number))
             self._trim(len(stale))
             return len(stale) == _SWEPT
@@ -90,13 +94,14 @@ class LoadedFile(EventsFile):
         """Ends a load: the replica has all that was committed by then; see `current`."""
         with self.transaction():
             found = self._standing(name)
+            self._swap(found)
             update = (
                 "UPDATE captures SET phase = ?, current = ?, as_of = ?, rows = ?, cursor = ?, note = '' "
                 "WHERE number = ?"
             )
-            count = self._count(found.number)
+            count = self._count(found.replica)
             self._db.execute(update, (Phase.LIVE, current, as_of or 0.0, count, b"null", found.number))
-            self._db.execute("DELETE FROM gone WHERE capture = ?", (found.number,))
+            self._db.execute("DELETE FROM gone WHERE capture = ?", (found.replica,))
             after = row_bytes({"rows": count})
             values = (found.number, f"load-{found.load}", LOADED, "", None, after, None, time.time())
             self._db.execute(EVENT, values)

@@ -56,11 +56,25 @@ class Standing(NamedTuple):
     """What somebody asked for: `load`, `accept` (deletes that were refused) or nothing."""
     as_of: float = 0.0
     """When what it has was true, where that was before `current`: of files, their delivery."""
+    replica: int = 0
+    """The number by which its rows are kept."""
+    former: float = 0.0
+    """`current` of the replica of another shape that answers until this one is whole."""
 
     @property
     def true(self) -> float:
         """When all that the replica has was true."""
         return min(self.current, self.as_of) if self.as_of else self.current
+
+
+class Former(NamedTuple):
+    """A replica whose rows have another shape than the capture's have now; see `Standing`."""
+
+    replica: int
+    digest: str
+    rows: int
+    current: float
+    as_of: float
 
 
 class Event(NamedTuple):

@@ -14,8 +14,10 @@ from adapters.changes import Form
 from adapters.contract import Json
 from gateway.events.answers import Page, chosen, page, row_key, rows_in_time
 from gateway.events.bindable import Unanswerable
-from gateway.events.file import EventsFile
-from gateway.events.model import Phase, Standing
+from gateway.events.enrolled import EnrolledFile
+from gateway.events.model import Standing
+from gateway.events.spelt import one_asked, page_asked, told
+from gateway.routing.captured_operations import Spelling
 from gateway.routing.captures import Materialized
 from gateway.store.contract import StoreError
 from gateway.store.offload import Offload
@@ -31,27 +33,41 @@ class Answer(NamedTuple):
     value: Json
 
 
-class ReplicaFile(EventsFile):
+class ReplicaFile(EnrolledFile):
     """The open file, as it is asked."""
 
     def answer(self, asked: Materialized, input: Mapping[str, Json]) -> Answer:
-        """Raises `Unanswerable` or `StoreError`. How far the replica is was told before its rows were read."""
-        standing = self.standing(asked.capture)
-        if (
-            standing is None
-            or standing.phase is not Phase.LIVE
-            or not standing.current
-            or standing.digest != asked.digest
-        ):
-            # While a load goes on, changes are known up to now, and rows aren't.
-            raise Unanswerable("the replica isn't whole yet")
-        if asked.verb == "get":
-            return Answer(standing, self._one(standing, asked.form, input))
-        wanted = page(asked.form, input)
+        """Raises `Unanswerable` or `StoreError`. How far the replica is, and its rows, are of one moment."""
         try:
-            return Answer(standing, wanted.answer(self._rows(wanted, standing.number)))
+            self._db.execute("BEGIN")
+            standing = self._whole(asked)
+            if asked.spelling is None:
+                return Answer(standing, self._found(standing, asked, input))
+            own = _own(asked, asked.spelling, input)
+            return Answer(standing, told(asked.spelling, self._found(standing, asked, own)))
         except sqlite3.Error as error:
             raise StoreError(f"the replica of {asked.capture} can't be read: {error}") from error
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def _whole(self, asked: Materialized) -> Standing:
+        """The standing of the replica that has what is asked for in its shape."""
+        found = self.standing(asked.capture)
+        if found is not None and found.digest != asked.digest:
+            former = self.former(found.number)
+            if former is not None and former.digest == asked.digest:
+                return found._replace(**former._asdict())
+            raise Unanswerable("the replica has another shape")
+        if found is None or not found.current:  # its first load isn't over
+            raise Unanswerable("the replica isn't whole yet")
+        return found
+
+    def _found(self, standing: Standing, asked: Materialized, input: Mapping[str, Json]) -> Json:
+        if asked.verb == "get":
+            return self._one(standing, asked.form, input)
+        wanted = page(asked.form, input)
+        return wanted.answer(self._rows(wanted, standing.replica))
 
     def _rows(self, wanted: Page, number: int) -> list[tuple[Any, ...]]:
         until = time.monotonic() + _LONGEST
@@ -64,12 +80,17 @@ class ReplicaFile(EventsFile):
 
     def _one(self, standing: Standing, form: Form, input: Mapping[str, Json]) -> Json:
         key = row_key(form, input)
-        found = self._asked("SELECT row FROM rows WHERE capture = ? AND key = ?", standing.number, key)
+        found = self._asked("SELECT row FROM rows WHERE capture = ? AND key = ?", standing.replica, key)
         if found:
             return chosen(form, orjson.loads(found[0][0]), input.get("fields") or ())
         if not form.misses:
             raise Unanswerable("the upstream alone knows that there is none")
         return None
+
+
+def _own(asked: Materialized, spelling: Spelling, input: Mapping[str, Json]) -> Mapping[str, Json]:
+    """An operation's input as a table's `get` or `list` has it."""
+    return one_asked(spelling, asked.form.key, input) if asked.verb == "get" else page_asked(spelling, input)
 
 
 class Replicas:

@@ -1,4 +1,4 @@
-"""Routes that a replica answers: a captured table's `get` and `list`, without asking its system.
+"""Routes that a replica answers: the `get` and `list` of what is captured, without asking its system.
 
 It stands around a route's binding, where what callers may not see isn't left out yet. The replica answers where it is
 proven to be new enough for the route and its caller, and has every write that went through the gateway; whatever it
@@ -80,7 +80,7 @@ class _Side:
             found = await self.replicas.answer(self.asked, input)
         except (Unanswerable, StoreError):
             found = None
-        if _goes_on(input):  # the system knows no such position
+        if _goes_on(input, self.asked.after):  # the system knows no such position
             return await self._going_on(call, accepts, found)
         if found is not None and self._serves(call, accepts, found.standing):
             return await self._told(call, input, found, _HIT)
@@ -173,8 +173,8 @@ class _Side:
             raise BadUpstreamReply("The answer can't be mapped to the route's contract.", note=note) from error
 
 
-def _goes_on(input: Mapping[str, Json]) -> bool:
-    after = input.get("after")
+def _goes_on(input: Mapping[str, Json], name: str) -> bool:
+    after = input.get(name)
     return isinstance(after, dict) and KEPT in after
 
 

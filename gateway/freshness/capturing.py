@@ -82,10 +82,10 @@ class Capturing:
         if standing.phase is Phase.NEW:
             await self._begin()
             return True
-        if standing.phase is Phase.LOADING:
-            await self._load(standing)
-            return True
         try:
+            if standing.phase is Phase.LOADING:
+                await self._load(standing)
+                return True
             return await self._follow(standing)
         except PositionLost as lost:
             logger.info("%s is loaded anew: %s", self.name, lost.message)
@@ -127,6 +127,8 @@ class Capturing:
         batch = await self._asked(self._capture.changes(standing.position, BATCH, _deadline()))
         self._until, self._as_of = batch.until, batch.as_of
         current = None if batch.more else asked if batch.until is None else batch.until
+        if standing.phase is Phase.LOADING:
+            current = None  # changes are known up to then, and rows aren't
         if batch.changes or batch.position != standing.position:
             await self._log.write(LoadedFile.write, self.name, batch, current)
             self._standing = standing._replace(position=batch.position)
@@ -173,11 +175,11 @@ class Capturing:
         """Deletes what the load didn't find; raises `Refused` where that is too much to be believed."""
         assert self._standing is not None
         found = next(each for each in await self._log.standings() if each.name == self.name)
-        stale = await self._log.write(LoadedFile.stale, self.name)
-        if stale > max(_FEW, self._most_deletes * found.rows) and found.wanted != "accept":
+        stale, rows = await self._log.write(LoadedFile.stale, self.name)
+        if stale > max(_FEW, self._most_deletes * rows) and found.wanted != "accept":
             await self._catch_up()
             raise Refused(
-                f"{stale} of {found.rows} rows are gone from the source, more than {self._most_deletes:.0%}: "
+                f"{stale} of {rows} rows are gone from the source, more than {self._most_deletes:.0%}: "
                 f"if that is right, say so by 'figway changes load {self.name} --accept-deletes'"
             )
         while await self._log.write(LoadedFile.sweep, self.name):

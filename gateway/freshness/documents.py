@@ -35,7 +35,15 @@ def troubles(standings: Sequence[Standing]) -> dict[str, str]:
 
 def _standing(found: Standing | None) -> dict[str, Json]:
     if found is None:
-        return {"phase": Phase.NEW.value, "rows": 0, "loaded": 0, "current": None, "age": None, "problem": None}
+        return {
+            "phase": Phase.NEW.value,
+            "rows": 0,
+            "loaded": 0,
+            "current": None,
+            "age": None,
+            "problem": None,
+            "former": None,
+        }
     current = spelt_of(found.current, "auto") if found.current else None
     return {
         "phase": found.phase.value,
@@ -44,4 +52,5 @@ def _standing(found: Standing | None) -> dict[str, Json]:
         "current": current,
         "age": round(time.time() - found.current, 3) if found.current else None,
         "problem": found.note or found.alarm or None,
+        "former": spelt_of(found.former, "auto") if found.former else None,
     }

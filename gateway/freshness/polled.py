@@ -20,6 +20,7 @@ from adapters.contract import Adapter, Context, Json
 from adapters.errors import BadReply
 from gateway.events.model import key_text, row_bytes
 from gateway.routing.capture_checks import key_of
+from gateway.routing.captured_operations import PagesModel, path_of
 from gateway.routing.captures import CaptureModel
 from gateway.routing.mapping import expression
 from gateway.routing.model import MappingFailed
@@ -40,6 +41,7 @@ class Polled:
         self._paged = adapter.operations()[self._operation].is_list
         self._key = key_of(adapter, model, name)
         self._items = expression(model.items)
+        self._read = 0.0
         self.every = model.every or (_MINUTELY if model.operation is not None else _HOURLY)
         self.guarantee = Guarantee(
             "found by comparison", "none", False, f"up to {self.every:g} s, and as long as reading everything takes",
@@ -58,7 +60,8 @@ class Polled:
 
     def due(self, position: Mapping[str, Json]) -> None:
         """Raises `PositionLost` when it is time to read everything anew."""
-        since = position.get("since", 0.0)
+        # What takes long to read isn't begun anew before it is over.
+        since = max(position.get("since", 0.0), self._read)
         if not 0 <= self._clock() - since < self.every:
             raise PositionLost("it is time to compare everything")
 
@@ -67,11 +70,16 @@ class Polled:
 
     async def page(self, after: Json, limit: int, deadline: float) -> Page:
         """A page of the list, or all of an answer that isn't one."""
-        asked = dict(self._model.input)
+        asked, pages = dict(self._model.input), self._model.pages
         if self._paged:
             asked |= {"limit": min(limit, _PAGE), "after": after}
+        elif pages is not None:
+            asked = {pages.limit: min(limit, _PAGE), **asked, **({} if after is None else {pages.after: after})}
         result = await self._adapter.invoke(self._operation, asked, Context(deadline))
-        following = result.value["next"] if self._paged else None
+        self._read = self._clock()
+        following = result.value["next"] if self._paged else _next(pages, result.value)
+        if following is not None and following == after:
+            raise BadReply("a page leads to itself")
         return Page([(self.key_of(item), item) for item in self.items(result.value)], following)
 
     def items(self, value: Json) -> list[Mapping[str, Json]]:
@@ -165,6 +173,13 @@ def _read(position: str) -> Mapping[str, Json]:
     if not isinstance(found, dict):
         raise PositionLost("what is stored isn't a position")
     return found
+
+
+def _next(pages: PagesModel | None, value: Json) -> Json:
+    """What an operation's next page is asked with; None: there is none."""
+    for name in path_of(pages.next) if pages is not None else ():
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return None if pages is None else value
 
 
 def _earlier(mark: Json, overlap: float) -> Json:

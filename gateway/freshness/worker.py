@@ -25,8 +25,8 @@ from gateway.events.loads import LoadedFile
 from gateway.events.log import EventLog
 from gateway.freshness.capturing import Capturing, Refused
 from gateway.freshness.polled import polled
-from gateway.routing.captures import CaptureModel, materialized
-from gateway.routing.model import Compiled
+from gateway.routing.captures import CaptureModel, Materialized, materialized
+from gateway.routing.model import Binding, Compiled, Route
 from gateway.store.contract import StoreError
 from gateway.store.leader import Leader
 
@@ -214,9 +214,16 @@ def indexed(compiled: Compiled, adapter: Adapter, name: str) -> list[str]:
             changes = compiled.upstreams[binding.upstream].changes
             found = materialized(binding.upstream, changes, adapter, binding.operation)
             if binding.upstream == name.partition(".")[0] and found is not None and found.capture == name:
-                names = (each.name.partition(".")[0] for each in route.parameters if each.where == "query")
-                made |= dict.fromkeys(indexes(found.form, [binding.fields.get(each, each) for each in names]))
+                made |= dict.fromkeys(indexes(found.form, _filtered(route, binding, found)))
     return list(made)
+
+
+def _filtered(route: Route, binding: Binding, found: Materialized) -> list[str]:
+    """The fields that a route's callers may filter by."""
+    if found.spelling is not None:
+        return list(found.spelling.filters.values())
+    names = (each.name.partition(".")[0] for each in route.parameters if each.where == "query")
+    return [binding.fields.get(each, each) for each in names]
 
 
 def capture_of(adapter: Adapter, model: CaptureModel, name: str) -> Capture:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapters.capabilities import SupportsChanges
-from adapters.contract import Adapter, Effect
+from adapters.contract import Adapter, Effect, Operation
 from adapters.errors import ConfigError
+from gateway.routing.captured_operations import get_faults, page_faults
 from gateway.routing.captures import CaptureModel
 from gateway.routing.mapping import BadExpression, expression
 from gateway.routing.report import Document, Place, Report
@@ -48,7 +49,18 @@ def _polled_faults(name: str, model: CaptureModel, adapter: Adapter) -> list[str
         expression(model.items)
     except BadExpression as error:
         return [f"items: {error}"]
-    return []
+    return _answering_faults(model, adapter, found)
+
+
+def _answering_faults(model: CaptureModel, adapter: Adapter, found: Operation) -> list[str]:
+    """Whether the captured entities are read, and stand in for other answers, as the capture says."""
+    faults = page_faults(model.pages, model.filters, found, model.form(adapter, ""))
+    if faults or model.gets is None:
+        return faults
+    one = adapter.operations().get(model.gets.operation)
+    if one is not None and one.effect is not Effect.READ:
+        return [f"gets: '{one.name}' writes: no replica can stand in for it"]
+    return get_faults(model.gets, one, found, model.items, model.key)
 
 
 def key_of(adapter: Adapter, model: CaptureModel, name: str) -> tuple[str, ...]:

@@ -11,8 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from adapters.capabilities import SupportsForm, SupportsSharing
 from adapters.changes import Asked, Form
 from adapters.contract import Adapter
+from gateway.routing.captured_operations import GetsModel, PagesModel, Spelling, form_of, path_of
 from gateway.routing.units import Duration, Size
 
+_SPELT = "1"
+"""Another one where this code makes other rows of the same answers than before."""
 Method = Literal["slot", "binlog", "outbox", "watermark", "diff"]
 
 
@@ -35,6 +38,15 @@ class CaptureModel(BaseModel):
     items: str = Field(default="items", description="JMESPath over the operation's result: the list of entities.")
     key: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         default=(), max_length=16, description="The members that tell an operation's entities apart."
+    )
+    pages: PagesModel | None = Field(default=None, description="How an operation is read page by page.")
+    filters: dict[str, str] = Field(
+        default_factory=dict,
+        max_length=50,
+        description="Input members of the operation by which it answers only entities whose member equals them.",
+    )
+    gets: GetsModel | None = Field(
+        default=None, description="The operation that answers one of these entities by its key."
     )
     column: str | None = Field(
         default=None, min_length=1, description="With watermark: the column that each change makes greater."
@@ -60,6 +72,8 @@ class CaptureModel(BaseModel):
             raise ValueError("an operation is captured by method diff, with a key and without a table")
         if self.operation is None and (self.key or self.input or self.items != "items"):
             raise ValueError("key, input and items are an operation's")
+        if self.operation is None and (self.pages is not None or self.filters or self.gets is not None):
+            raise ValueError("pages, filters and gets are an operation's")
         if (self.column is None) == (self.method == "watermark"):
             raise ValueError("a column is what method watermark needs, and it alone")
         if self.every is not None and not polled:
@@ -71,13 +85,17 @@ class CaptureModel(BaseModel):
         return Asked(name, self.table or name, self.method, f"figway_{upstream}")
 
     def digest(self, form: Form | None) -> str:
-        """Another one where it is captured, or its rows are spelt, otherwise: then it is to be loaded anew."""
-        what = self.model_dump_json(include={"method", "table", "operation", "input", "items", "key", "column"})
-        return hashlib.sha256((what + (form.digest() if form is not None else "")).encode()).hexdigest()
+        """Another one where it is captured, or its rows are spelt, otherwise: then a new replica is built."""
+        parts = {"method", "table", "operation", "input", "items", "key", "column", "pages"}
+        what = self.model_dump_json(include=parts)
+        return hashlib.sha256((_SPELT + what + (form.digest() if form is not None else "")).encode()).hexdigest()
 
     def form(self, adapter: Adapter, name: str) -> Form | None:
         """What its rows can be asked for; None: nothing."""
-        if self.operation is not None or not isinstance(adapter, SupportsForm):
+        if self.operation is not None:
+            found = adapter.operations().get(self.operation)
+            return None if found is None or found.is_list else form_of(found, self.items, self.key)
+        if not isinstance(adapter, SupportsForm):
             return None
         return adapter.form(self.table or name)
 
@@ -89,17 +107,45 @@ class Materialized(NamedTuple):
     digest: str
     form: Form
     verb: Literal["get", "list"]
+    spelling: Spelling | None = None
+    """How the operation is asked and tells; None: as a table's is."""
+
+    @property
+    def after(self) -> str:
+        """The input member that says where a page begins."""
+        return "after" if self.spelling is None else self.spelling.after
 
 
 def materialized(
     upstream: str, changes: Mapping[str, CaptureModel], adapter: Adapter, operation: str
 ) -> Materialized | None:
     """The capture from whose rows an operation can be answered, for whoever calls; None: there is none."""
-    table, _, verb = operation.rpartition(".")
-    if verb not in ("get", "list") or not isinstance(adapter, SupportsSharing) or adapter.reads_caller(operation):
+    if not isinstance(adapter, SupportsSharing) or adapter.reads_caller(operation):
         return None
     for name, model in changes.items():
-        form = model.form(adapter, name)
-        if form is not None and (model.table or name) == table:
-            return Materialized(f"{upstream}.{name}", model.digest(form), form, cast(Literal["get", "list"], verb))
+        form, found = model.form(adapter, name), _verb(model, name, operation)
+        if form is not None and found is not None:
+            verb, spelling = found
+            return Materialized(f"{upstream}.{name}", model.digest(form), form, verb, spelling)
     return None
+
+
+def _verb(model: CaptureModel, name: str, operation: str) -> tuple[Literal["get", "list"], Spelling | None] | None:
+    """What of a capture's rows an operation asks for, and how; None: it asks for something else."""
+    if model.operation is None:
+        table, _, verb = operation.rpartition(".")
+        asked = verb in ("get", "list") and table == (model.table or name)
+        return (cast(Literal["get", "list"], verb), None) if asked else None
+    if model.gets is not None and model.gets.operation == operation:
+        return "get", Spelling(path_of(model.gets.item), model.gets.key)
+    if model.operation == operation:
+        return "list", _listing(model)
+    return None
+
+
+def _listing(model: CaptureModel) -> Spelling:
+    pages, within = model.pages, path_of(model.items)
+    if pages is None:
+        return Spelling(within, fixed=model.input, filters=model.filters)
+    fixed = {name: value for name, value in model.input.items() if name not in (pages.limit, pages.after)}
+    return Spelling(within, (), fixed, model.filters, pages.limit, pages.after, path_of(pages.next))

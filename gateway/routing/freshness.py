@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from adapters.contract import Effect
-from gateway.routing.captures import materialized
 from gateway.routing.units import Duration
 
 if TYPE_CHECKING:
     from gateway.routing.model import Route
-    from gateway.routing.upstreams import Upstreams
 
 _WEEK = 604_800.0
 
@@ -104,27 +102,3 @@ def check_freshness(route: Route, say: Callable[[tuple[str, ...], str], None]) -
         say(("freshness",), f"an answer of {route.content} isn't kept: remove it")
     if route.replacement is not None and route.replacement.owns:
         say(("freshness",), "an answer that both sides make together isn't kept: remove it, or replacement.fields")
-
-
-def check_materialized(route: Route, upstreams: Upstreams, say: Callable[[tuple[str, ...], str], None]) -> None:
-    """The same of what keeps replicas from answering it."""
-    bindings = [each for each in (route.legacy, route.replacement) if each is not None]
-    if route.freshness is None or not route.freshness.materialized or not bindings:
-        return
-    if route.location is not None:
-        say(("location",), "a route that a replica answers has no location: remove one of them")
-    if any(each.upstream in upstreams.broken or each.upstream not in upstreams.specs for each in bindings):
-        return
-    found = [
-        materialized(
-            each.upstream, upstreams.specs[each.upstream].changes, upstreams.adapters[each.upstream], each.operation
-        )
-        for each in bindings
-    ]
-    if not any(found):
-        names = " or ".join(f"'{each.operation}'" for each in bindings)
-        say(
-            ("freshness", "mode"),
-            f"no replica can answer {names}: capture its table under the upstream's changes; it must be the get or "
-            "list of a table with a key, answered alike to all callers",
-        )

@@ -10,7 +10,7 @@ from typing import Literal
 from adapters.contract import Effect, JsonSchema, Operation
 from gateway.routing.bindings import operation_of
 from gateway.routing.contracts import Exposed
-from gateway.routing.freshness import check_freshness, check_materialized
+from gateway.routing.freshness import check_freshness
 from gateway.routing.lint_composites import check_composite, circles
 from gateway.routing.lint_content import check_content
 from gateway.routing.lint_safety import check_safety
@@ -19,6 +19,7 @@ from gateway.routing.lint_versions import check_versions
 from gateway.routing.mapping import Mapped
 from gateway.routing.model import Binding, Expression, Route
 from gateway.routing.paths import declared
+from gateway.routing.replica_checks import check_materialized
 from gateway.routing.report import Place, Report
 from gateway.routing.routes import Bound
 from gateway.routing.shown import SHOWN

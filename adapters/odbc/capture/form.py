@@ -24,7 +24,8 @@ def form_of(table: Table, dialect: Dialect) -> Form | None:
         return None
     fields = {each.name: _KINDS[each.type.name] for each in table.columns if _told(each.type)}
     exact = dialect.name in _EXACT
-    return Form(table.primary_key, fields, False, True, exact, exact, "escaped" if exact else "")
+    shape = repr([(each.name, each.type) for each in table.columns])
+    return Form(table.primary_key, fields, False, True, exact, exact, "escaped" if exact else "", shape)
 
 
 def _told(kind: ColumnType) -> bool:
