@@ -27,8 +27,8 @@ from gateway.demo.seed.world import World, build
 
 Engine = Literal["sqlite", "postgresql", "mariadb"]
 _ROOT = str(HERE.parent.parent)
-_ERRAND = 1.0
-"""Seconds of silence between two calls of a file server, where a call is a connection; logging in is many steps."""
+_SILENCE = 0.5
+"""Seconds between two calls of a server that is far away: logging in is many steps, and machines are busy."""
 _PROGRAMS = {"php": "php-cli php-mbstring php-soap php-sqlite3 php-xml", "cobc": "gnucobol3"}
 _PORTS = ("crm", "control", "batch", "crm_next", "erp", "far_erp", "sftp", "far_sftp")
 _MODULES = {"mbstring": "php-mbstring", "soap": "php-soap", "pdo_sqlite": "php-sqlite3", "dom": "php-xml"}
@@ -156,12 +156,12 @@ class Systems:
         if self.sftp is not None:
             self.sftp.prepare()
             yield Spec("sftp", self.sftp.command(), self.sftp.port)
-            yield self._proxy("sftp", _ERRAND)
+            yield self._proxy("sftp")
 
-    def _proxy(self, name: str, *silence: float) -> Spec:
+    def _proxy(self, name: str) -> Spec:
         """What stands before a server that is to be far away."""
         far = f"far_{name}"
-        argv = self._python("proxy", self.ports[far], self.ports[name], self.latency, *silence)
+        argv = self._python("proxy", self.ports[far], self.ports[name], self.latency, _SILENCE)
         return Spec(far, argv, self.ports[far], cwd=_ROOT)
 
     def erp_spec(self) -> Spec | None:

@@ -16,7 +16,7 @@ ROUNDS = KEYS = 100
 SEED = 31
 CALLS = ("customer", "stock", "invoices", "tasks")
 """What the agent asks, one after the other."""
-_COLD = {"stock": ("/inventory", "sku"), "invoice": ("/invoices", "invoice_number")}
+_COLD = {"customer": ("/customers", "id"), "stock": ("/inventory", "sku"), "invoice": ("/invoices", "invoice_number")}
 """Lists whose entities are asked for one by one: (path, the member that names one)."""
 _PAGES = 5
 _REPLICA = "detail=replica"
