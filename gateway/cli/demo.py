@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,8 @@ def _beside(latency: float, *, as_json: bool, tour: bool) -> _Beside | None:
         raise click.UsageError("--tour and --latency are two demos: choose one of them")
     if as_json and not latency:
         raise click.UsageError("--json goes with --latency")
+    if latency and find_spec("asyncssh") is None:
+        fail("files that are far away are read by SFTP, which needs further packages; install 'figway[remote]'")
     if latency:
         return _Beside("latency", (str(latency), *(["--json"] if as_json else [])), as_json)
     return _Beside("tour") if tour else None

@@ -53,6 +53,21 @@ def test_as_far_away_as_they_really_are(demos: ModuleType, tmp_path: Path) -> No
     assert all(each["slowest"] < 0.4 and each["number"] >= 100 for each in found["cold"])
 
 
+@pytest.mark.slow
+def test_a_write_far_away_is_seen_by_who_wrote(demos: ModuleType, tmp_path: Path) -> None:
+    with demos.started(tmp_path, "--latency", "1") as demo, demo.client("platform", timeout=60) as platform:
+        assert platform.get("/customers/C-10020").raise_for_status().json()["phone"] != "+47 1"
+        for turn in range(3):
+            phone = f"+47 {turn}"
+            platform.patch("/customers/C-10020", json={"phone": phone}).raise_for_status()
+            assert platform.get("/customers/C-10020").json()["phone"] == phone
+            task = {"customer_id": "C-10020", "title": "Call", "due_date": "2027-01-15", "priority": "low"}
+            filed = platform.post("/tasks", json=task).raise_for_status().json()["id"]
+            assert filed in [each["id"] for each in platform.get("/tasks?customer_id=C-10020").json()["items"]]
+        assert demo.stop() == 0
+        assert demos.alive(demo.family) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"), [(["--json"], "--latency"), (["--tour", "--latency", "1"], "choose one of them")]
 )

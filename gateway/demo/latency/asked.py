@@ -100,8 +100,7 @@ class Agent:
             following = page["next"]
             if following is None:
                 break
-        asked = {self._samples["customer_id"], self._samples["sku"]}
-        known = [each for each in found if each not in asked]
+        known = [each for each in found if each not in self._samples.values()]
         return random.Random(SEED).sample(known, min(KEYS, len(known)))  # noqa: S311 (which to ask, no secret)
 
 
