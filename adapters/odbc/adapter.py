@@ -27,7 +27,7 @@ from adapters.odbc.capture.base import Asking
 from adapters.odbc.capture.form import form_of
 from adapters.odbc.capture.methods import capture
 from adapters.odbc.config import Config
-from adapters.odbc.dialects import DIALECTS, Dialect, dialect_of
+from adapters.odbc.dialects import DIALECTS, GENERIC, Dialect, dialect_of
 from adapters.odbc.elements import element
 from adapters.odbc.identity import Who, faults, identity_of
 from adapters.odbc.model import Model, compiled
@@ -90,7 +90,7 @@ class OdbcAdapter:
 
     def _connected(self) -> Pool:
         if self._pool is None:
-            if isinstance(self._config.dsn, Reference) and self._config.dsn.missing:
+            if isinstance(self._config.dsn, Reference) and self._unset:
                 raise Unavailable("the connection string is not set", detail=f"{self._config.dsn.ref} is missing")
             self._pool = Pool(self._session, self._config.concurrency)
         return self._pool
@@ -186,7 +186,13 @@ class OdbcAdapter:
     def form(self, table: str) -> Form | None:
         """How a table's captured rows are asked; see `SupportsForm`."""
         found = self._model.tables.get(table)
-        return None if found is None or self._dialect is None else form_of(found, self._dialect)
+        dialect = self._dialect or (GENERIC if self._unset else None)  # what isn't set can't be judged
+        return None if found is None or dialect is None else form_of(found, dialect)
+
+    @property
+    def _unset(self) -> bool:
+        """Whether the connection string is a reference to what isn't there."""
+        return isinstance(self._config.dsn, Reference) and self._config.dsn.missing
 
     def _asking(self) -> Asking:
         async def run(job: Callable[[Session], Any], deadline: float, *, write: bool) -> Any:

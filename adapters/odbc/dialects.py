@@ -17,7 +17,7 @@ from adapters.odbc.source import attributes
 from adapters.odbc.sqlite import SQLITE
 from adapters.odbc.sqlserver import SQLSERVER
 
-__all__ = ["DIALECTS", "Dialect", "dialect_of", "recognise"]
+__all__ = ["DIALECTS", "GENERIC", "Dialect", "dialect_of", "recognise"]
 
 GENERIC = Dialect(name="generic")
 

@@ -9,7 +9,8 @@ import shutil
 import signal
 import socket
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -40,79 +41,116 @@ _CALLERS = (
 )
 
 
-@click.command("demo", epilog="Example: figway demo --erp postgresql --latency 3.1; figway demo --tour")
+_LATENCY = 3.1
+
+
+@click.command("demo", epilog="Example: figway demo --erp postgresql; figway demo --latency; figway demo --tour")
 @click.option(
     "--erp",
     type=click.Choice(["sqlite", "postgresql", "mariadb"]),
-    default="sqlite",
-    show_default=True,
-    help="The database server behind the ERP.",
+    help="The database behind the ERP: sqlite, and with --latency postgresql.",
 )
-@click.option("--latency", type=click.FloatRange(0, 60), default=0.0, help="Seconds that the legacy systems take.")
+@click.option(
+    "--latency",
+    type=click.FloatRange(0, 60),
+    is_flag=False,
+    flag_value=_LATENCY,
+    default=0.0,
+    help=f"Seconds that each legacy system is away ({_LATENCY} where none are said): what an agent's calls take then "
+    "is measured and printed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="With --latency: print the figures as JSON, and end.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The gateway's port; overrides FIGWAY_PORT.")
 @click.option("--tour", is_flag=True, help="Move the customers to the new CRM, step by step, and end: some 2 minutes.")
-def command(erp: Engine, latency: float, port: int | None, tour: bool) -> None:
+def command(erp: Engine | None, latency: float, as_json: bool, port: int | None, tour: bool) -> None:
     """Start the demo: a SOAP CRM, an ERP database, a COBOL work queue, a replacement, and the gateway.
 
     It all ends with Ctrl-C. Nothing outside the folder .figway is written.
     """
-    os.environ["FIGWAY_STATE"] = str(_fresh_state() if tour else Path(FOLDER).absolute())
+    beside = _beside(latency, as_json=as_json, tour=tour)
+    os.environ["FIGWAY_STATE"] = str(_fresh_state(beside.name) if beside else Path(FOLDER).absolute())
     settings = process_settings(None, port)
-    log = "warning" if tour and "FIGWAY_LOG" not in os.environ else settings.log
+    log = "warning" if beside and "FIGWAY_LOG" not in os.environ else settings.log
     settings = replace(settings, dev=is_loopback(settings.host), log=log)
     configure_logging(settings)
     try:
         listener = listen(settings)
     except OSError as error:
         fail(f"can't listen on {settings.host}:{settings.port}: {error.strerror}; choose another with --port")
-    estate = Estate(Path(FOLDER).absolute() / "demo", erp=erp, latency=latency)
+    engine: Engine = erp or ("postgresql" if latency else "sqlite")
+    estate = Estate(Path(FOLDER).absolute() / "demo", erp=engine, latency=latency)
     with listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            started = runner.run(_run(estate, settings, listener, tour=tour))
+            started = runner.run(_run(estate, settings, listener, beside))
         except EstateFailed as error:
             fail(str(error))
     if not started:
         raise SystemExit(1)
 
 
-def _fresh_state() -> Path:
-    """A state folder for one tour alone: it goes past a point of no return."""
-    folder = Path(FOLDER).absolute() / "tour"
+@dataclass(frozen=True)
+class _Beside:
+    """A program of the outside world that goes on beside the gateway; `ends`: the demo ends with it."""
+
+    name: str
+    words: tuple[str, ...] = ()
+    ends: bool = True
+
+
+def _beside(latency: float, *, as_json: bool, tour: bool) -> _Beside | None:
+    """What goes on beside the gateway, if anything; raises `UsageError`."""
+    if tour and latency:
+        raise click.UsageError("--tour and --latency are two demos: choose one of them")
+    if as_json and not latency:
+        raise click.UsageError("--json goes with --latency")
+    if latency and find_spec("asyncssh") is None:
+        fail("files that are far away are read by SFTP, which needs further packages; install 'figway[remote]'")
+    if latency:
+        return _Beside("latency", (str(latency), *(["--json"] if as_json else [])), as_json)
+    return _Beside("tour") if tour else None
+
+
+def _fresh_state(name: str) -> Path:
+    """A state folder for one run alone: the tour goes past a point of no return, and replicas are to be loaded."""
+    folder = Path(FOLDER).absolute() / name
     shutil.rmtree(folder, ignore_errors=True)
     return folder
 
 
-async def _run(estate: Estate, settings: Settings, listener: socket.socket, *, tour: bool) -> bool:
+async def _run(estate: Estate, settings: Settings, listener: socket.socket, beside: _Beside | None) -> bool:
     console = Console(stderr=True)
     with console.status("starting the CRM, the ERP, the COBOL batch and the replacement"):
         await estate.start()
     try:
         os.environ.update(estate.environment())
         facts = await asyncio.to_thread(_announce, settings, estate, listener.getsockname()[1])
-        if tour:
-            return await _toured(settings, listener)
-        click.echo(_what_to_try(facts), err=True)
-        return await serve_one(workspace_dir(), settings, listener, watch=True)
+        workspace = await asyncio.to_thread(estate.workspace)
+        if beside is None or not beside.ends:
+            click.echo(_what_to_try(facts), err=True)
+        if beside is None:
+            return await serve_one(workspace, settings, listener, watch=True)
+        return await _accompanied(beside, workspace, settings, listener)
     finally:
         await estate.stop()
 
 
-async def _toured(settings: Settings, listener: socket.socket) -> bool:
-    """Serves until the tour, in a process of its own, has ended; whether it went well."""
-    facts = str(Path(FOLDER) / "demo.json")
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "gateway.demo.tour", facts)
+async def _accompanied(beside: _Beside, workspace: Path, settings: Settings, listener: socket.socket) -> bool:
+    """Serves, with a program beside it in a process of its own; whether all went well."""
+    command = (sys.executable, "-m", f"gateway.demo.{beside.name}", str(Path(FOLDER) / "demo.json"), *beside.words)
+    process = await asyncio.create_subprocess_exec(*command)
 
-    async def end() -> int:
-        code = await process.wait()
+    async def end() -> None:
+        await process.wait()
         os.kill(os.getpid(), signal.SIGINT)
-        return code
 
-    ending = asyncio.create_task(end())
-    served = await serve_one(workspace_dir(), settings, listener, watch=False)
+    ending = asyncio.create_task(end()) if beside.ends else None
+    served = await serve_one(workspace, settings, listener, watch=False)
     if process.returncode is None:  # stopped before its end
         process.terminate()
-    ending.cancel()
-    return served and await process.wait() == 0
+    if ending is not None:
+        ending.cancel()
+    code = await process.wait()
+    return served and (code == 0 or not beside.ends)
 
 
 def _announce(settings: Settings, estate: Estate, port: int) -> dict[str, Any]:

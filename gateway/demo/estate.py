@@ -7,12 +7,14 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import Any
 
 from gateway.demo.batch.cobol import BatchFailed
 from gateway.demo.batch.run import run_batch
 from gateway.demo.erp.servers import ServerFailed
-from gateway.demo.place import HERE
+from gateway.demo.far import far_workspace
+from gateway.demo.place import HERE, workspace_dir
 from gateway.demo.systems import Engine, Spec, Systems, missing_programs
 
 _PATIENCE = 30.0
@@ -27,8 +29,9 @@ class EstateFailed(RuntimeError):
 class Estate:
     """All systems on free loopback ports, their files under `folder`.
 
-    `erp` is the database's engine. `latency`: seconds that each answer of the CRM, and of a database server, takes
-    longer. `every`: seconds between two runs of the batch. `keep`: go on with the data of the last start, if whole.
+    `erp` is the database's engine. `latency`: seconds that each answer of the CRM, of a database server and of the
+    files, which are at an SFTP server then, takes longer. `every`: seconds between two runs of the batch. `keep`: go on
+    with the data of the last start, if whole.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class Estate:
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             await self._start()
-        except (BatchFailed, ServerFailed, FileNotFoundError) as error:
+        except (BatchFailed, ServerFailed, FileNotFoundError, CalledProcessError) as error:
             await self.stop()
             raise EstateFailed(str(error)) from error
         except BaseException:
@@ -75,7 +78,7 @@ class Estate:
         systems = self._systems = Systems(self.folder, self._engine, self._latency, self._every)
         world = await asyncio.to_thread(systems.seed) if fresh else None
         (self.folder / "crm.switch").write_text(json.dumps({"latency": self._latency}))
-        specs = list(systems.specs())
+        specs = await asyncio.to_thread(lambda: list(systems.specs()))
         for spec in specs:
             await self._launch(spec)
         if (erp := systems.erp_spec()) is not None:
@@ -151,7 +154,8 @@ class Estate:
     def environment(self) -> dict[str, str]:
         """The variables that the workspace's gateway.yaml refers to."""
         systems = self._running()
-        return {
+        key = {} if systems.sftp is None else {"DROP_KEY": systems.sftp.key.read_text()}
+        return key | {
             "CRM_URL": f"http://127.0.0.1:{systems.ports['crm']}/soap",
             "CRM_PASSWORD": systems.password,
             "ERP_DSN": systems.dsn,
@@ -159,6 +163,13 @@ class Estate:
             "CRM_NEXT_URL": f"http://127.0.0.1:{systems.ports['crm_next']}",
             "CRM_NEXT_TOKEN": systems.token,
         }
+
+    def workspace(self) -> Path:
+        """The workspace to be served: the demo's, or what it is while the files are far away."""
+        place = self._running().place()
+        if place is None:
+            return workspace_dir()
+        return far_workspace(self.folder / "workspace", place, self._latency)
 
     def facts(self) -> dict[str, Any]:
         """`{samples: {customer_id, sku, invoice_number}, estate: {…}}`: where everything is and what to ask it for."""
@@ -175,6 +186,11 @@ class Estate:
             "files": {"dir": environment["DROP_DIR"], "control": f"http://127.0.0.1:{ports['batch']}/run"},
             "crm_next": {"url": crm_next, "control": f"{crm_next}/control", "token": environment["CRM_NEXT_TOKEN"]},
         }
+        if (sftp := self._running().sftp) is not None:
+            estate["files"] |= {
+                "host": "127.0.0.1", "port": str(ports["far_sftp"]), "user": sftp.user, "host_key": sftp.host_key,
+                "private_key": str(sftp.key),
+            }  # fmt: skip
         return {"samples": dict(self._samples), "estate": estate}
 
     def _running(self) -> Systems:

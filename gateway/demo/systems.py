@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from gateway.demo import sftp
 from gateway.demo.batch.cobol import compile_program
 from gateway.demo.batch.invoices import write_invoices
 from gateway.demo.batch.run import Folders
@@ -26,7 +27,10 @@ from gateway.demo.seed.world import World, build
 
 Engine = Literal["sqlite", "postgresql", "mariadb"]
 _ROOT = str(HERE.parent.parent)
+_SILENCE = 0.5
+"""Seconds between two calls of a server that is far away: logging in is many steps, and machines are busy."""
 _PROGRAMS = {"php": "php-cli php-mbstring php-soap php-sqlite3 php-xml", "cobc": "gnucobol3"}
+_PORTS = ("crm", "control", "batch", "crm_next", "erp", "far_erp", "sftp", "far_sftp")
 _MODULES = {"mbstring": "php-mbstring", "soap": "php-soap", "pdo_sqlite": "php-sqlite3", "dom": "php-xml"}
 
 
@@ -71,10 +75,11 @@ class Systems:
         self.latency = latency
         self.seconds = seconds
         self.folders = Folders(folder / "drop", folder / "work")
-        self.ports = {name: free_port() for name in ("crm", "control", "batch", "crm_next", "erp", "far_erp")}
+        self.ports = {name: free_port() for name in _PORTS}
         self.password = secrets.token_hex(16)
         self.token = secrets.token_hex(24)
         self.server = self._server()
+        self.sftp = sftp.Server(folder / "sftp", self.ports["sftp"], self.folders.drop) if latency else None
 
     def _server(self) -> servers.Server | None:
         if self.engine == "sqlite":
@@ -97,6 +102,15 @@ class Systems:
         if self.server is None:
             return sqlite.dsn(self.folder / "erp.db")
         return self.server.dsn(self.ports["far_erp"] if self.latency else None)
+
+    def place(self) -> dict[str, object] | None:
+        """Where the files are while they are far away, as `gateway.yaml` names an SFTP server; else None."""
+        if self.sftp is None:
+            return None
+        return {
+            "host": "127.0.0.1", "port": self.ports["far_sftp"], "user": self.sftp.user,
+            "host_key": self.sftp.host_key, "private_key": "env:DROP_KEY", "path": str(self.sftp.files),
+        }  # fmt: skip
 
     def seed(self) -> World:
         """Makes all data anew, as much as possible at once; raises BatchFailed, ServerFailed."""
@@ -138,8 +152,17 @@ class Systems:
         places = (self.folders.drop, self.folders.work, self.ports["batch"], self.seconds)
         yield Spec("batch", self._python("batch.server", *places), self.ports["batch"], {"TZ": "UTC"}, _ROOT)
         if self.server and self.latency:
-            far = self._python("proxy", self.ports["far_erp"], self.ports["erp"], self.latency)
-            yield Spec("far_erp", far, self.ports["far_erp"], cwd=_ROOT)
+            yield self._proxy("erp")
+        if self.sftp is not None:
+            self.sftp.prepare()
+            yield Spec("sftp", self.sftp.command(), self.sftp.port)
+            yield self._proxy("sftp")
+
+    def _proxy(self, name: str) -> Spec:
+        """What stands before a server that is to be far away."""
+        far = f"far_{name}"
+        argv = self._python("proxy", self.ports[far], self.ports[name], self.latency, _SILENCE)
+        return Spec(far, argv, self.ports[far], cwd=_ROOT)
 
     def erp_spec(self) -> Spec | None:
         """The ERP's database server, where it has one."""

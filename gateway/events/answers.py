@@ -109,13 +109,12 @@ class Page:
     order: Order
     clause: Clause
 
-    def sql(self, number: int, *, walked: bool = True) -> str:
-        """The statement: the row, and what its position is made of. `walked`: by the index of the key, where that is
-        the order."""
-        by_key = walked and self._by_key
+    def sql(self, number: int, found_by: str = "") -> str:
+        """The statement: the row, and what its position is made of. `found_by`: one of `ways`, or the planner's."""
         # Every key is greater; without a bound an index isn't walked.
-        bound = [f"{self.order[0][1]} >= -9e999"] if by_key and self.request.after is None else []
-        index = f" INDEXED BY {index_name(number, indexes(self.form, ())[0])}" if by_key else ""
+        walked = found_by and self._by_key and self.request.after is None
+        bound = [f"{self.order[0][1]} >= -9e999"] if walked else []
+        index = f" INDEXED BY {index_name(number, found_by)}" if found_by else ""
         where = " AND ".join([f"capture = {number:d}", *bound, *self.clause.terms])
         terms = ", ".join(self._term(name, sql, down) for name, sql, down in self.order)
         found = ", ".join(["row", *(sql for _, sql, _ in self.order)])
@@ -125,11 +124,17 @@ class Page:
         )
 
     @property
+    def ways(self) -> list[str]:
+        """Indexes, as `indexes` spells them, by which rows are found soon, the best first; each may be missing. The
+        planner would go through all rows of the capture: first one that finds few, then that of the order."""
+        equal = [each.field for each in self.request.where if each.op in ("eq", "in")]
+        made = [indexes(self.form, equal[:1])[-1]] if equal else []
+        return list(dict.fromkeys([*made, *(indexes(self.form, ())[:1] if self._by_key else [])]))
+
+    @property
     def _by_key(self) -> bool:
-        """In the order by key its index is walked from the position on, unless another one finds few rows: the planner
-        would sort all rows of the capture."""
-        by_key = [name for name, _, _ in self.order] == list(self.form.key)
-        return by_key and not any(each.op in ("eq", "in") for each in self.request.where)
+        """Whether the order is that by key."""
+        return [name for name, _, _ in self.order] == list(self.form.key)
 
     def _term(self, name: str, sql: str, down: bool) -> str:
         if name in self.form.key:  # which is never NULL

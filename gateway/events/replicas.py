@@ -83,10 +83,12 @@ class ReplicaFile(EnrolledFile):
 
     def _rows(self, wanted: Page, number: int) -> list[tuple[Any, ...]]:
         until = time.monotonic() + _LONGEST
-        try:
-            return rows_in_time(self._db, wanted.sql(number), wanted.clause.parameters, until)
-        except sqlite3.OperationalError:  # the index isn't there yet, or can't be walked for what shows nothing
-            return rows_in_time(self._db, wanted.sql(number, walked=False), wanted.clause.parameters, until)
+        for found_by in wanted.ways:
+            try:
+                return rows_in_time(self._db, wanted.sql(number, found_by), wanted.clause.parameters, until)
+            except sqlite3.OperationalError:  # it isn't there yet, or no route filters by it, or it can't be walked
+                continue
+        return rows_in_time(self._db, wanted.sql(number), wanted.clause.parameters, until)
 
 
 def _whole(standing: Standing | None) -> Standing:

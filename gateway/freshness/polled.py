@@ -27,7 +27,8 @@ from gateway.routing.mapping import expression
 from gateway.routing.model import MappingFailed
 
 _HOURLY, _MINUTELY = 3600.0, 60.0
-_PAGE = 500
+_PAGE = 1_000
+"""Rows of a page: the most that a list answers, as each page of a slow system is as long as a call of it."""
 
 
 class Polled:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import jsonschema_rs
 
+import gateway.control_errors  # noqa: F401 - its problems are among them
 from gateway.errors import problem_types
 
 PROBLEM, JSON = "application/problem+json", "application/json"

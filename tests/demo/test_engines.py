@@ -1,4 +1,4 @@
-"""The same short story with a database server behind the ERP, near and far, alive and dead."""
+"""The same short story with a database server behind the ERP, alive and dead."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 
 SERVERS = {"postgresql": "postgres", "mariadb": "mariadbd"}
-LATENCY = 0.5
+# The system itself, however much is kept beside it.
+NOW = {"cache-control": "no-cache"}
 
 
-@pytest.fixture(params=[("postgresql", LATENCY), ("mariadb", 0)], ids=["postgresql, far", "mariadb"])
-def engine(demos: ModuleType, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Any, str, float]]:
-    """A demo on a database server: (demo, the server's program, latency in seconds)."""
-    name, latency = request.param
-    with demos.started(tmp_path, "--erp", name, "--latency", str(latency)) as demo:
+@pytest.fixture(params=SERVERS)
+def engine(demos: ModuleType, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Any, str]]:
+    """A demo on a database server: (demo, the server's program)."""
+    with demos.started(tmp_path, "--erp", request.param) as demo:
         folders = {Path(f"/proc/{pid}/cwd").resolve() for pid, _ in demo.family}
         try:
-            yield demo, SERVERS[name], latency
+            yield demo, SERVERS[request.param]
         finally:
             # Where the server's own user can't reach this folder, its files are elsewhere.
             for folder in folders:
@@ -32,38 +32,20 @@ def engine(demos: ModuleType, tmp_path: Path, request: pytest.FixtureRequest) ->
                     shutil.rmtree(folder, ignore_errors=True)
 
 
-def seconds(client: Any, path: str) -> float:
-    """How long the quickest of three answers takes."""
-    taken = []
-    for _ in range(3):
-        # The delaying proxy knows a new call by the silence before it.
-        time.sleep(0.2)
-        started = time.monotonic()
-        assert client.get(path).raise_for_status().status_code == 200
-        taken.append(time.monotonic() - started)
-    return min(taken)
-
-
-def test_the_story_and_the_end_of_a_database_server(
-    demos: ModuleType, contract: Any, engine: tuple[Any, str, float]
-) -> None:
-    demo, program, latency = engine
+def test_the_story_and_the_end_of_a_database_server(demos: ModuleType, contract: Any, engine: tuple[Any, str]) -> None:
+    demo, program = engine
     with demo.client(event_hooks={"response": [contract.check]}) as agent:
-        assert seconds(agent, "/customers/C-10001") >= latency
-        assert seconds(agent, "/inventory/BRG-6204-ZZ") >= latency
-        # Only a system that is far away is late: the files aren't.
-        assert seconds(agent, "/invoices/R-2601751") < LATENCY
-        article = agent.get("/inventory/BRG-6204-ZZ").json()
+        article = agent.get("/inventory/BRG-6204-ZZ", headers=NOW).json()
         assert (article["on_hand"], article["unit_price"]) == (42, "6.80")
         assert article["updated_at"] == "2026-10-03T09:22:00Z"
         check_list(agent)
-        overview = agent.get("/customers/C-10001/overview")
+        overview = agent.get("/customers/C-10001/overview", headers=NOW)
         assert (overview.json()["favourite"], "figway-warning" in overview.headers) == (article, False)
         end_server(demo, program)
-        left = agent.get("/customers/C-10001/overview")
+        left = agent.get("/customers/C-10001/overview", headers=NOW)
         assert (left.status_code, "favourite" in left.json()) == (200, False)
         assert "'stock' is missing" in left.headers["figway-warning"]
-        assert agent.get("/inventory/BRG-6204-ZZ").status_code == 503
+        assert agent.get("/inventory/BRG-6204-ZZ", headers=NOW).status_code == 503
     demo.stop(signal.SIGKILL)
     until = time.monotonic() + 5
     while (running := demos.alive(demo.family)) and time.monotonic() < until:

@@ -13,6 +13,8 @@ import httpx
 import pytest
 
 OVERVIEW = "/customers/C-10001/overview"
+# The systems themselves, whatever is kept beside them.
+NOW = {"cache-control": "no-cache"}
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def broken_crm(demo: Any) -> Iterator[Any]:
     with demo.client() as client:
         until = time.monotonic() + 30
         # The circuit breaker may leave the CRM alone for some seconds.
-        while client.get("/customers/C-10001").status_code != 200:
+        while client.get("/customers/C-10001", headers=NOW).status_code != 200:
             assert time.monotonic() < until
             time.sleep(0.1)
 
@@ -58,6 +60,8 @@ def test_it_answers_from_every_system(demo: Any, agent: httpx.Client) -> None:
 # A CRM that fails often enough is left alone by its circuit breaker: then nothing is sent at all.
 FAILING = {(503, "urn:figway:problem:upstream-busy"), (503, "urn:figway:problem:upstream-unavailable")}
 LATE = {(504, "urn:figway:problem:deadline-exceeded")}
+# What is kept beside it is too old for who wants it as it is now.
+STALE = (504, "urn:figway:problem:stale")
 
 
 @pytest.mark.parametrize(
@@ -68,8 +72,8 @@ def test_without_the_crm_it_says_so(
 ) -> None:
     broken_crm(**switch)
     # A caller may shorten the deadline.
-    reply = agent.get(OVERVIEW, headers={"prefer": "wait=2"})
-    assert (reply.status_code, reply.json()["type"]) in told
+    reply = agent.get(OVERVIEW, headers={"prefer": "wait=2", **NOW})
+    assert (reply.status_code, reply.json()["type"]) in told | {STALE}
     assert reply.json()["retryable"] is True
     # The other systems answer as ever.
     assert agent.get(f"/inventory/{demo.sample['sku']}").status_code == 200
@@ -78,10 +82,20 @@ def test_without_the_crm_it_says_so(
 
 @pytest.mark.usefixtures("erp_without_stock")
 def test_without_the_erp_its_part_is_left_out(demo: Any, agent: httpx.Client) -> None:
-    reply = agent.get(OVERVIEW)
+    reply = agent.get(OVERVIEW, headers=NOW)
     assert reply.status_code == 200
     assert reply.headers["figway-warning"].startswith("The part 'stock' is missing")
     assert sorted(reply.json()) == ["customer", "invoices", "open_tasks"]
-    alone = agent.get(f"/inventory/{demo.sample['sku']}")
+    alone = agent.get(f"/inventory/{demo.sample['sku']}", headers=NOW)
     assert (alone.status_code, alone.json()["type"]) == (502, "urn:figway:problem:upstream-refused")
     assert "SELECT" not in alone.text
+
+
+@pytest.mark.usefixtures("erp_without_stock")
+def test_a_replica_answers_in_the_erp_s_stead(demo: Any, agent: httpx.Client) -> None:
+    reply = agent.get(OVERVIEW)
+    assert (reply.status_code, "figway-warning" in reply.headers) == (200, False)
+    alone = agent.get(f"/inventory/{demo.sample['sku']}")
+    assert alone.json() == reply.json()["favourite"]
+    assert "detail=replica" in alone.headers["cache-status"]
+    assert int(alone.headers["age"]) <= 300

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,8 @@ class Mirror:
         self._patterns = patterns
         self._every = every
         self._max_bytes = max_bytes
-        self._ours: dict[str, int] = {}
+        self._ours: dict[str, tuple[int, float]] = {}
+        """What was written from here: its size, and when that had ended."""
 
     def refresh(self, *, force: bool = False) -> None:
         """Looks at the place where that is due, and fetches what is new; raises `Unavailable`."""
@@ -50,10 +53,24 @@ class Mirror:
     def write(self, path: str, data: bytes, *, over: bool) -> str:
         """Writes a file at the place; answers its path."""
         self._place.write(path, data, over=over)
-        self._ours[path] = len(data)
+        # Whoever wrote it reads it at once, also where a job has taken it away before the next look.
+        with suppress(OSError):
+            self._copied(path, data)
+        self._ours[path] = len(data), time.time()
         return path
 
+    def _copied(self, path: str, data: bytes) -> None:
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.parent / f".written-{secrets.token_hex(8)}.tmp"
+        try:
+            temporary.write_bytes(data)
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
     def _looked(self, state: dict[str, Any]) -> None:
+        began = time.time()
         folders = sorted({"/".join(each.folders) for each in self._patterns})
         found = self._place.files(folders, self._wants)
         there = {path: each for path, each in found.items() if self._wants(path)}
@@ -62,15 +79,29 @@ class Mirror:
         listed = {path: [each.size, each.modified, each.tag] for path, each in there.items()}
         before, have = state.get("listed", {}), state.get("have", {})
         # What may still be growing must look the same twice; what we wrote was renamed.
-        ours, self._ours = self._ours, {}
-        sure = not self._place.settles
+        ours, sure = self._wrote(began), not self._place.settles
         fit = {p: t for p, t in there.items() if sure or before.get(p) == listed[p] or ours.get(p) == t.size}
-        have = {path: version for path, version in have.items() if (self.root / path).exists()}
+        have = {path: version for path, version in ({path: [] for path in ours} | have).items() if self._has(path)}
         have |= self._fetched({path: each for path, each in fit.items() if have.get(path) != listed[path]}, listed)
-        for gone in have.keys() - there.keys():
-            (self.root / gone).unlink(missing_ok=True)
-        have = {path: version for path, version in have.items() if path in there}
-        self._keep({"looked": time.time(), "listed": listed, "have": have})
+        # A job publishes what it made and then takes away what it read: that goes here when what came is sure, too.
+        missing = have.keys() - there.keys()
+        gone = missing if sure else missing & set(state.get("gone", []))
+        for path in gone:
+            (self.root / path).unlink(missing_ok=True)
+        have = {path: version for path, version in have.items() if path not in gone}
+        # As old as its beginning: whoever wrote meanwhile has to look again.
+        self._keep({"looked": began, "listed": listed, "have": have, "gone": sorted(missing - gone)})
+
+    def _wrote(self, began: float) -> dict[str, int]:
+        """The sizes of what was written from here; what a look that began then must have seen is forgotten."""
+        known = dict(self._ours)
+        for path, (_, ended) in known.items():
+            if ended < began:
+                self._ours.pop(path, None)
+        return {path: size for path, (size, _) in known.items()}
+
+    def _has(self, path: str) -> bool:
+        return (self.root / path).exists()
 
     def _wants(self, path: str) -> bool:
         *folders, name = path.split("/")

@@ -14,7 +14,7 @@ from gateway.demo.tour.traffic import Traffic
 
 GROUP = "customers"
 _WATCH = 3.0
-_RAMP = 60.0
+_RAMP = 120.0
 _APPROVERS = ("approver", "second_approver")
 
 

@@ -118,6 +118,7 @@ async def test_records_there_are_read_and_written(
     assert (far / "stock.csv").read_bytes() == b"sku,qty\r\nC,3\r\n"
     assert await _skus(adapter, context(30)) == ["B", "C"]
     (far / "in/S-B.csv").unlink()
+    await _skus(adapter, context(30))  # what isn't found must not be found twice
     assert await _skus(adapter, context(30)) == ["C"]
     assert sorted(os.listdir(far) + os.listdir(far / "in")) == ["S-D.csv", "in", "stock.csv"]
 

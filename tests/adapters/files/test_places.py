@@ -97,8 +97,12 @@ async def test_files_of_an_sftp_server(sshd: dict[str, Any], start: Start, tmp_p
     await adapter.invoke("stock.replace", {"items": [{"sku": "C", "qty": 3}]}, context(30))
     assert (far / "stock.csv").read_bytes() == b"sku,qty\r\nC,3\r\n"
     assert await _skus(adapter, context(30)) == ["B", "C"]
+    # A job that publishes a record elsewhere and takes its file away: no look finds it in neither.
+    (far / "stock.csv").write_text("sku,qty\nB,2\nC,3\n")
     (far / "in/S-B.csv").unlink()
-    assert await _skus(adapter, context(30)) == ["C"]
+    assert [await _skus(adapter, context(30)) for _ in range(3)] == [["B", "C"]] * 3
+    (far / "stock.csv").write_text("sku,qty\nC,3\n")
+    assert [await _skus(adapter, context(30)) for _ in range(2)][1] == ["C"]
     left = sorted(path.name for path in (*far.iterdir(), *(far / "in").iterdir()))
     assert left == ["S-D.csv", "S-L.csv", "in", "stock.csv"]
 

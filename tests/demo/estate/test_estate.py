@@ -12,10 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import httpx
 import pytest
+import yaml
 
 from gateway.demo.estate import Estate, EstateFailed
+from gateway.demo.latency import straight
+
+ROOT = Path(__file__).parents[3]
 
 SCRIPT = """
 import asyncio, sys
@@ -177,14 +182,32 @@ async def test_a_database_outside_the_folder_goes_with_the_estate(tmp_path: Path
     assert not any(map(os.path.exists, folders))
 
 
-async def test_latency_makes_the_crm_late_and_the_control_not(tmp_path: Path, soap: Any) -> None:
+async def test_latency_makes_the_systems_late_and_the_control_not(tmp_path: Path, soap: Any) -> None:
     async with Estate(tmp_path, latency=0.4) as estate:
-        environment = estate.environment()
+        environment, facts = estate.environment(), estate.facts()
         client = soap.Client(environment["CRM_URL"], environment["CRM_PASSWORD"])
         started = time.monotonic()
         assert client.call(soap.get_customer("C-10001")).status == 200
         assert time.monotonic() - started >= 0.4
         assert (await control(estate))["latency"] == 0.4
+        started = time.monotonic()
+        assert facts["samples"]["invoice_number"] in await straight.invoices(facts["estate"]["files"], "C-10001")
+        assert time.monotonic() - started >= 0.4
+        assert closed(Path(facts["estate"]["files"]["private_key"]))
+        (tmp_path / "other").write_bytes(asyncssh.generate_private_key("ssh-ed25519").export_private_key())
+        with pytest.raises(asyncssh.PermissionDenied):
+            await straight.tasks({**facts["estate"]["files"], "private_key": str(tmp_path / "other")}, "C-10001")
+        # The workspace is the demo's, but that the files are there.
+        near, far = (yaml.safe_load((each / "gateway.yaml").read_text()) for each in (ROOT, estate.workspace()))
+        assert far["upstreams"]["work"].pop("place")["sftp"]["host_key"] == facts["estate"]["files"]["host_key"]
+        assert near["upstreams"]["work"].pop("root") == "env:DROP_DIR"
+        assert far["upstreams"]["work"] == {**near["upstreams"]["work"], "deadline": "30s"}
+        assert far["upstreams"]["crm"] == near["upstreams"]["crm"]
+
+
+def closed(key: Path) -> bool:
+    """Whether nobody else can read a key."""
+    return not (key.stat().st_mode | key.parent.stat().st_mode) & 0o077
 
 
 async def test_a_task_that_is_dropped_is_in_the_master_after_a_run_on_demand(estate: Estate) -> None:
