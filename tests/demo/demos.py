@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 FIGWAY = Path(sys.executable).with_name("figway")
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 # (process id, when it started): a number alone may be given to another process.
 Process = tuple[int, str]
 
@@ -77,7 +77,7 @@ class Demo:
     def stop(self, number: int = signal.SIGINT) -> int:
         """Ends it and returns its exit code."""
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(90)
 
     def said(self) -> str:
         """All that it has printed."""

@@ -178,7 +178,7 @@ def titles(demo: Any, customer: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("mode", ["2026-07-28", "legacy"])
+@pytest.mark.parametrize("mode", ["2026-07-28", pytest.param("legacy", marks=pytest.mark.slow)])
 async def test_the_official_client_of_python_tells_it(demo: Any, mode: str) -> None:
     await story(demo, OfPython(mode)(demo))
 

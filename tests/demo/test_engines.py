@@ -18,7 +18,7 @@ SERVERS = {"postgresql": "postgres", "mariadb": "mariadbd"}
 NOW = {"cache-control": "no-cache"}
 
 
-@pytest.fixture(params=SERVERS)
+@pytest.fixture(params=["postgresql", pytest.param("mariadb", marks=pytest.mark.slow)])
 def engine(demos: ModuleType, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Any, str]]:
     """A demo on a database server: (demo, the server's program)."""
     with demos.started(tmp_path, "--erp", request.param) as demo:

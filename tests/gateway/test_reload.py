@@ -61,7 +61,7 @@ async def _change(running: ModuleType, gateway: Any, done: asyncio.Event) -> Non
     done.set()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 async def test_changes_during_requests(running: ModuleType, tmp_path: Path, workers: int) -> None:
     write(running, tmp_path, 1)
     with running.serving(tmp_path, "--watch", "--workers", str(workers)) as gateway:

@@ -167,7 +167,7 @@ def demo(root: Path, servers: ModuleType, tmp_path_factory: pytest.TempPathFacto
             cwd=folder, env={**os.environ, "FIGWAY_PORT": str(port)}, stdout=sink, stderr=sink,
         )  # fmt: skip
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while not _ready(port):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
@@ -176,7 +176,7 @@ def demo(root: Path, servers: ModuleType, tmp_path_factory: pytest.TempPathFacto
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(30)
+            process.wait(90)
         except subprocess.TimeoutExpired:
             process.kill()
             raise

@@ -99,7 +99,7 @@ async def control(estate: Estate) -> dict[str, Any]:
         return answer
 
 
-@pytest.mark.parametrize("demo", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("demo", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
 def test_nothing_outlives_an_estate_killed_with_sigkill(demo: subprocess.Popen[bytes]) -> None:
     started = below(demo.pid)
     names = [Path(f"/proc/{pid}/comm").read_text().strip() for pid, _ in started]
@@ -108,6 +108,7 @@ def test_nothing_outlives_an_estate_killed_with_sigkill(demo: subprocess.Popen[b
     assert left_of(started) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("demo", ["mariadb"], indirect=True)
 def test_nothing_outlives_an_estate_that_is_interrupted(demo: subprocess.Popen[bytes]) -> None:
     started = below(demo.pid)

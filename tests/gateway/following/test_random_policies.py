@@ -24,14 +24,15 @@ from gateway.identity.signing import Keyring
 from gateway.policy.decide import Policies
 from gateway.routing.load import compile_workspace
 
+judged = beside(__file__, "../feeds/judged")
 oracle = beside(__file__, "../feeds/test_random_policies")
-_LIST = oracle._CONTRACT.index("  /t:\n")
+_LIST = judged.CONTRACT.index("  /t:\n")
 _ROW = """{type: object, required: [id], properties: {id: {type: integer}, region: {type: [string, "null"]},
                 n: {type: [integer, "null"]}, note: {type: [string, "null"]}}}"""
 _GATEWAY = """
 upstreams: {erp: {kind: odbc, dsn: env:ERP_DSN, read_only: false, changes: {t: {method: outbox}}}}
 """
-CONTRACT = f"""{oracle._CONTRACT[:_LIST]}  /t/{{id}}:
+CONTRACT = f"""{judged.CONTRACT[:_LIST]}  /t/{{id}}:
     get:
       operationId: list_t
       tags: [t]
@@ -50,11 +51,11 @@ async def test_nobody_is_told_of_what_their_policies_hide(tmp_path: Path, count:
     positions = Positions(Keyring.open(tmp_path / "keys", "cursor"))
     print(f"FIGWAY_SEED={oracle.SEED}")
     for number in range(count):
-        permits = [oracle.Permit(chance) for _ in range(chance.choice((1, 2, 3)))]
+        permits = [judged.Permit(chance) for _ in range(chance.choice((1, 2, 3)))]
         files = {
             "gateway.yaml": _GATEWAY,
             "openapi/t.yaml": CONTRACT,
-            "openapi/sources/erp/tables.yaml": oracle._TABLES,
+            "openapi/sources/erp/tables.yaml": judged.TABLES,
             "policies/access.cedar": "\n".join(each.cedar() for each in permits),
         }
         loaded = compile_workspace(
@@ -64,15 +65,15 @@ async def test_nobody_is_told_of_what_their_policies_hide(tmp_path: Path, count:
             strict_secrets=False,
         )
         sources, policies = sources_of(loaded.compiled, loaded.adapters), Policies(loaded.compiled.rules)
-        changes = oracle._changes(chance)
+        changes = judged.changes(chance, oracle.CHANGES)
         assert list(sources) == ["erp.t"]
-        for who in oracle.CALLERS:
+        for who in judged.CALLERS:
             feed = Feed(sources, policies, who, positions)
             watched = await _watched(sources if feed.sources else {}, who)
             assert bool(watched) == bool(feed.sources)
             for at, (before, after) in enumerate(changes, 1):
                 uris = touched(feed, watched, [oracle._event(at, before, after)])
-                visible = oracle._seen(permits, who, before) != oracle._seen(permits, who, after)
+                visible = judged.seen(permits, who, before) != judged.seen(permits, who, after)
                 key = (before or after)["id"]
                 wanted = {"figway://changes/erp.t"} | ({f"figway://entity/list_t/{key}"} if key < 6 else set())
                 assert set(uris) == (wanted if visible else set()), (oracle.SEED, number, who, before, after)

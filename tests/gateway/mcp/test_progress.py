@@ -16,7 +16,7 @@ import pytest
 
 from gateway.audit.verify import records
 
-MODES = ["2026-07-28", "legacy"]
+MODES = ["2026-07-28", pytest.param("legacy", marks=pytest.mark.slow)]
 META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
 
 
