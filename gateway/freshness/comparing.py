@@ -91,10 +91,10 @@ class Comparing:
             self._end(self._clock())
         if self._page is not None:
             await self._compare(self._page)
+        elif self._suspects and self._clock() >= self._suspects[0].due:  # before there are more of them
+            await self._mend()
         elif self._clock() >= self._next:
             await self._go_on(standing)
-        elif self._suspects and self._clock() >= self._suspects[0].due:
-            await self._mend()
 
     async def _go_on(self, standing: Standing) -> None:
         if self._begun is None:
