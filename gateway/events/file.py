@@ -55,10 +55,14 @@ _UPGRADES = (
         "ALTER TABLE captures ADD COLUMN differed INTEGER NOT NULL DEFAULT 0",
     ),
     ("CREATE TABLE own (id TEXT NOT NULL) STRICT", "INSERT INTO own VALUES (lower(hex(randomblob(4))))"),
+    (
+        "ALTER TABLE captures ADD COLUMN whole INTEGER NOT NULL DEFAULT 0",
+        "UPDATE captures SET whole = 1 WHERE current > 0 OR phase = 'live'",
+    ),
 )
 _FACTS = (
     "number, name, digest, phase, position, cursor, load, loaded, truncates, rows, current, note, alarm, wanted, "
-    "as_of, replica, coalesce((SELECT f.current FROM former f WHERE f.capture = number), 0), compared, differed"
+    "as_of, replica, (SELECT f.current FROM former f WHERE f.capture = number), compared, differed, whole"
 )
 _STANDING = f"SELECT {_FACTS} FROM captures "  # noqa: S608 - constant names
 _WITH_ROW = f"SELECT (SELECT row FROM rows WHERE capture = replica AND key = ?), {_FACTS} FROM captures WHERE name = ?"  # noqa: S608 - constant names
@@ -186,7 +190,7 @@ class EventsFile:
                 self._db.execute("UPDATE rows SET load = ? WHERE capture = ? AND key = ?", (to.load, to.replica, key))
                 return 0
             change = change._replace(what=What.INSERT if before is None else What.UPDATE)
-        if to.load > 1 and to.phase is Phase.LOADING and not to.former:
+        if to.load > 1 and to.phase is Phase.LOADING and to.former is None:
             # The source speaks of what it had when the load began, and the replica may have older rows. One that is
             # built beside another has few: what the source says is of the other's.
             change = change._replace(what=_differing(before, after))

@@ -158,6 +158,33 @@ def test_while_it_is_loaded_anew_events_tell_what_the_replica_lacks(tmp_path: Pa
         file.close()
 
 
+def test_what_a_load_finds_is_told_also_where_what_is_there_isnt_all(tmp_path: Path) -> None:
+    file = LoadedFile(tmp_path / "events.db")
+    try:
+        for digest in ("d", "d", "e"):  # a first load, another one, and one of another shape
+            file.enrol(NAME, digest)
+            file.begin(NAME, "1")
+            number = file.span()[1]
+            file.loaded(NAME, [("[1]", b'{"id":1}'), (f"[{number}9]", b'{"id":9}')], None, 0)
+            file.sweep(NAME)
+            file.whole(NAME, 0.0)  # a file has records that can't be read
+        told = [(each.what, each.key) for each in file.read(0, 100) if each.what != LOADED]
+        assert told == [("insert", "[19]"), ("delete", "[09]"), ("insert", "[49]"), ("delete", "[19]")]
+    finally:
+        file.close()
+
+
+def test_a_load_that_goes_on_has_no_problem_any_more(tmp_path: Path) -> None:
+    file = LoadedFile(tmp_path / "events.db")
+    try:
+        file.enrol(NAME, "d")
+        file.begin(NAME, "1")
+        file.note(NAME, "the database doesn't answer")
+        assert file.loaded(NAME, [], {"after": 1}, 0).note == ""
+    finally:
+        file.close()
+
+
 class Restless:
     """A source whose log is always written to: what it tells is proven up to when it was asked before."""
 
