@@ -17,7 +17,7 @@ from gateway.events.model import Former, Phase, Standing
 _NEXT = "SELECT 1 + coalesce(max(n), 0) FROM (SELECT replica AS n FROM captures UNION ALL SELECT replica FROM former)"
 _BEGUN = (
     "UPDATE captures SET digest = ?, phase = ?, position = '', cursor = x'6e756c6c', note = '', wanted = '', "
-    "loaded = 0, rows = 0, current = 0, as_of = 0, replica = ? WHERE number = ?"
+    "loaded = 0, rows = 0, current = 0, as_of = 0, whole = 0, replica = ? WHERE number = ?"
 )
 _BUILT = (
     "INSERT INTO events (capture, id, what, key, before, after, captured) "
@@ -51,15 +51,15 @@ class EnrolledFile(EventsFile):
     def _reshape(self, found: Standing, digest: str) -> None:
         former = self.former(found.number)
         again = former is not None and former.digest == digest
-        if found.current:
+        if found.whole:
             keep = "INSERT INTO former (capture, replica, digest, rows, current, as_of) VALUES (?, ?, ?, ?, ?, ?)"
             kept = (found.number, found.replica, found.digest, found.rows, found.current, found.as_of)
             self._db.execute(keep, kept)
         else:
-            self._drop(found.replica)  # it was never whole
+            self._drop(found.replica)
         self._db.execute(_BEGUN, (digest, Phase.NEW, self._asked(_NEXT)[0][0], found.number))
         if former is not None and again:
-            back = "UPDATE captures SET replica = ?, rows = ?, current = ?, as_of = ? WHERE number = ?"
+            back = "UPDATE captures SET replica = ?, rows = ?, current = ?, as_of = ?, whole = 1 WHERE number = ?"
             self._db.execute(back, (former.replica, former.rows, former.current, former.as_of, found.number))
             self._db.execute("DELETE FROM former WHERE capture = ?", (found.number,))
 

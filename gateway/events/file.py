@@ -55,15 +55,27 @@ _UPGRADES = (
         "ALTER TABLE captures ADD COLUMN differed INTEGER NOT NULL DEFAULT 0",
     ),
     ("CREATE TABLE own (id TEXT NOT NULL) STRICT", "INSERT INTO own VALUES (lower(hex(randomblob(4))))"),
+    (
+        "ALTER TABLE captures ADD COLUMN whole INTEGER NOT NULL DEFAULT 0",
+        "UPDATE captures SET whole = 1 WHERE current > 0 OR phase = 'live'",
+    ),
 )
 _FACTS = (
     "number, name, digest, phase, position, cursor, load, loaded, truncates, rows, current, note, alarm, wanted, "
-    "as_of, replica, coalesce((SELECT f.current FROM former f WHERE f.capture = number), 0), compared, differed"
+    "as_of, replica, (SELECT f.current FROM former f WHERE f.capture = number), compared, differed, whole"
 )
 _STANDING = f"SELECT {_FACTS} FROM captures "  # noqa: S608 - constant names
 _WITH_ROW = f"SELECT (SELECT row FROM rows WHERE capture = replica AND key = ?), {_FACTS} FROM captures WHERE name = ?"  # noqa: S608 - constant names
 EVENT = "INSERT INTO events (capture, id, what, key, before, after, at, captured) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 PUT = "INSERT OR REPLACE INTO rows (capture, key, row, load, sequence) VALUES (?, ?, ?, ?, ?)"
+_FORMERLY = (
+    "SELECT row FROM rows WHERE capture = (SELECT replica FROM former WHERE capture = ?1) AND key = ?2 "
+    "AND NOT EXISTS (SELECT 1 FROM gone WHERE capture = ?3 AND key = ?2)"
+)
+_FORMER_GONE = (
+    "INSERT OR IGNORE INTO gone SELECT ?1, key FROM rows "
+    "WHERE capture = (SELECT replica FROM former WHERE capture = ?2)"
+)
 _READ = (
     "SELECT e.sequence, c.name, e.id, e.what, e.key, e.before, e.after, e.at, e.captured FROM events e "
     "JOIN captures c ON c.number = e.capture WHERE e.sequence > ? AND (? IS NULL OR c.name = ?) "
@@ -173,6 +185,8 @@ class EventsFile:
         """One change; by how many rows the replica grew."""
         if change.what is What.TRUNCATE:
             self._db.execute("DELETE FROM rows WHERE capture = ?", (to.replica,))
+            if to.former is not None:
+                self._db.execute(_FORMER_GONE, (to.replica, to.number))
             self._record(to, change, "", None, None)
             return 0
         after = None if change.after is None else row_bytes(change.after)
@@ -181,19 +195,20 @@ class EventsFile:
             return 0
         key = key_text(change.key)
         before = self._row(to.replica, key)
+        known = before if before is not None or to.former is None else self._formerly(to, key)
         if change.what is What.STATE:
             if before == after:
                 self._db.execute("UPDATE rows SET load = ? WHERE capture = ? AND key = ?", (to.load, to.replica, key))
                 return 0
-            change = change._replace(what=What.INSERT if before is None else What.UPDATE)
-        if to.load > 1 and to.phase is Phase.LOADING and not to.former:
+            change = change._replace(what=_differing(known, after))
+        if to.load > 1 and to.phase is Phase.LOADING and to.former is None:
             # The source speaks of what it had when the load began, and the replica may have older rows. One that is
             # built beside another has few: what the source says is of the other's.
             change = change._replace(what=_differing(before, after))
-            known = before is not None or after is not None
-            sequence = self._record(to, change, key, before, after) if known else 0
+            news = before is not None or after is not None
+            sequence = self._record(to, change, key, before, after) if news else 0
         else:
-            sequence = self._record(to, change, key, before, after)
+            sequence = self._record(to, change, key, known, after)
         if after is not None:
             self._db.execute(PUT, (to.replica, key, after, to.load, sequence))
         else:
@@ -251,6 +266,11 @@ class EventsFile:
 
     def _row(self, replica: int, key: str) -> bytes | None:
         found = self._db.execute("SELECT row FROM rows WHERE capture = ? AND key = ?", (replica, key)).fetchone()
+        return None if found is None else found[0]
+
+    def _formerly(self, to: Standing, key: str) -> bytes | None:
+        """The row that the replica before has, unless it has been told that it is gone."""
+        found = self._db.execute(_FORMERLY, (to.number, key, to.replica)).fetchone()
         return None if found is None else found[0]
 
     def _count(self, replica: int) -> int:

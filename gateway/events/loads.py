@@ -44,9 +44,9 @@ class LoadedFile(ComparedFile):
             grown = 0
             if found.truncates == truncates:
                 grown = sum(self._load(found, key, row) for key, row in rows)
-            update = "UPDATE captures SET cursor = ?, loaded = loaded + ?, rows = rows + ? WHERE number = ?"
+            update = "UPDATE captures SET cursor = ?, loaded = loaded + ?, rows = rows + ?, note = '' WHERE number = ?"
             self._db.execute(update, (orjson.dumps(cursor), len(rows), grown, found.number))
-            self._trim(len(rows) if found.current else 0)
+            self._trim(len(rows) if found.whole else 0)
             return self._standing(name)
 
     def _load(self, to: Standing, key: str, row: bytes) -> int:
@@ -59,7 +59,7 @@ class LoadedFile(ComparedFile):
             return 0
         before = None if known is None else known[0]
         sequence = 0
-        if before != row and (to.current or known is not None):
+        if before != row and (to.whole or known is not None):
             sequence = self._differs(to, f"load-{to.load}", key, before, row)
         self._db.execute(PUT, (to.replica, key, row, to.load, sequence))
         return int(known is None)
@@ -92,8 +92,8 @@ class LoadedFile(ComparedFile):
             found = self._standing(name)
             self._swap(found)
             update = (
-                "UPDATE captures SET phase = ?, current = ?, as_of = ?, rows = ?, cursor = ?, note = '' "
-                "WHERE number = ?"
+                "UPDATE captures SET phase = ?, current = ?, as_of = ?, rows = ?, cursor = ?, note = '', "
+                "whole = 1 WHERE number = ?"
             )
             count = self._count(found.replica)
             self._db.execute(update, (Phase.LIVE, current, as_of or 0.0, count, b"null", found.number))

@@ -58,12 +58,14 @@ class Standing(NamedTuple):
     """When what it has was true, where that was before `current`: of files, their delivery."""
     replica: int = 0
     """The number by which its rows are kept."""
-    former: float = 0.0
-    """`current` of the replica of another shape that answers until this one is whole."""
+    former: float | None = None
+    """`current` of the replica of another shape that answers until this one is whole; None: there is none."""
     compared: float = 0.0
     """When it was last held against its source as a whole, beside changes."""
     differed: int = 0
     """How many rows differed then."""
+    whole: int = 0
+    """1 once a load of this replica has ended, though `current` may be unknown."""
 
     @property
     def true(self) -> float:

@@ -72,7 +72,7 @@ class ReplicaFile(EnrolledFile):
         former = self.former(found.number)
         if former is None or former.digest != asked.digest:
             raise Unanswerable("the replica has another shape")
-        return found._replace(**former._asdict())
+        return _whole(found._replace(**former._asdict()))
 
     def _found(self, standing: Standing, asked: Materialized, input: Mapping[str, Json]) -> Json:
         if asked.verb == "get":

@@ -93,7 +93,7 @@ class Capturing:
                 return True
             if await self._follow(standing):
                 return True
-            if self._settled:
+            if self._has(self.comparing.read):
                 await self.comparing.step(self._standing or standing)
             return False
         except PositionLost as lost:
@@ -184,8 +184,14 @@ class Capturing:
 
     async def _catch_up(self) -> None:
         """Stores changes until all is stored that was committed before this was called."""
-        while self._standing and (await self._follow(self._standing) or not self._settled):  # noqa: ASYNC110 - no event
+        called = time.time()
+        while self._standing and (await self._follow(self._standing) or not self._has(called)):  # noqa: ASYNC110 - no event
             await asyncio.sleep(0 if self._settled else _SOON)
+
+    def _has(self, at: float) -> bool:
+        """Whether all is stored that was committed by then, which was before the source was last asked. A log that is
+        always written to never rests: there only how far it is proven tells."""
+        return self._settled or (self._until or 0.0) >= at
 
     async def _end_load(self) -> None:
         """Deletes what the load didn't find; raises `Refused` where that is too much to be believed."""

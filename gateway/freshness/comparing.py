@@ -52,7 +52,7 @@ class _Suspects(NamedTuple):
 
 class Comparing:
     """Compares one capture's replica. `step` does a little, where it is time; it is called only when all is stored that
-    was committed before that call."""
+    was committed before the last page was read."""
 
     def __init__(
         self,
@@ -72,6 +72,8 @@ class Comparing:
         self._page: _Page | None = None
         self._suspects: list[_Suspects] = []
         self._read_all = False
+        self.read = 0.0
+        """When the last page was read, in seconds since 1970."""
         self.differed = 0
         """Rows that this process has found to differ."""
         self.alarm = ""
@@ -91,10 +93,10 @@ class Comparing:
             self._end(self._clock())
         if self._page is not None:
             await self._compare(self._page)
+        elif self._suspects and self._clock() >= self._suspects[0].due:  # before there are more of them
+            await self._mend()
         elif self._clock() >= self._next:
             await self._go_on(standing)
-        elif self._suspects and self._clock() >= self._suspects[0].due:
-            await self._mend()
 
     async def _go_on(self, standing: Standing) -> None:
         if self._begun is None:
@@ -111,6 +113,7 @@ class Comparing:
             logger.info("%s can't be compared with its source now: %s", self._name, error)
             self._end(self._clock())
             return
+        self.read = time.time()
         self._page = _Page(keyed(page), page.after, since)
         self._next = self._clock() + _SHARE * (self._clock() - started)
 

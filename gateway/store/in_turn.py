@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,8 +14,8 @@ from gateway.store.contract import StoreError
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-_AT_ONCE = 8
-"""So many results are told together, at most."""
+_AT_ONCE, _AT_LAST = 8, 0.001
+"""So many results are told together, at most, and those of so many seconds: none waits for more than one slow call."""
 
 
 class InTurn:
@@ -51,14 +52,15 @@ class InTurn:
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         """On the thread: all calls that there are; one that raises ends it."""
         results: list[tuple[asyncio.Future[Any], Any]] = []
+        told = time.monotonic()
         try:
             while self._calls:
                 self._current, call = self._calls.popleft()
                 if not self._current.cancelled():
                     results.append((self._current, call()))
-                if len(results) == _AT_ONCE:
+                if len(results) == _AT_ONCE or time.monotonic() - told > _AT_LAST:
                     _soon(loop, _tell, results)
-                    results = []
+                    results, told = [], time.monotonic()
         finally:
             _soon(loop, _tell, results)
 

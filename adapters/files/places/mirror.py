@@ -77,15 +77,16 @@ class Mirror:
         if sum(each.size for each in there.values()) > self._max_bytes:
             raise Unavailable(f"the place has more than the {self._max_bytes} bytes that may be mirrored")
         listed = {path: [each.size, each.modified, each.tag] for path, each in there.items()}
-        before, have = state.get("listed", {}), state.get("have", {})
+        before, known = state.get("listed", {}), state.get("have", {})
         # What may still be growing must look the same twice; what we wrote was renamed.
         ours, sure = self._wrote(began), not self._place.settles
         fit = {p: t for p, t in there.items() if sure or before.get(p) == listed[p] or ours.get(p) == t.size}
-        have = {path: version for path, version in ({path: [] for path in ours} | have).items() if self._has(path)}
+        # Also what another process wrote, and didn't live to tell of.
+        have = {path: known.get(path, []) for path in self._here()}
         have |= self._fetched({path: each for path, each in fit.items() if have.get(path) != listed[path]}, listed)
         # A job publishes what it made and then takes away what it read: that goes here when what came is sure, too.
-        missing = have.keys() - there.keys()
-        gone = missing if sure else missing & set(state.get("gone", []))
+        missing, waited = have.keys() - there.keys(), set(state.get("gone", []))
+        gone = {path for path in missing if path in waited or (sure and path in known)}
         for path in gone:
             (self.root / path).unlink(missing_ok=True)
         have = {path: version for path, version in have.items() if path not in gone}
@@ -100,8 +101,12 @@ class Mirror:
                 self._ours.pop(path, None)
         return {path: size for path, (size, _) in known.items()}
 
-    def _has(self, path: str) -> bool:
-        return (self.root / path).exists()
+    def _here(self) -> set[str]:
+        found: set[str] = set()
+        for folders in {each.folders for each in self._patterns}:
+            with suppress(FileNotFoundError), os.scandir(self.root.joinpath(*folders)) as listed:
+                found |= {"/".join((*folders, each.name)) for each in listed if each.is_file(follow_symlinks=False)}
+        return {path for path in found if self._wants(path)}
 
     def _wants(self, path: str) -> bool:
         *folders, name = path.split("/")

@@ -22,6 +22,8 @@ from adapters.contract import Context
 from adapters.errors import ConfigError, Conflict, Unavailable
 from adapters.files import KIND
 from adapters.files.adapter import FilesAdapter
+from adapters.files.folder import Pattern
+from adapters.files.places.mirror import Mirror
 from adapters.files.places.place import There
 from adapters.files.places.sftp import SftpPlace
 from adapters.secret import Reference
@@ -135,6 +137,26 @@ def test_another_version_than_was_listed_is_no_copy(sshd: dict[str, Any], tmp_pa
     for other in (There(599_999, there.modified), There(600_001, there.modified), There(600_000, 1.0)):
         assert place.fetch({"f": (other, local)}) == set()
     assert place.fetch({"gone": (there, local)}) == set()
+
+
+def test_what_a_killed_process_wrote_goes_when_the_place_has_it_no_more(sshd: dict[str, Any], tmp_path: Path) -> None:
+    from adapters.files.places.config import Sftp
+
+    far, here = tmp_path / "far", tmp_path / "mirror"
+    far.mkdir()
+    here.mkdir()
+
+    def process() -> Mirror:
+        reached = SftpPlace(Sftp.model_validate({**sshd, "path": str(far)}))
+        return Mirror(reached, here, [Pattern.of("S-*.csv")], 0.0, 1 << 20)
+
+    process().write("S-A.csv", b"sku,qty\nA,1\n", over=False)
+    assert (here / "S-A.csv").exists()
+    (far / "S-A.csv").unlink()  # a job took it away before anybody looked
+    follower = process()
+    for _ in range(2):
+        follower.refresh(force=True)
+    assert not (here / "S-A.csv").exists()
 
 
 @pytest.fixture(scope="module")

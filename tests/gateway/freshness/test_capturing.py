@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +15,7 @@ from gateway.events.file import EventsFile
 from gateway.events.loads import LoadedFile
 from gateway.events.log import EventLog
 from gateway.events.model import LOADED, Event, Phase
+from gateway.freshness import comparing
 from gateway.freshness.capturing import Capturing, Refused
 
 NAME = "erp.things"
@@ -153,6 +156,64 @@ def test_while_it_is_loaded_anew_events_tell_what_the_replica_lacks(tmp_path: Pa
         assert [row.key for row in file.rows(NAME, "", 9)] == ["[1]", "[2]"], "the page was older than the delete"
     finally:
         file.close()
+
+
+def test_what_a_load_finds_is_told_also_where_what_is_there_isnt_all(tmp_path: Path) -> None:
+    file = LoadedFile(tmp_path / "events.db")
+    try:
+        for digest in ("d", "d", "e"):  # a first load, another one, and one of another shape
+            file.enrol(NAME, digest)
+            file.begin(NAME, "1")
+            number = file.span()[1]
+            file.loaded(NAME, [("[1]", b'{"id":1}'), (f"[{number}9]", b'{"id":9}')], None, 0)
+            file.sweep(NAME)
+            file.whole(NAME, 0.0)  # a file has records that can't be read
+        told = [(each.what, each.key) for each in file.read(0, 100) if each.what != LOADED]
+        assert told == [("insert", "[19]"), ("delete", "[09]"), ("insert", "[49]"), ("delete", "[19]")]
+    finally:
+        file.close()
+
+
+def test_a_load_that_goes_on_has_no_problem_any_more(tmp_path: Path) -> None:
+    file = LoadedFile(tmp_path / "events.db")
+    try:
+        file.enrol(NAME, "d")
+        file.begin(NAME, "1")
+        file.note(NAME, "the database doesn't answer")
+        assert file.loaded(NAME, [], {"after": 1}, 0).note == ""
+    finally:
+        file.close()
+
+
+class Restless:
+    """A source whose log is always written to: what it tells is proven up to when it was asked before."""
+
+    def __init__(self, of: Any) -> None:
+        self._of, self._asked = of, 0.0
+        self.guarantee, self.begin, self.release, self.page = of.guarantee, of.begin, of.release, of.page
+
+    async def changes(self, after: str, limit: int, deadline: float) -> Batch:
+        batch: Batch = await self._of.changes(after, limit, deadline)
+        until, self._asked = self._asked, time.time()
+        return batch._replace(more=batch.more or not until, until=until, settled=False)
+
+
+async def test_a_log_that_never_rests_holds_up_neither_loads_nor_comparisons(
+    tmp_path: Path, imagined: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "_LATER", 0.0)
+    table, log = imagined.Table(3), EventLog(tmp_path / "events.db")
+    table.happen(30)
+    capturing = Capturing(NAME, Restless(imagined.Imagined(table, 0, 0.0)), log, "d")  # type: ignore[arg-type]
+    capturing.comparing._next = 0.0
+    try:
+        async with asyncio.timeout(10):
+            while not (await log.standings() or [None])[0] or not (await log.standings())[0].compared:
+                await capturing.step()
+        assert (await log.standings())[0].differed == 0
+    finally:
+        log.close()
+    _check(tmp_path / "events.db", table)
 
 
 async def test_a_load_begins_anew_where_the_source_forgot_what_came_beside_it(

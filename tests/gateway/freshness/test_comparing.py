@@ -181,3 +181,24 @@ async def test_many_rows_that_no_page_has_stay_until_somebody_looks(
         assert (await followed.standing()).rows == 40
     finally:
         log.close()
+
+
+async def test_rows_that_differ_dont_pile_up_however_many_they_are(
+    tmp_path: Path, imagined: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "_LATER", 0.0)
+    table, log = imagined.Table(3), EventLog(tmp_path / "events.db")
+    table.rows = {key: {"id": key, "value": key} for key in range(40)}
+    capturing = Capturing(_NAME, imagined.Imagined(table, 0, 0.0), log, "d")
+    try:
+        while await capturing.step() or capturing.loading:
+            pass
+        table.rows = {key: {"id": key, "value": 0} for key in range(1, 41)}  # and nothing tells of it
+        capturing.comparing._next, most = 0.0, 0
+        while not (await log.standings())[0].compared:
+            await capturing.step()
+            most = max(most, len(capturing.comparing._suspects))
+        assert most == 1
+        assert (await log.standings())[0].differed == 41
+    finally:
+        log.close()

@@ -45,6 +45,22 @@ async def test_they_keep_their_order_one_at_a_time() -> None:
     in_turn.close()
 
 
+async def test_a_result_waits_for_no_more_than_one_slow_call(in_turn: InTurn) -> None:
+    first, last = threading.Event(), threading.Event()
+    begins = asyncio.create_task(in_turn(first.wait))
+    await asyncio.sleep(0)
+    quick, slow, slower = (
+        asyncio.create_task(each) for each in (in_turn(int), in_turn(time.sleep, 0.05), in_turn(last.wait))
+    )
+    await asyncio.sleep(0)
+    first.set()
+    try:
+        assert await asyncio.wait_for(asyncio.gather(begins, quick, slow), 5) == [True, 0, None]
+    finally:
+        last.set()
+        await slower
+
+
 async def test_more_than_there_is_room_for_is_refused(in_turn: InTurn) -> None:
     gate, begun = threading.Event(), threading.Event()
 
