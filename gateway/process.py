@@ -1,7 +1,7 @@
 """The gateway as processes: one server that drains before it stops, or several under a supervisor.
 
 Stopping: on the first SIGTERM or SIGINT the gateway says that it isn't ready, goes on serving for `FIGWAY_DRAIN`
-seconds, then takes no new connection and waits for the calls in flight.
+seconds, then takes no new connection and waits for the calls in flight. A start ends at once on SIGTERM.
 """
 
 from __future__ import annotations
@@ -79,6 +79,10 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal turns the gateway unready and, once drained, stops it; a second one stops it at once."""
+        if sig == signal.SIGTERM and not self.started:
+            # Nothing is served yet, and what is being made bears a kill: a start may take long, or hang.
+            signal.signal(sig, signal.SIG_DFL)
+            signal.raise_signal(sig)
         self._application.control.drain()
         if self._drain and self._stopping is None and self.started:
             self._stopping = asyncio.get_running_loop().call_later(self._drain, self._stop)

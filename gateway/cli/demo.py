@@ -52,7 +52,7 @@ _LATENCY = 3.1
 )
 @click.option(
     "--latency",
-    type=click.FloatRange(0, 60),
+    type=click.FloatRange(0, 20),
     is_flag=False,
     flag_value=_LATENCY,
     default=0.0,
@@ -68,7 +68,7 @@ def command(erp: Engine | None, latency: float, as_json: bool, port: int | None,
     It all ends with Ctrl-C. Nothing outside the folder .figway is written.
     """
     beside = _beside(latency, as_json=as_json, tour=tour)
-    os.environ["FIGWAY_STATE"] = str(_fresh_state(beside.name) if beside else Path(FOLDER).absolute())
+    os.environ["FIGWAY_STATE"] = str(Path(FOLDER).absolute() / (beside.name if beside else ""))
     settings = process_settings(None, port)
     log = "warning" if beside and "FIGWAY_LOG" not in os.environ else settings.log
     settings = replace(settings, dev=is_loopback(settings.host), log=log)
@@ -110,18 +110,13 @@ def _beside(latency: float, *, as_json: bool, tour: bool) -> _Beside | None:
     return _Beside("tour") if tour else None
 
 
-def _fresh_state(name: str) -> Path:
-    """A state folder for one run alone: the tour goes past a point of no return, and replicas are to be loaded."""
-    folder = Path(FOLDER).absolute() / name
-    shutil.rmtree(folder, ignore_errors=True)
-    return folder
-
-
 async def _run(estate: Estate, settings: Settings, listener: socket.socket, beside: _Beside | None) -> bool:
     console = Console(stderr=True)
     with console.status("starting the CRM, the ERP, the COBOL batch and the replacement"):
         await estate.start()
     try:
+        if beside is not None:
+            await asyncio.to_thread(_emptied, beside)
         os.environ.update(estate.environment())
         facts = await asyncio.to_thread(_announce, settings, estate, listener.getsockname()[1])
         workspace = await asyncio.to_thread(estate.workspace)
@@ -132,6 +127,12 @@ async def _run(estate: Estate, settings: Settings, listener: socket.socket, besi
         return await _accompanied(beside, workspace, settings, listener)
     finally:
         await estate.stop()
+
+
+def _emptied(beside: _Beside) -> None:
+    """Its state is for one run alone: the tour goes past a point of no return, and replicas are to be loaded."""
+    # Once the estate has started: before that another demo may run in this folder, and use it.
+    shutil.rmtree(Path(FOLDER) / beside.name, ignore_errors=True)
 
 
 async def _accompanied(beside: _Beside, workspace: Path, settings: Settings, listener: socket.socket) -> bool:

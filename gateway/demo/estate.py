@@ -99,7 +99,7 @@ class Estate:
         assert self._keeper.stdout is not None
         said = json.loads(await self._keeper.stdout.readline() or "{}")
         if not said.get("ready"):
-            raise EstateFailed(f"another demo runs in {self.folder}: end it, or give this one another folder")
+            raise EstateFailed(f"another demo runs in {self.folder}: end it, or start this one in another folder")
         self._watch = asyncio.create_task(self._heed(self._keeper.stdout))
 
     async def _heed(self, stdout: asyncio.StreamReader) -> None:

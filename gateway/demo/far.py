@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,8 +13,9 @@ from gateway.demo.place import workspace_dir
 
 _ROOT = "    root: env:DROP_DIR\n"
 _FEW = 1.0
-# What writes, looks and fetches one after another takes that long, each of them late.
-_DEADLINES = {"    deadline: 5s\n": "    deadline: 30s\n", "  deadline: 10s\n": "  deadline: 40s\n"}
+_DEADLINE = re.compile(r"^( +deadline: )([0-9]+)s$", re.MULTILINE)
+_LATE, _LEAST = 8, 25
+"""What writes, looks and fetches one after another is late so many times; seconds that deadlines grow at least."""
 
 
 def far_workspace(folder: Path, sftp: Mapping[str, object], latency: float) -> Path:
@@ -30,7 +33,7 @@ def far_workspace(folder: Path, sftp: Mapping[str, object], latency: float) -> P
         raise ValueError(f"{home / 'gateway.yaml'} has no '{_ROOT.strip()}'")
     place = {"sftp": dict(sftp), "every": f"{max(_FEW, 2 * latency):g}s"}
     text = text.replace(_ROOT, f"    place: {json.dumps(place)}\n")
-    for near, far in _DEADLINES.items():
-        text = text.replace(near, far)
+    more = max(_LEAST, math.ceil(_LATE * latency))
+    text = _DEADLINE.sub(lambda found: f"{found[1]}{int(found[2]) + more}s", text)
     (folder / "gateway.yaml").write_text(text)
     return folder

@@ -85,6 +85,20 @@ def test_a_port_that_is_taken_is_named(demos: ModuleType, tmp_path: Path) -> Non
     assert "--port" in said
 
 
+@pytest.mark.parametrize("beside", ["--tour", "--latency"])
+def test_a_demo_that_does_not_start_takes_no_state_away(demos: ModuleType, tmp_path: Path, beside: str) -> None:
+    # Another one may run in this folder.
+    kept = tmp_path / ".figway" / beside.strip("-") / "state.db"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("in use")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with demos.launched(tmp_path, beside, port=taken.getsockname()[1]) as demo:
+            sentence(demo)
+    assert kept.read_text() == "in use"
+
+
 def test_a_second_demo_in_the_same_folder_is_refused(demos: ModuleType, demo: Any) -> None:
     before = demo.facts
     second = demo.folder / "demo.log"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import signal
@@ -104,6 +105,36 @@ def test_workers_end_with_a_supervisor_that_is_killed(running: ModuleType, works
         while any(Path(f"/proc/{pid}").exists() for pid in workers):
             assert time.monotonic() < until, "a worker outlived its supervisor"
             time.sleep(0.1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_start_that_hangs_is_ended(running: ModuleType, workspace: Path, number: int) -> None:
+    running.create_key(workspace, "reader")
+    command = ["serve", "--workspace", str(workspace), "--port", str(running.free_port()), "--workers", "2"]
+    with (workspace / ".figway" / "shared").open() as lock, (workspace / "log.txt").open("ab") as sink:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = running.start(*command, output=sink)
+        workers = running.Running(workspace, 0, process, "", "", workspace / "log.txt").workers
+        try:
+            until = time.monotonic() + 30
+            while len(pids := workers()) < 2 or not {str(pid) for pid in pids} <= waiting_for_locks():
+                assert time.monotonic() < until, sink.name
+                time.sleep(0.05)
+            process.send_signal(number)
+            until = time.monotonic() + 15
+            while any(Path(f"/proc/{pid}").exists() for pid in pids):
+                assert time.monotonic() < until, "a worker goes on starting"
+                time.sleep(0.05)
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            process.kill()
+            process.wait()
+
+
+def waiting_for_locks() -> set[str]:
+    """The ids of processes that wait for a lock on a file (proc_locks(5))."""
+    lines = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+    return {fields[5] for fields in lines if fields[1] == "->"}
 
 
 def test_a_port_that_is_taken_is_told_in_a_sentence(running: ModuleType, workspace: Path) -> None:
