@@ -28,19 +28,26 @@ _WAYS = [("sqlite", "outbox"), ("postgres", "slot")]
 _SLOW = [("postgres", "outbox"), ("mariadb", "binlog"), ("mariadb", "outbox")]
 
 
-@pytest.fixture(params=[*_WAYS, *(pytest.param(each, marks=pytest.mark.slow) for each in _SLOW)], ids=" ".join)
-def source(request: pytest.FixtureRequest, tmp_path: Path, servers: ModuleType, histories: ModuleType) -> Iterator[Any]:
-    kind, method = request.param
-    if kind == "sqlite":
-        with closing(sqlite3.connect(tmp_path / "base.db")) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-    dsn = servers.sqlite_dsn(tmp_path / "base.db") if kind == "sqlite" else request.getfixturevalue(kind).dsn
-    found = histories.Source(kind, method, dsn, tmp_path)
-    found.run(histories.CREATE)
-    asyncio.run(found.prepared())
-    yield found
-    asyncio.run(found.cleared())
-    found.run("DROP TABLE hist")
+_FROM = pytest.mark.parametrize(
+    "source", [*_WAYS, *(pytest.param(each, marks=pytest.mark.slow) for each in _SLOW)], indirect=True, ids=" ".join
+)
+
+
+@pytest.fixture
+def forty(tmp_path: Path, imagined: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any, EventLog]]:
+    """A table of 40 rows, what captures it, and the log, which has them."""
+    monkeypatch.setattr(comparing, "_LATER", 0.0)
+    table, log = imagined.Table(3), EventLog(tmp_path / "events.db")
+    table.rows = {key: {"id": key, "value": key} for key in range(40)}
+    capturing = Capturing(_NAME, imagined.Imagined(table, 0, 0.0), log, "d")
+
+    async def loaded() -> None:
+        while await capturing.step() or capturing.loading:
+            pass
+
+    asyncio.run(loaded())
+    yield table, capturing, log
+    log.close()
 
 
 class Followed:
@@ -98,6 +105,7 @@ def _same(source: Any) -> None:
     assert found.rows == len(rows)
 
 
+@_FROM
 async def test_damaged_rows_are_found_and_mended_by_events(source: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     _filled(source, 150)
     async with _following(source, monkeypatch) as followed:
@@ -134,6 +142,7 @@ async def test_what_no_change_told_of_is_found(source: Any, monkeypatch: pytest.
         _same(source)
 
 
+@_FROM
 async def test_rows_that_only_change_are_no_differences(source: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     _filled(source, 150)
     over, counted = threading.Event(), []
@@ -164,41 +173,21 @@ async def test_rows_that_only_change_are_no_differences(source: Any, monkeypatch
         assert (await followed.compared()).differed == 0
 
 
-async def test_many_rows_that_no_page_has_stay_until_somebody_looks(
-    tmp_path: Path, imagined: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(comparing, "_LATER", 0.0)
-    table, log = imagined.Table(3), EventLog(tmp_path / "events.db")
-    table.rows = {key: {"id": key, "value": key} for key in range(40)}
-    capturing = Capturing(_NAME, imagined.Imagined(table, 0, 0.0), log, "d")
-    try:
-        while await capturing.step() or capturing.loading:
-            pass
-        table.rows = {key: row for key, row in table.rows.items() if key < 20}  # and nothing tells of it
-        followed = Followed(capturing, log)
-        assert (await followed.compared()).differed == 20
-        assert "20 rows of the replica weren't at the source" in capturing.comparing.alarm
-        assert (await followed.standing()).rows == 40
-    finally:
-        log.close()
+async def test_many_rows_that_no_page_has_stay_until_somebody_looks(forty: tuple[Any, Any, EventLog]) -> None:
+    table, capturing, log = forty
+    table.rows = {key: row for key, row in table.rows.items() if key < 20}  # and nothing tells of it
+    followed = Followed(capturing, log)
+    assert (await followed.compared()).differed == 20
+    assert "20 rows of the replica weren't at the source" in capturing.comparing.alarm
+    assert (await followed.standing()).rows == 40
 
 
-async def test_rows_that_differ_dont_pile_up_however_many_they_are(
-    tmp_path: Path, imagined: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(comparing, "_LATER", 0.0)
-    table, log = imagined.Table(3), EventLog(tmp_path / "events.db")
-    table.rows = {key: {"id": key, "value": key} for key in range(40)}
-    capturing = Capturing(_NAME, imagined.Imagined(table, 0, 0.0), log, "d")
-    try:
-        while await capturing.step() or capturing.loading:
-            pass
-        table.rows = {key: {"id": key, "value": 0} for key in range(1, 41)}  # and nothing tells of it
-        capturing.comparing._next, most = 0.0, 0
-        while not (await log.standings())[0].compared:
-            await capturing.step()
-            most = max(most, len(capturing.comparing._suspects))
-        assert most == 1
-        assert (await log.standings())[0].differed == 41
-    finally:
-        log.close()
+async def test_rows_that_differ_dont_pile_up_however_many_they_are(forty: tuple[Any, Any, EventLog]) -> None:
+    table, capturing, log = forty
+    table.rows = {key: {"id": key, "value": 0} for key in range(1, 41)}  # and nothing tells of it
+    capturing.comparing._next, most = 0.0, 0
+    while not (await log.standings())[0].compared:
+        await capturing.step()
+        most = max(most, len(capturing.comparing._suspects))
+    assert most == 1
+    assert (await log.standings())[0].differed == 41
