@@ -157,6 +157,31 @@ def test_what_changes_meanwhile_is_told_with_what_the_former_replica_has(tmp_pat
     assert events == [("c6", b'{"of":1}'), ("c7", None), ("c8", b'{"of":2}'), ("c9", None), ("c10", None)]
 
 
+def test_what_was_told_isnt_told_again_where_another_shape_is_loaded_twice(tmp_path: Path) -> None:
+    with closing(LoadedFile(tmp_path / "events.db")) as file:
+        file.enrol(NAME, "d1")
+        file.begin(NAME, "1")
+        file.loaded(NAME, [(f"[{each}]", b'{"of":%d}' % each) for each in range(4)], None, 0)
+        file.whole(NAME, 1.0)
+        file.enrol(NAME, "d2")
+        file.begin(NAME, "5")
+        told = [Change(f"c{each}", What.UPDATE, (each,), {"id": each}) for each in (1, 2)]
+        file.write(NAME, Batch(told, "8", False))
+        file.loaded(NAME, [("[0]", b'{"id":0}'), ("[3]", b'{"id":3}')], None, 0)
+        file.begin(NAME, "9")  # the source has forgotten what came since
+        file.loaded(NAME, [("[1]", b'{"id":1}'), ("[3]", b'{"id":33}')], None, 0)
+        file.sweep(NAME)
+        file.whole(NAME, 2.0)
+        events = [(each.id, each.what, each.before) for each in file.read(0, 100) if each.what != LOADED]
+    assert events == [
+        ("c1", "update", b'{"of":1}'),
+        ("c2", "update", b'{"of":2}'),
+        ("load-3/[2]", "delete", b'{"id":2}'),
+        ("swap-3/[3]", "update", b'{"of":3}'),
+        ("swap-3/[0]", "delete", b'{"of":0}'),
+    ]
+
+
 async def test_the_shape_before_is_taken_up_again(tmp_path: Path, imagined: ModuleType) -> None:
     table, path = imagined.Table(5), tmp_path / "events.db"
     table.happen(60)
