@@ -51,15 +51,15 @@ class LoadedFile(ComparedFile):
 
     def _load(self, to: Standing, key: str, row: bytes) -> int:
         known = self._db.execute(
-            "SELECT row, load FROM rows WHERE capture = ? AND key = ?", (to.replica, key)
+            "SELECT row, load, sequence FROM rows WHERE capture = ? AND key = ?", (to.replica, key)
         ).fetchone()
         if known is not None and known[1] == to.load:
             return 0  # it changed since the load began
         if known is None and self._asked("SELECT 1 FROM gone WHERE capture = ? AND key = ?", to.replica, key):
             return 0
-        before = None if known is None else known[0]
-        sequence = 0
-        if before != row and (to.whole or known is not None):
+        before, _, sequence = known or (None, 0, 0)
+        # What one that is built beside another has of pages alone is told when it takes the other's place.
+        if before != row and (to.whole or sequence or (known is not None and to.former is None)):
             sequence = self._differs(to, f"load-{to.load}", key, before, row)
         self._db.execute(PUT, (to.replica, key, row, to.load, sequence))
         return int(known is None)
@@ -76,12 +76,14 @@ class LoadedFile(ComparedFile):
         """Deletes some of the rows that the load that ends didn't find; whether there may be more of them."""
         with self.transaction():
             found = self._standing(name)
-            select = "SELECT key, row FROM rows WHERE capture = ? AND load < ? LIMIT ?"
+            select = "SELECT key, row, sequence FROM rows WHERE capture = ? AND load < ? LIMIT ?"
             stale = self._asked(select, found.replica, found.load, _SWEPT)
-            for key, row in stale:
-                self._differs(found, f"load-{found.load}", key, row, None)
+            for key, row, sequence in stale:
+                if sequence or found.former is None:  # else its former one is told to be gone
+                    self._differs(found, f"load-{found.load}", key, row, None)
+                    self._db.execute("INSERT OR IGNORE INTO gone VALUES (?, ?)", (found.replica, key))
             delete = "DELETE FROM rows WHERE capture = ? AND key = ?"
-            self._db.executemany(delete, [(found.replica, key) for key, _ in stale])
+            self._db.executemany(delete, [(found.replica, key) for key, *_ in stale])
             self._db.execute("UPDATE captures SET rows = rows - ? WHERE number = ?", (len(stale), found.number))
             self._trim(len(stale))
             return len(stale) == _SWEPT

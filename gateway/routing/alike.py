@@ -38,10 +38,10 @@ class _Comparison:
     def schemas(self, one: Any, other: Any, at: tuple[str, ...]) -> str | None:
         if not isinstance(one, Mapping) or not isinstance(other, Mapping):
             return None if one == other else ".".join(at)
-        one, other = followed(one, self._roots[0]), followed(other, self._roots[1])
         if (id(one), id(other)) in self._begun:  # within itself
             return None
-        self._begun.add((id(one), id(other)))
+        self._begun.add((id(one), id(other)))  # of the documents' own parts: what is followed may be made for a moment
+        one, other = followed(one, self._roots[0]), followed(other, self._roots[1])
         if len(at) > _DEEPEST:
             return ".".join(at)
         for word in sorted((one.keys() | other.keys()) - _NOTES):

@@ -194,7 +194,7 @@ class Binlog(TableCapture):
 
     async def pause(self, seconds: float) -> None:
         """Until the database sends a change, which it does by itself."""
-        if not self._unread:
+        if all(isinstance(each, Passed) for each in self._unread):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), seconds)
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from adapters import registry
-from adapters.changes import Batch, Change, Form, Page, What
+from adapters.changes import Batch, Form, Page
 from adapters.contract import Workspace
 from adapters.secret import Reference
 from gateway.events.bindable import Unanswerable
@@ -137,24 +137,6 @@ async def test_what_differs_from_the_former_rows_is_told_once(tmp_path: Path, im
             assert b'"shape":2' in (event.after or b"")
     assert known == rows.keys()
     assert [each.what for each in events].count(LOADED) == 1
-
-
-def test_what_changes_meanwhile_is_told_with_what_the_former_replica_has(tmp_path: Path) -> None:
-    with closing(LoadedFile(tmp_path / "events.db")) as file:
-        file.enrol(NAME, "d1")
-        file.begin(NAME, "1")
-        file.loaded(NAME, [(f"[{each}]", b'{"of":%d}' % each) for each in range(4)], None, 0)
-        file.whole(NAME, 1.0)
-        file.enrol(NAME, "d2")
-        file.begin(NAME, "5")
-        gone, again = Change("c6", What.DELETE, (1,)), Change("c7", What.INSERT, (1,), {"id": 1})
-        moved, all_gone = Change("c8", What.UPDATE, (2,), {"id": 2}), Change("c9", What.TRUNCATE)
-        file.write(NAME, Batch([gone, again, moved], "8", False))
-        file.write(NAME, Batch([all_gone, Change("c10", What.INSERT, (3,), {"id": 3})], "10", False))
-        file.whole(NAME, 2.0)
-        events = [(each.id, each.before) for each in file.read(0, 100) if each.what != LOADED]
-    # Who saw a row has to be told that it isn't there any more, which only the row before can tell.
-    assert events == [("c6", b'{"of":1}'), ("c7", None), ("c8", b'{"of":2}'), ("c9", None), ("c10", None)]
 
 
 async def test_the_shape_before_is_taken_up_again(tmp_path: Path, imagined: ModuleType) -> None:

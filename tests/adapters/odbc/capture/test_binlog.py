@@ -11,7 +11,7 @@ import pytest
 
 from adapters.changes import Asked, Change, NotInstalled, PositionLost, What
 from adapters.odbc.capture.binlog import Binlog
-from adapters.odbc.capture.stream import settings
+from adapters.odbc.capture.stream import Failed, Passed, settings
 
 _TABLES = """
 tables:
@@ -156,3 +156,14 @@ def test_a_connection_string_says_how_the_log_is_reached() -> None:
     found = settings(text)
     assert (found["host"], found["port"], found["user"], found["password"]) == ("db", 3307, "u", "a;}b")
     assert (found["ssl_ca"], found["ssl_verify_cert"]) == ("/ca.pem", True)
+
+
+async def test_what_other_tables_do_is_no_reason_to_look_sooner(binlog: tuple[Binlog, Any]) -> None:
+    capture, _ = binlog
+    began = time.monotonic()
+    capture._unread.append(Passed(("log.000001", 4)))
+    await capture.pause(0.1)
+    assert time.monotonic() - began >= 0.09
+    capture._unread.append(Failed("it ended", lost=False))
+    await capture.pause(10)
+    assert time.monotonic() - began < 5
