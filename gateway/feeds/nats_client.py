@@ -12,6 +12,7 @@ from nats import errors
 from nats.aio.client import Client, RawCredentials
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NoStreamResponseError
+from nkeys import NkeysError
 
 from adapters.certificates import made
 from adapters.errors import ConfigError
@@ -23,6 +24,10 @@ _CONNECT, _ACKNOWLEDGE, _CLOSE = 5, 5.0, 1.0
 _TOO_LARGE = 10054
 """JetStream's code for a message that is larger than its stream takes."""
 _MOST_SAID = 200
+_STRANGE = (ValueError, TypeError, LookupError, AttributeError, AssertionError)
+"""What nats-py raises of answers that are none of a server's, which it takes as they come."""
+_CREDENTIALS = ("BEGIN NATS USER JWT", "BEGIN USER NKEY SEED")
+"""Lines of a credentials file. Without the first one nats-py looks for it for ever, and nobody else gets a turn."""
 _DENIED = "the server doesn't let this user publish there, or hear of it"
 _LOST = "the connection was lost; it isn't known whether the stream has it"
 
@@ -81,8 +86,10 @@ class Connection:
             if not publishing.done():
                 return Refused(_DENIED if self._denied else _LOST)
             publishing.result()
-        except (errors.Error, OSError, ValueError) as error:
+        except (errors.Error, OSError) as error:
             return self._refused(error)
+        except _STRANGE:  # whoever hears of a subject may answer, too
+            return Refused("what answers there isn't the stream")
         finally:
             publishing.cancel()
             losing.cancel()
@@ -91,7 +98,7 @@ class Connection:
     async def close(self) -> None:
         """Ends it."""
         try:
-            with suppress(errors.Error, OSError, TimeoutError):
+            with suppress(errors.Error, OSError, TimeoutError, AssertionError):  # the last one: it never began
                 await asyncio.wait_for(self._client.close(), _CLOSE)
         finally:
             self._client.drop()
@@ -107,6 +114,8 @@ class Connection:
 async def connected(model: Stream) -> Connection | Refused:
     """A new connection, or why there is none."""
     encrypted = model.url.startswith("tls://")
+    if model.credentials is not None and not _whole(model.credentials.get_secret_value()):
+        return Refused("its credentials aren't a JWT and a seed, as a credentials file has them")
     try:
         context = await asyncio.to_thread(_context, model.tls) if encrypted else None
     except ConfigError as error:
@@ -127,13 +136,17 @@ async def connected(model: Stream) -> Connection | Refused:
             tls=context,
             **_credential(model),
         )
-    except (errors.Error, OSError, TimeoutError, ValueError, ImportError) as error:
+    except (errors.Error, NkeysError, OSError, TimeoutError, ImportError, *_STRANGE) as error:
         await opened.close()
         return Refused(_why(error))
     except asyncio.CancelledError:
         await opened.close()
         raise
     return opened
+
+
+def _whole(credentials: str) -> bool:
+    return all(line in credentials for line in _CREDENTIALS)
 
 
 def _context(tls: StreamTls) -> ssl.SSLContext:
@@ -165,6 +178,8 @@ def _why(error: Exception) -> str:
         return "the server doesn't know its credential"
     if str(error) == "it doesn't encrypt":
         return "the server doesn't encrypt, though its URL says tls"
+    if isinstance(error, NkeysError):
+        return "its seed isn't one of NATS"
     if isinstance(error, errors.TimeoutError | TimeoutError):
         return "the server doesn't answer"
     return f"the server can't be reached: {type(error).__name__}"

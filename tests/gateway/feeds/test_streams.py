@@ -186,6 +186,22 @@ async def test_what_is_too_large_is_a_dead_letter(hub: Any, place_of: PlaceOf) -
     assert [each["data"]["after"]["code"] for each in _documents(await hub.messages("LARGE"))] == ["a", "d"]
 
 
+@pytest.mark.parametrize("answer", [b"1", b"no JSON", b"{}", b'{"error": 7}'])
+async def test_somebody_else_who_answers_is_no_stream(hub: Any, place_of: PlaceOf, answer: bytes) -> None:
+    place = place_of("STRANGE")
+    await place.write(("A", "north"))
+    async with hub.jetstream() as stream:
+        client = stream._nc
+
+        async def say(message: Any) -> None:
+            await client.publish(message.reply, answer)
+
+        await client.subscribe("strange.>", cb=say)
+        await client.flush()
+        async with place.working():
+            await _until(lambda: _note(place) == "what answers there isn't the stream", 10)
+
+
 async def test_what_isnt_there_is_waited_for(hub: Any, place_of: PlaceOf, servers: ModuleType) -> None:
     place = place_of("LATE")
     await place.write(("A", "north"))
