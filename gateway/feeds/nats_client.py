@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -26,10 +27,12 @@ _TOO_LARGE = 10054
 _MOST_SAID = 200
 _STRANGE = (ValueError, TypeError, LookupError, AttributeError, AssertionError)
 """What nats-py raises of answers that are none of a server's, which it takes as they come."""
+_STREAM = "Nats-Expected-Stream"
 _CREDENTIALS = ("BEGIN NATS USER JWT", "BEGIN USER NKEY SEED")
 """Lines of a credentials file. Without the first one nats-py looks for it for ever, and nobody else gets a turn."""
 _DENIED = "the server doesn't let this user publish there, or hear of it"
 _LOST = "the connection was lost; it isn't known whether the stream has it"
+_TOO_LARGE_FOR_SERVER = Refused("it is larger than the server takes", lasting=True)
 
 
 class _Client(Client):
@@ -77,9 +80,11 @@ class Connection:
 
     async def publish(self, subject: str, body: bytes, headers: dict[str, str]) -> Refused | None:
         """None: the stream has it."""
-        publish = self._jetstream.publish(
-            subject, body, timeout=_ACKNOWLEDGE, stream=self._stream, headers=dict[str, Any](headers)
-        )
+        headers = {**headers, _STREAM: self._stream}
+        # nats-py counts the body alone; a server that gets more than it takes ends the connection, each time anew.
+        if _size(body, headers) > self._client.max_payload:
+            return _TOO_LARGE_FOR_SERVER
+        publish = self._jetstream.publish(subject, body, timeout=_ACKNOWLEDGE, headers=dict[str, Any](headers))
         publishing, losing = asyncio.ensure_future(publish), asyncio.ensure_future(self._lost.wait())
         try:
             await asyncio.wait({publishing, losing}, return_when=asyncio.FIRST_COMPLETED)
@@ -104,8 +109,6 @@ class Connection:
             self._client.drop()
 
     def _refused(self, error: Exception) -> Refused:
-        if isinstance(error, errors.MaxPayloadError):
-            return Refused("it is larger than the server takes", lasting=True)
         if isinstance(error, APIError) and error.err_code == _TOO_LARGE:
             return Refused("it is larger than the stream takes", lasting=True)
         return Refused(_why(error))
@@ -143,6 +146,11 @@ async def connected(model: Stream) -> Connection | Refused:
         await opened.close()
         raise
     return opened
+
+
+def _size(body: bytes, headers: Mapping[str, str]) -> int:
+    """Bytes of a message as its server counts them: https://docs.nats.io/reference/reference-protocols/nats-protocol."""
+    return len(body) + len("NATS/1.0\r\n\r\n") + sum(len(f"{name}: {each}\r\n") for name, each in headers.items())
 
 
 def _whole(credentials: str) -> bool:
