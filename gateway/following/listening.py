@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -156,5 +156,5 @@ def folded(value: Json) -> str:
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
     try:
         return str(Decimal(text.strip()).normalize())
-    except InvalidOperation:
+    except ArithmeticError:  # no number, or one beyond all that can be spelt another way
         return text.strip().casefold()

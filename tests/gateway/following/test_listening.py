@@ -12,6 +12,8 @@ from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
 from mcp.shared.subscriptions import ResourcesListChanged, ResourceUpdated, ToolsListChanged
 
+from gateway.following.listening import folded
+
 CHANGES = "figway://changes/erp.stock"
 ENTITY = "figway://entity/get_stock/"
 META = "io.modelcontextprotocol/"
@@ -19,6 +21,12 @@ META = "io.modelcontextprotocol/"
 
 def put(sku: str, region: str = "north", secret: str = "s", internal: str = "i") -> str:
     return f"INSERT OR REPLACE INTO stock VALUES ('{sku}', '{region}', '{secret}', '{internal}');"
+
+
+def test_any_text_may_be_a_key() -> None:
+    assert folded("9E9999999") == folded(" 9e9999999")
+    assert folded("1.0") == folded(1) == folded("1")
+    assert [folded(each) for each in ("sNaN", "-", "A ")] == ["snan", "-", "a"]
 
 
 async def following(stream: Any, count: int) -> list[Any]:
