@@ -129,13 +129,21 @@ async def test_lists_are_told_when_the_callers_own_are_others(world: Any, runnin
 
     async with world.connected(world.key("routes")) as some, world.connected(world.key("all")) as client:
         asked = {"tools_list_changed": True, "resources_list_changed": True}
-        async with some.listen(**asked) as theirs, client.listen(resource_subscriptions=[CHANGES], **asked) as ours:
+        uris = {"resource_subscriptions": [CHANGES]}
+        async with (
+            some.listen(**uris, **asked) as theirs,
+            client.listen(resource_subscriptions=[CHANGES], **asked) as ours,
+        ):
             try:
                 applied(before.replace('Role::"routes", action in Action::"read"', 'Role::"nobody", action'))
                 assert set(await following(theirs, 2)) == {ToolsListChanged(), ResourcesListChanged()}
                 world.sql(put("after"))
                 # The other caller's lists are as they were, and its stream goes on.
                 assert await following(ours, 1) == [ResourceUpdated(CHANGES)]
+                # It is told of the lists alone, as was acknowledged, even when it may follow the source now.
+                applied(before + 'permit (principal in Role::"routes", action, resource);')
+                assert set(await following(theirs, 2)) == {ToolsListChanged(), ResourcesListChanged()}
+                with anyio.move_on_after(1.5):
+                    raise AssertionError(await anext(theirs))
             finally:
                 applied(before)
-            assert set(await following(theirs, 2)) == {ToolsListChanged(), ResourcesListChanged()}
