@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,7 +71,13 @@ class Deliverer:
         try:
             # Nothing of the environment: a proxy named there would see what is signed for somebody else.
             client = await asyncio.to_thread(
-                partial(httpx.AsyncClient, timeout=TIMEOUT, follow_redirects=False, trust_env=False)
+                partial(
+                    httpx.AsyncClient,
+                    timeout=TIMEOUT,
+                    follow_redirects=False,
+                    trust_env=False,
+                    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                )
             )
             async with client:
                 while True:
