@@ -46,6 +46,7 @@ from gateway.compose.recovering import recover
 from gateway.feeds.delivery import Deliverer
 from gateway.feeds.gauges import FeedGauges
 from gateway.feeds.positions import Positions
+from gateway.filters.stopped import check
 from gateway.following.entities import Entities
 from gateway.following.listening import Listening
 from gateway.freshness.gauges import CaptureGauges
@@ -194,7 +195,8 @@ def _migrate(runtime: Runtime) -> None:
 def deliverer_of(runtime: Runtime) -> Deliverer:
     """What tells subscribers of events, if this process leads."""
     means, positions = runtime.means, Positions(runtime.means.governance.keyrings["cursor"])
-    return Deliverer(means.events, runtime.current, means.folder.path, positions, means.deliveries)
+    permit = partial(check, means.governance.stops, operation=None)
+    return Deliverer(means.events, runtime.current, means.folder.path, positions, means.deliveries, permit)
 
 
 def applier(runtime: Runtime, reconciler: Reconciler) -> Applier:

@@ -91,7 +91,7 @@ def _add(made: dict[str, Any], audience: Audience, name: str, source: Source, gr
     made["components"]["schemas"] |= apart(row_schema(source, grant), id)
     made["components"]["messages"][id] = _message(name, id, source, grant)
     made["channels"][id] = {
-        **_address(audience, name, source),
+        **_address(audience, name, _seen(source, grant)),
         "title": f"Changes of {name}",
         "servers": [{"$ref": f"#/servers/{audience.name}"}],
         "messages": {"change": {"$ref": f"#/components/messages/{id}"}},
@@ -104,13 +104,19 @@ def _add(made: dict[str, Any], audience: Audience, name: str, source: Source, gr
     }
 
 
-def _address(audience: Audience, name: str, source: Source) -> dict[str, Any]:
+def _seen(source: Source, grant: Grant | None) -> tuple[str, ...]:
+    """The members that are the key, as subjects have them: none where one of them is never seen."""
+    left_out = () if grant is None else grant.always()[0]
+    return () if any((member,) in left_out for member in source.key) else source.key
+
+
+def _address(audience: Audience, name: str, key: tuple[str, ...]) -> dict[str, Any]:
     if audience.path:
         return {"address": audience.path + (quote(name) if audience.path.endswith("=") else "")}
-    keys = [each if _NAMED.fullmatch(each) else f"key{number}" for number, each in enumerate(source.key)]
-    address = ".".join((audience.prefix, name, *(f"{{{key}}}" for key in keys)))
+    keys = [each if _NAMED.fullmatch(each) else f"key{number}" for number, each in enumerate(key)]
+    address = ".".join((audience.prefix, name, *(f"{{{each}}}" for each in keys)))
     told = "The key's value as one token, strange characters as in URLs; none stand where the key isn't seen."
-    return {"address": address} | ({"parameters": {key: {"description": told} for key in keys}} if keys else {})
+    return {"address": address} | ({"parameters": {each: {"description": told} for each in keys}} if keys else {})
 
 
 def _message(name: str, id: str, source: Source, grant: Grant | None) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -55,11 +56,12 @@ class Deliverer:
         folder: Path,
         positions: Positions,
         kept: Kept,
+        permit: Callable[[Principal], Awaitable[None]],
         pauses: tuple[Sequence[float], Sequence[float]] = (PAUSES, STREAM_PAUSES),
     ) -> None:
-        """`pauses`: of webhooks, and of streams."""
+        """`permit` raises a `Problem` while a person has stopped a principal; `pauses`: of webhooks, and of streams."""
         self._log, self._current, self._positions, self._kept = log, current, positions, kept
-        self._leader, self._pauses = Leader(folder / LOCK), pauses
+        self._leader, self._permit, self._pauses = Leader(folder / LOCK), permit, pauses
         self.measured: dict[str, Measured] = {}
         """What is known of the subscribers that this process tells, by name."""
 
@@ -70,7 +72,13 @@ class Deliverer:
         try:
             # Nothing of the environment: a proxy named there would see what is signed for somebody else.
             client = await asyncio.to_thread(
-                partial(httpx.AsyncClient, timeout=TIMEOUT, follow_redirects=False, trust_env=False)
+                partial(
+                    httpx.AsyncClient,
+                    timeout=TIMEOUT,
+                    follow_redirects=False,
+                    trust_env=False,
+                    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                )
             )
             async with client:
                 while True:
@@ -101,9 +109,13 @@ class Deliverer:
         sources = sources_of(served.compiled, adapters)
         made = []
         for name, model in events_of(served.compiled).subscribers.items():
-            feed = Feed(sources, served.policies, principal_of(model), self._positions, model.sources)
+            who = principal_of(model)
+            feed, permit = (
+                Feed(sources, served.policies, who, self._positions, model.sources),
+                partial(self._permit, who),
+            )
             outlet, measured = self._outlet(model, client), self.measured[name]
-            made.append(Telling(name, model.sources, feed, self._log, self._kept, outlet, measured))
+            made.append(Telling(name, model.sources, feed, self._log, self._kept, outlet, measured, permit))
         return made
 
     def _outlet(self, model: Webhook | Stream, client: httpx.AsyncClient) -> Outlet:

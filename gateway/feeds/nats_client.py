@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +13,7 @@ from nats import errors
 from nats.aio.client import Client, RawCredentials
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NoStreamResponseError
+from nkeys import NkeysError
 
 from adapters.certificates import made
 from adapters.errors import ConfigError
@@ -23,8 +25,14 @@ _CONNECT, _ACKNOWLEDGE, _CLOSE = 5, 5.0, 1.0
 _TOO_LARGE = 10054
 """JetStream's code for a message that is larger than its stream takes."""
 _MOST_SAID = 200
+_STRANGE = (ValueError, TypeError, LookupError, AttributeError, AssertionError)
+"""What nats-py raises of answers that are none of a server's, which it takes as they come."""
+_STREAM = "Nats-Expected-Stream"
+_CREDENTIALS = ("BEGIN NATS USER JWT", "BEGIN USER NKEY SEED")
+"""Lines of a credentials file. Without the first one nats-py looks for it for ever, and nobody else gets a turn."""
 _DENIED = "the server doesn't let this user publish there, or hear of it"
 _LOST = "the connection was lost; it isn't known whether the stream has it"
+_TOO_LARGE_FOR_SERVER = Refused("it is larger than the server takes", lasting=True)
 
 
 class _Client(Client):
@@ -72,17 +80,21 @@ class Connection:
 
     async def publish(self, subject: str, body: bytes, headers: dict[str, str]) -> Refused | None:
         """None: the stream has it."""
-        publish = self._jetstream.publish(
-            subject, body, timeout=_ACKNOWLEDGE, stream=self._stream, headers=dict[str, Any](headers)
-        )
+        headers = {**headers, _STREAM: self._stream}
+        # nats-py counts the body alone; a server that gets more than it takes ends the connection, each time anew.
+        if _size(body, headers) > self._client.max_payload:
+            return _TOO_LARGE_FOR_SERVER
+        publish = self._jetstream.publish(subject, body, timeout=_ACKNOWLEDGE, headers=dict[str, Any](headers))
         publishing, losing = asyncio.ensure_future(publish), asyncio.ensure_future(self._lost.wait())
         try:
             await asyncio.wait({publishing, losing}, return_when=asyncio.FIRST_COMPLETED)
             if not publishing.done():
                 return Refused(_DENIED if self._denied else _LOST)
             publishing.result()
-        except (errors.Error, OSError, ValueError) as error:
+        except (errors.Error, OSError) as error:
             return self._refused(error)
+        except _STRANGE:  # whoever hears of a subject may answer, too
+            return Refused("what answers there isn't the stream")
         finally:
             publishing.cancel()
             losing.cancel()
@@ -91,14 +103,12 @@ class Connection:
     async def close(self) -> None:
         """Ends it."""
         try:
-            with suppress(errors.Error, OSError, TimeoutError):
+            with suppress(errors.Error, OSError, TimeoutError, AssertionError):  # the last one: it never began
                 await asyncio.wait_for(self._client.close(), _CLOSE)
         finally:
             self._client.drop()
 
     def _refused(self, error: Exception) -> Refused:
-        if isinstance(error, errors.MaxPayloadError):
-            return Refused("it is larger than the server takes", lasting=True)
         if isinstance(error, APIError) and error.err_code == _TOO_LARGE:
             return Refused("it is larger than the stream takes", lasting=True)
         return Refused(_why(error))
@@ -107,6 +117,8 @@ class Connection:
 async def connected(model: Stream) -> Connection | Refused:
     """A new connection, or why there is none."""
     encrypted = model.url.startswith("tls://")
+    if model.credentials is not None and not _whole(model.credentials.get_secret_value()):
+        return Refused("its credentials aren't a JWT and a seed, as a credentials file has them")
     try:
         context = await asyncio.to_thread(_context, model.tls) if encrypted else None
     except ConfigError as error:
@@ -127,13 +139,22 @@ async def connected(model: Stream) -> Connection | Refused:
             tls=context,
             **_credential(model),
         )
-    except (errors.Error, OSError, TimeoutError, ValueError, ImportError) as error:
+    except (errors.Error, NkeysError, OSError, TimeoutError, ImportError, *_STRANGE) as error:
         await opened.close()
         return Refused(_why(error))
     except asyncio.CancelledError:
         await opened.close()
         raise
     return opened
+
+
+def _size(body: bytes, headers: Mapping[str, str]) -> int:
+    """Bytes of a message as its server counts them: https://docs.nats.io/reference/reference-protocols/nats-protocol."""
+    return len(body) + len("NATS/1.0\r\n\r\n") + sum(len(f"{name}: {each}\r\n") for name, each in headers.items())
+
+
+def _whole(credentials: str) -> bool:
+    return all(line in credentials for line in _CREDENTIALS)
 
 
 def _context(tls: StreamTls) -> ssl.SSLContext:
@@ -165,6 +186,8 @@ def _why(error: Exception) -> str:
         return "the server doesn't know its credential"
     if str(error) == "it doesn't encrypt":
         return "the server doesn't encrypt, though its URL says tls"
+    if isinstance(error, NkeysError):
+        return "its seed isn't one of NATS"
     if isinstance(error, errors.TimeoutError | TimeoutError):
         return "the server doesn't answer"
     return f"the server can't be reached: {type(error).__name__}"

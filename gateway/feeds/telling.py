@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from adapters.contract import Json
+from gateway.errors import Problem
 from gateway.events.log import EventLog
 from gateway.events.model import Event, Trimmed
-from gateway.feeds.deliveries import Deliveries
+from gateway.feeds.deliveries import Dead, Deliveries
 from gateway.feeds.feed import Feed, tell
 from gateway.feeds.kept import Kept
 from gateway.store.contract import StoreError
@@ -82,9 +83,12 @@ class Telling:
         kept: Kept,
         outlet: Outlet,
         measured: Measured,
+        permit: Callable[[], Awaitable[None]],
     ) -> None:
+        """`permit` raises a `Problem` while a person has stopped whom this subscriber is."""
         self._name, self._sources, self._feed, self._log = name, frozenset(sources), feed, log
         self._kept, self._outlet, self._measured = kept, outlet, measured
+        self._permit, self._replaying = permit, asyncio.Lock()
         self._origin, self._note = "", "?"
 
     async def go_on(self) -> None:
@@ -118,6 +122,7 @@ class Telling:
     async def _from(self, after: int) -> None:
         while True:
             await self._replay()
+            await self._waits("")
             try:
                 events = await self._log.read(after, BATCH)
             except Trimmed:
@@ -155,7 +160,7 @@ class Telling:
     async def _taken(self, document: Document) -> str:
         """Sends one event until it is taken; not empty: why it is a dead letter."""
         tries, pauses = 0, self._outlet.pauses
-        while (refused := await self._outlet.send(document, self._origin)) is not None:
+        while (refused := await self._sent(document)) is not None:
             over = refused.lasting or (self._outlet.gives_up and tries >= len(pauses))
             if over and not await self._kept(Deliveries.full, self._name):
                 logger.error("%s doesn't take event %s (%s): a dead letter", self._name, document["id"], refused.why)
@@ -163,7 +168,20 @@ class Telling:
             await self._waits(refused.why)
             await asyncio.sleep(pauses[min(tries, len(pauses) - 1)])
             tries += 1
+            if over:  # it has too many dead letters: it goes on once some of them are taken
+                await self._replay()
         return ""
+
+    async def _sent(self, document: Document) -> Refused | None:
+        """One try, once nobody has stopped it."""
+        while True:
+            try:
+                await self._permit()
+            except Problem as problem:
+                await self._waits(str(problem.detail))
+                await asyncio.sleep(_AGAIN)
+            else:
+                return await self._outlet.send(document, self._origin)
 
     async def _waits(self, note: str) -> None:
         """Says what keeps it from going on, once; empty: nothing does."""
@@ -176,19 +194,23 @@ class Telling:
 
     async def _replay(self) -> None:
         """Sends dead letters that somebody asked for, as policies are now."""
-        for dead in await self._kept(Deliveries.wanted, self._name, BATCH):
-            try:
-                events = await self._log.read(dead.sequence - 1, 1)
-            except Trimmed:
-                events = []
-            told = tell(self._feed, [each for each in events if each.sequence == dead.sequence])
-            refused = await self._outlet.send(told[0][1], self._origin) if told else None
-            if not told:
-                logger.error("a dead letter of %s isn't kept or isn't its to see any more", self._name)
-            if refused is not None:
-                await self._kept(Deliveries.passed, self._name, 0, [(dead.sequence, refused.why)])
-            else:
-                await self._kept(Deliveries.settled, self._name, dead.sequence)
+        async with self._replaying:
+            for dead in await self._kept(Deliveries.wanted, self._name, BATCH):
+                await self._again(dead)
+
+    async def _again(self, dead: Dead) -> None:
+        try:
+            events = await self._log.read(dead.sequence - 1, 1)
+        except Trimmed:
+            events = []
+        told = tell(self._feed, [each for each in events if each.sequence == dead.sequence])
+        refused = await self._sent(told[0][1]) if told else None
+        if not told:
+            logger.error("a dead letter of %s isn't kept or isn't its to see any more", self._name)
+        if refused is not None:
+            await self._kept(Deliveries.passed, self._name, 0, [(dead.sequence, refused.why)])
+        else:
+            await self._kept(Deliveries.settled, self._name, dead.sequence)
 
 
 def waves(told: Sequence[tuple[Event, Document]], most: int) -> Iterator[list[tuple[Event, Document]]]:

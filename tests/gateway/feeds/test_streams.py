@@ -186,6 +186,35 @@ async def test_what_is_too_large_is_a_dead_letter(hub: Any, place_of: PlaceOf) -
     assert [each["data"]["after"]["code"] for each in _documents(await hub.messages("LARGE"))] == ["a", "d"]
 
 
+async def test_what_is_too_large_with_its_headers_keeps_nobody(hub: Any, place_of: PlaceOf) -> None:
+    await hub.add("EDGE")
+    place, most = place_of("EDGE"), 1_048_576
+    await place.change(_stand("a", 0))
+    async with place.working():
+        await hub.until("EDGE", 1)
+        around = len((await hub.messages("EDGE"))[0].data)
+        await place.change(_stand("b", 0, "x" * (most - around - 30)), _stand("c", 0, "x" * (most - around - 400)))
+        await hub.until("EDGE", 2)
+        await place.reached("hub", 3)
+    assert [each.why for each in place.kept(lambda file: file.dead(9))] == ["it is larger than the server takes"]
+
+
+@pytest.mark.parametrize("answer", [b"1", b"no JSON", b"{}", b'{"error": 7}'])
+async def test_somebody_else_who_answers_is_no_stream(hub: Any, place_of: PlaceOf, answer: bytes) -> None:
+    place = place_of("STRANGE")
+    await place.write(("A", "north"))
+    async with hub.jetstream() as stream:
+        client = stream._nc
+
+        async def say(message: Any) -> None:
+            await client.publish(message.reply, answer)
+
+        await client.subscribe("strange.>", cb=say)
+        await client.flush()
+        async with place.working():
+            await _until(lambda: _note(place) == "what answers there isn't the stream", 10)
+
+
 async def test_what_isnt_there_is_waited_for(hub: Any, place_of: PlaceOf, servers: ModuleType) -> None:
     place = place_of("LATE")
     await place.write(("A", "north"))

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from gateway.approvals.webhook import signature
+from gateway.feeds.deliveries import Deliveries
 
 SECRET = "a secret of the tests"
 
@@ -26,6 +27,9 @@ class Receiver:
         self.status, self.pause = 200, 0.0
         self.taken: list[dict[str, Any]] = []
         self.tries = 0
+        self.refused: set[str] = set()
+        """Codes of rows that aren't taken, whatever `status` says."""
+        self.cookies: list[str] = []
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -35,9 +39,13 @@ class Receiver:
                 assert self.headers["webhook-signature"] == signature(SECRET, id, now, body)
                 receiver.tries += 1
                 time.sleep(receiver.pause)
-                if receiver.status == 200:
-                    receiver.taken.append(json.loads(body))
-                self.send_response(receiver.status)
+                event = json.loads(body)
+                status = 409 if event["data"]["after"]["code"] in receiver.refused else receiver.status
+                if status == 200:
+                    receiver.taken.append(event)
+                receiver.cookies += self.headers.get_all("cookie", [])
+                self.send_response(status)
+                self.send_header("set-cookie", f"try{receiver.tries}=large; Path=/")
                 self.send_header("content-length", "0")
                 self.end_headers()
 
@@ -127,6 +135,46 @@ async def test_what_isnt_taken_is_a_dead_letter_and_can_be_replayed(
         assert place.kept(lambda file: file.replay("billing")) == 2
         await _until(lambda: not place.kept(lambda file: file.dead(9)))
     assert receiver.codes() == ["C", "A", "B"]
+
+
+async def test_who_has_as_many_dead_letters_as_are_kept_is_sent_those_that_are_asked_for(
+    receiver: Receiver, place_of: Callable[[int, str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.feeds.deliveries.MOST_DEAD", 1)
+    place = place_of(receiver.port, "all")
+    receiver.refused = {"A", "B"}
+    await place.write(("A", "north"), ("B", "north"), ("C", "north"))
+    async with place.working():
+        await _until(lambda: receiver.tries > 6)
+        assert [each.sequence for each in place.kept(lambda file: file.dead(9))] == [1]
+        receiver.refused = {"B"}
+        place.kept(lambda file: file.replay("billing"))
+        await _until(lambda: receiver.codes() == ["A", "C"])
+    assert [each.sequence for each in place.kept(lambda file: file.dead(9))] == [2]
+
+
+async def test_a_receivers_cookies_are_sent_to_nobody(receiver: Receiver, place_of: Callable[[int, str], Any]) -> None:
+    place = place_of(receiver.port, "all")
+    await place.write(("A", "north"), ("B", "north"))
+    async with place.working():
+        await _until(lambda: receiver.codes() == ["A", "B"])
+    assert receiver.cookies == []
+
+
+async def test_who_is_stopped_is_told_nothing_until_it_may_go_on(
+    receiver: Receiver, place_of: Callable[[int, str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.feeds.telling._AGAIN", 0.01)
+    place = place_of(receiver.port, "all")
+    place.stopped = {"billing"}
+    await place.write(("A", "north"))
+    async with place.working():
+        await _until(lambda: any("it loops" in each.note for each in place.kept(Deliveries.waiting)))
+        await asyncio.sleep(0.1)
+        assert (receiver.tries, place.kept(lambda file: file.dead(9))) == (0, [])
+        place.stopped = set()
+        await _until(lambda: receiver.codes() == ["A"])
+        await _until(lambda: not place.kept(Deliveries.waiting))
 
 
 async def test_a_dead_letter_is_replayed_as_policies_are_by_then(
