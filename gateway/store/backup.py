@@ -20,7 +20,7 @@ from gateway.store.contract import StoreError
 from gateway.store.durable import sync
 from gateway.store.place import StateFolder
 
-_PASSING = frozenset({"cache", "demo", "demo.json", "leader", "limits", "metrics", "shared"})
+_PASSING = frozenset({"cache", "demo", "demo.json", "latency", "leader", "limits", "metrics", "shared", "tour"})
 """What a gateway makes anew, or what isn't its own."""
 _PASSING_ENDS = ("-wal", "-shm", "-journal", ".lock")
 

@@ -109,6 +109,18 @@ def test_where_there_is_no_state_there_is_no_backup(tmp_path: Path, running: Mod
     assert not (tmp_path / "kept.tar").exists()
 
 
+def test_what_a_demo_left_is_not_copied(tmp_path: Path, running: ModuleType) -> None:
+    workspace, target = _workspace(tmp_path, running), tmp_path / "kept.tar"
+    running.create_key(workspace, "reader")
+    for name in ("demo", "latency", "tour"):
+        left = workspace / ".figway" / name / "keys" / "left"
+        left.parent.mkdir(parents=True)
+        left.write_text("of an estate that is gone")
+    assert _figway(running, "backup", str(target), "--workspace", str(workspace)).returncode == 0
+    with tarfile.open(target) as tar:
+        assert [name for name in tar.getnames() if name.endswith("left")] == []
+
+
 def test_a_store_elsewhere_is_copied_too(tmp_path: Path, running: ModuleType) -> None:
     here = _workspace(tmp_path / "here", running)
     running.write_workspace(here, {"gateway.yaml": f"stores: {{state: 'sqlite:///{tmp_path}/else/where.db'}}"})
