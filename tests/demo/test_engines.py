@@ -18,7 +18,7 @@ SERVERS = {"postgresql": "postgres", "mariadb": "mariadbd"}
 NOW = {"cache-control": "no-cache"}
 
 
-@pytest.fixture(params=["postgresql", pytest.param("mariadb", marks=pytest.mark.slow)])
+@pytest.fixture(params=SERVERS)
 def engine(demos: ModuleType, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Any, str]]:
     """A demo on a database server: (demo, the server's program)."""
     with demos.started(tmp_path, "--erp", request.param) as demo:
@@ -32,6 +32,7 @@ def engine(demos: ModuleType, tmp_path: Path, request: pytest.FixtureRequest) ->
                     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.slow
 def test_the_story_and_the_end_of_a_database_server(demos: ModuleType, contract: Any, engine: tuple[Any, str]) -> None:
     demo, program = engine
     with demo.client(event_hooks={"response": [contract.check]}) as agent:

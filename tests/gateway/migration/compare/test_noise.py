@@ -19,7 +19,7 @@ from gateway.migration.compare.summary import Summary
 from gateway.routing.parity_schema import ParityModel
 
 SEED = 4_711
-JUDGED = 20_000 if os.environ.get("FIGWAY_SLOW") else 2_000
+JUDGED = 20_000 if os.environ.get("FIGWAY_SLOW") else 1_000
 LEARNT = 60
 _START = datetime(2026, 10, 2, 14, 40, 12, tzinfo=UTC)
 

@@ -40,7 +40,8 @@ def _there(at: Any, sides: tuple[str, str], sku: str) -> bool:
     return bool(at.state_of(sku) == ("sent" if side == "first" else "applying"))
 
 
-@pytest.mark.parametrize("stage", ["dual_legacy", pytest.param("dual_new", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["dual_legacy", "dual_new"])
 def test_writes_are_killed_at_every_step(lab: AtStage, stage: str) -> None:
     sides = SIDES[stage]
     writes = {f"/{route}/{route}-{step}": said for route in ("told", "items") for step, said in STEPS.items()}
