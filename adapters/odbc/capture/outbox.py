@@ -115,13 +115,14 @@ class Outbox(TableCapture):
             return
 
         def job(session: Session) -> None:
-            self._owned(session)
             for first, last in ranges:
                 if self._singly:
                     for number in range(first, last + 1):
                         session.execute(self._delete, (number,))
                 else:
                     session.execute(self._delete, (first, last))
+            # Not before: in SQLite, a transaction that has read can't write once somebody else has. `Taken` undoes it.
+            self._owned(session)
 
         await self._base.run(lambda session: session.transaction(job), deadline, write=True)
         self._emptied = position

@@ -11,6 +11,7 @@ import pytest
 
 from adapters.changes import Asked, Batch, Change, NotInstalled, Taken, What
 from adapters.odbc.capture.outbox import Outbox
+from adapters.odbc.session import Session
 
 _TABLES = """
 tables:
@@ -212,3 +213,23 @@ async def test_two_gateways_do_not_take_each_others_changes(outbox: Any) -> None
     with pytest.raises(Taken):
         await again.release(batch.position, _soon())
     assert len((await second.changes(taken, 10, _soon())).changes) == 1
+
+
+async def test_who_writes_meanwhile_does_not_hinder_the_release(outbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, adapter, database = outbox
+    capture = adapter.capture(Asked("rows", "cap_out", "outbox", "test_out", "c" * 8))
+    position = await capture.begin(_soon())
+    database.run("INSERT INTO cap_out (region, id) VALUES ('n', 1);")
+    batch = await capture.changes(position, 10, _soon())
+    execute = Session.execute
+
+    def late(session: Session, sql: str, parameters: Any = ()) -> Any:
+        if sql.startswith("DELETE"):
+            database.run("INSERT INTO cap_out (region, id) VALUES ('n', 2);")
+        return execute(session, sql, parameters)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "execute", late)
+        await capture.release(batch.position, _soon())
+    found, _ = await _all(capture, batch.position)
+    assert [each.key for each in found] == [("n", 2)]
