@@ -40,6 +40,10 @@ class EventLog:
         """How far each capture is, by name."""
         return await self._threads[False](lambda: self._file(False).standings())
 
+    async def standing(self, name: str) -> Standing | None:
+        """How far one of them is; None: nothing of that name is captured."""
+        return await self._threads[False](lambda: self._file(False).standing(name))
+
     def replica(self, name: str) -> Replica:
         """The replica of the capture `UPSTREAM.CAPTURE`."""
         return Replica(self, name)
@@ -73,7 +77,7 @@ class Replica:
 
     async def standing(self) -> Standing | None:
         """How far it is; `current` says as of when its rows are. None: nothing of that name is captured."""
-        return next((each for each in await self._log.standings() if each.name == self._name), None)
+        return await self._log.standing(self._name)
 
     async def rows(self, after: str = "", limit: int = 1000) -> list[Row]:
         """At most `limit` rows behind a key as text ("": from the start), in order of that text."""

@@ -195,8 +195,8 @@ class Capturing:
 
     async def _end_load(self) -> None:
         """Deletes what the load didn't find; raises `Refused` where that is too much to be believed."""
-        assert self._standing is not None
-        found = next(each for each in await self._log.standings() if each.name == self.name)
+        found = await self._log.standing(self.name)
+        assert found is not None
         stale, rows = await self._log.write(LoadedFile.stale, self.name)
         if stale > max(_FEW, self._most_deletes * rows) and found.wanted != "accept":
             await self._catch_up()

@@ -131,19 +131,22 @@ class Comparing:
         del self._suspects[0]
         self._found(found)
 
+    async def _standing(self) -> Standing:
+        found = await self._log.standing(self._name)
+        assert found is not None  # it is being followed
+        return found
+
     async def _finish(self) -> None:
         """Every page was compared: what none of them had isn't there any more."""
         while self._suspects:
             await self._mend()
         unseen = await self._log.write(LoadedFile.unseen, self._name, self._start)
-        rows = next(each.rows for each in await self._log.standings() if each.name == self._name)
-        believed = unseen <= max(_FEW, self._most_deletes * rows)
+        believed = unseen <= max(_FEW, self._most_deletes * (await self._standing()).rows)
         while believed and await self._log.write(LoadedFile.remove_unseen, self._name, self._start, self._id):
             pass
         self._found(unseen)
         await self._log.write(LoadedFile.compared, self._name, self._count)
-        standing = next(each for each in await self._log.standings() if each.name == self._name)
-        self.alarm = told(standing) if believed else _disbelieved(self._name, unseen)
+        self.alarm = told(await self._standing()) if believed else _disbelieved(self._name, unseen)
         if self.alarm:
             logger.warning("%s: %s", self._name, self.alarm)
         self._end(self._clock())

@@ -8,7 +8,6 @@ it spend its total twice, so that a host which is full of runs refuses a new one
 
 from __future__ import annotations
 
-import mmap
 import os
 import time
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from gateway.limits.bucket import TOTAL, Full, Refusal
 from gateway.limits.totals import Amounts, Charge, Total, left_of
 from gateway.store.contract import StoreError
+from gateway.store.shared import mapped
 
 RUNS = 2**17
 """Totals that a host keeps at a time."""
@@ -37,13 +37,7 @@ class Runs:
     def __init__(self, path: Path) -> None:
         """Maps the file, making it where there is none that this version can read; raises `StoreError`."""
         try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                if os.fstat(file).st_size < _SIZE:
-                    os.ftruncate(file, _SIZE)  # sparse: what nobody touches takes no room
-                self._map = mmap.mmap(file, _SIZE)
-            finally:
-                os.close(file)
+            self._map = mapped(path, _SIZE)
         except (OSError, ValueError) as error:
             raise StoreError(f"the memory of runs {path} can't be opened: {error}") from error
         self._words = memoryview(self._map).cast("Q")

@@ -7,8 +7,6 @@ isn't taken for anything. Nothing is forced to the disk: this outlives processes
 
 from __future__ import annotations
 
-import mmap
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from struct import Struct
@@ -16,6 +14,8 @@ from typing import Any
 from zlib import crc32
 
 import orjson
+
+from gateway.store.shared import mapped
 
 _PLACE = 8192
 _HEAD = Struct("=QQII")
@@ -29,13 +29,7 @@ class Remembered:
     def __init__(self, path: Path, groups: int) -> None:
         """Opens or makes it; raises `OSError` or `ValueError`."""
         size = 2 * _PLACE * groups
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            if os.fstat(descriptor).st_size < size:
-                os.ftruncate(descriptor, size)  # sparse: what nobody touches takes no room
-            self._map = mmap.mmap(descriptor, size)
-        finally:
-            os.close(descriptor)
+        self._map = mapped(path, size)
 
     def keep(self, group: int, generation: int, memory: Mapping[str, Any]) -> None:
         """Keeps a group's memory (JSON) instead of the one before; one that is too long isn't kept."""

@@ -57,6 +57,13 @@ def make_file(path: Path, size: int) -> None:
         os.close(descriptor)
 
 
+def mapped(path: Path, size: int) -> mmap.mmap:
+    """Maps the file, made where there is none of `size` bytes; raises `OSError` or `ValueError`."""
+    make_file(path, size)
+    with path.open("r+b") as file:
+        return mmap.mmap(file.fileno(), size)
+
+
 class Shared:
     """The mapped file. `open` it in every process (after a fork, not before), `claim` a slot in those that serve."""
 
